@@ -1,0 +1,30 @@
+# Each target is a script in dev/make; what is missing is installed, or named with the way to get it.
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo demo-down test lint docs bench
+
+help: ## what there is
+	@printf 'make TARGET, with TARGET one of\n\n'
+	@sed -n 's/^\([a-z-]*\): ## \(.*\)/  \1\t\2/p' Makefile | expand -t 14
+	@printf '\nThe first run builds a cluster from source: allow 20 minutes and 3 GB. CONTRIBUTING.md says more.\n'
+
+build: ## the provider, optimised; says how to use it
+	@dev/make/build
+
+demo: ## a cluster, the provider and one apply: a Redis that answers (as root)
+	@dev/make/demo
+
+demo-down: ## destroy what demo made, and the cluster if demo started it
+	@dev/make/demo-down
+
+test: ## all tests, those on the real cluster too (as root)
+	@dev/make/test
+
+lint: ## formatting, clippy, dependencies, scripts, layout
+	@dev/make/lint
+
+docs: ## docs/ from the provider's schema, templates/ and examples/
+	@dev/make/docs
+
+bench: ## the table of figures: speed, memory, requests
+	@dev/make/bench

@@ -1,0 +1,2 @@
+# namespace/name
+terraform import redis_k8s_instance.sessions shop/sessions

@@ -1,0 +1,382 @@
+//! What can go wrong between us and a cluster, as sentences: what was attempted, where, why, and what helps.
+//!
+//! No sentence holds a token, a password or an object's body: what the server says is quoted only where it
+//! speaks about fields and rights, and never for a Secret. `status.rs` makes [`Cause`]s from the server's answers.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::authorize::CredentialError;
+use super::config::ConfigError;
+use super::object::{ObjectRef, Resource};
+use super::transport::TransportError;
+
+/// What was attempted. [`Verb::rbac`] is the right it takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    /// GET of one object.
+    Get,
+    /// GET of a collection.
+    List,
+    /// GET of a collection, then its changes.
+    Watch,
+    /// POST.
+    Create,
+    /// Server-side apply.
+    Apply,
+    /// Merge patch.
+    Patch,
+    /// DELETE.
+    Delete,
+    /// GET of a container's output.
+    ReadLog,
+}
+
+impl Verb {
+    /// How RBAC calls the right that this takes.
+    pub fn rbac(self) -> &'static str {
+        match self {
+            Verb::Get | Verb::ReadLog => "get",
+            Verb::List => "list",
+            Verb::Watch => "watch",
+            Verb::Create => "create",
+            Verb::Apply | Verb::Patch => "patch",
+            Verb::Delete => "delete",
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Verb::Get => "read",
+            Verb::List => "list",
+            Verb::Watch => "watch",
+            Verb::Create => "create",
+            Verb::Apply => "apply",
+            Verb::Patch => "patch",
+            Verb::Delete => "delete",
+            Verb::ReadLog => "read the log of",
+        }
+    }
+}
+
+/// An attempt: a verb and what it is about. Displays as `apply StatefulSet redis/cache`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// What was to be done.
+    pub verb: Verb,
+    /// To what kind.
+    pub resource: &'static Resource,
+    /// In which namespace.
+    pub namespace: Option<String>,
+    /// To which object; `None` for a collection.
+    pub name: Option<String>,
+}
+
+impl Attempt {
+    /// An attempt on one object.
+    pub fn on(verb: Verb, object: &ObjectRef) -> Attempt {
+        let (namespace, name) = (object.namespace.clone(), Some(object.name.clone()));
+        Attempt { verb, resource: object.resource, namespace, name }
+    }
+
+    /// An attempt on all objects of a kind, in one namespace or (`None`) in all.
+    pub fn on_all(verb: Verb, resource: &'static Resource, namespace: Option<&str>) -> Attempt {
+        Attempt { verb, resource, namespace: namespace.map(str::to_owned), name: None }
+    }
+}
+
+impl fmt::Display for Attempt {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} ", self.verb.words())?;
+        match (&self.name, &self.namespace) {
+            (Some(name), Some(namespace)) => write!(formatter, "{} {namespace}/{name}", self.resource.kind),
+            (Some(name), None) => write!(formatter, "{} {name}", self.resource.kind),
+            (None, Some(namespace)) => write!(formatter, "{} in namespace {namespace}", self.resource.plural),
+            (None, None) => write!(formatter, "{}", self.resource.plural),
+        }
+    }
+}
+
+/// A request that did not do what it was for.
+///
+/// Displays as the whole story, ready to be shown: `could not apply StatefulSet redis/cache on https://…: why. What
+/// helps`. Whoever composes a message of their own takes the parts: `attempt`, `server`, `cause`, [`Cause::remedy`].
+#[derive(Debug)]
+pub struct Error {
+    /// What was attempted.
+    pub attempt: Box<Attempt>,
+    /// URL of the API server; `None` where none could be chosen.
+    pub server: Option<Arc<str>>,
+    /// Why it failed.
+    pub cause: Cause,
+}
+
+/// Why a request failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Cause {
+    /// No cluster could be chosen.
+    #[error(transparent)]
+    Config(Box<ConfigError>),
+    /// No credential could be had.
+    #[error(transparent)]
+    Credential(#[from] Arc<CredentialError>),
+    /// The server does not know who we are.
+    #[error("the server does not accept the credential, which comes from {origin}")]
+    Unauthorized {
+        /// Where the credential comes from.
+        origin: String,
+    },
+    /// The server knows who we are, and we have no right to it.
+    #[error("{} may not {verb} {resource} {}", user.as_deref().unwrap_or("this user"), scope(namespace))]
+    Forbidden {
+        /// Who asked, as the server calls them.
+        user: Option<String>,
+        /// The missing right, as RBAC calls it.
+        verb: String,
+        /// On what, such as `statefulsets.apps` or `pods/log`.
+        resource: String,
+        /// Where; `None`: in the whole cluster.
+        namespace: Option<String>,
+    },
+    /// An admission webhook or policy said no.
+    #[error("{} refused it: {message}", by.as_deref().unwrap_or("an admission check of the cluster"))]
+    AdmissionDenied {
+        /// Who said no, such as ``admission webhook "a.example.org"``.
+        by: Option<String>,
+        /// Its words.
+        message: String,
+    },
+    /// An admission webhook that must be asked does not answer.
+    #[error("an admission webhook of the cluster does not answer: {message}")]
+    WebhookFailed {
+        /// The server's words.
+        message: String,
+    },
+    /// A ResourceQuota is used up.
+    #[error("a quota of the namespace is used up: {message}")]
+    QuotaExceeded {
+        /// The server's words.
+        message: String,
+    },
+    /// There is no such namespace.
+    #[error("namespace {namespace:?} does not exist")]
+    NamespaceMissing {
+        /// Its name.
+        namespace: String,
+    },
+    /// The namespace is being deleted, and takes nothing new.
+    #[error("namespace {namespace:?} is being deleted")]
+    NamespaceTerminating {
+        /// Its name.
+        namespace: String,
+    },
+    /// There is no such object.
+    #[error("it does not exist")]
+    NotFound,
+    /// The server does not serve this kind: its CustomResourceDefinition is missing.
+    #[error("the cluster has no kind {kind} in {api_version}")]
+    KindNotServed {
+        /// The kind.
+        kind: &'static str,
+        /// Its group and version.
+        api_version: String,
+        /// Name of the CustomResourceDefinition that would define it.
+        definition: String,
+    },
+    /// The name is taken.
+    #[error("an object of this name exists already")]
+    AlreadyExists,
+    /// The object we meant is gone; another, or none, has its name.
+    #[error("it is not the object it was: it has been deleted, and perhaps made anew, by somebody else")]
+    Replaced,
+    /// Other managers own fields that we want to set.
+    #[error("other managers own fields of it: {}", list(fields))]
+    Conflict {
+        /// Which manager owns which field.
+        fields: Vec<FieldConflict>,
+    },
+    /// The object changed between reading and writing.
+    #[error("it was changed by somebody else at the same moment")]
+    Outdated,
+    /// The server does not accept the object.
+    #[error("the server does not accept it: {}", list(problems))]
+    Invalid {
+        /// What is wrong with which field.
+        problems: Vec<FieldProblem>,
+    },
+    /// Any other refusal.
+    #[error("the server refused it with status {status} {reason}: {message}")]
+    Rejected {
+        /// HTTP status.
+        status: u16,
+        /// Kubernetes' one-word reason.
+        reason: String,
+        /// The server's words.
+        message: String,
+    },
+    /// The server is overloaded, starting or broken.
+    #[error("the server cannot serve the request now (status {status}): {message}")]
+    Unavailable {
+        /// HTTP status.
+        status: u16,
+        /// The server's words.
+        message: String,
+    },
+    /// What answers is not a Kubernetes API server.
+    #[error("what answers there does not seem to be a Kubernetes API server (status {status}): {found}")]
+    NotKubernetes {
+        /// HTTP status.
+        status: u16,
+        /// What it sent instead, in general words.
+        found: String,
+    },
+    /// No connection, or it broke.
+    #[error("the server cannot be reached: {0}")]
+    Unreachable(#[source] TransportError),
+    /// No TLS connection.
+    #[error("no safe connection to the server: {0}")]
+    Tls(#[source] TransportError),
+    /// No answer in time.
+    #[error("no answer in time: {0}")]
+    Timeout(#[source] TransportError),
+    /// The request could not be written: a name that no object can have, or a body that is not an object.
+    #[error("the request cannot be made: {0}")]
+    BadRequest(String),
+}
+
+/// A field that another manager owns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldConflict {
+    /// Who owns it.
+    pub manager: String,
+    /// Its path, such as `.spec.replicas`.
+    pub field: String,
+}
+
+impl fmt::Display for FieldConflict {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} ({})", self.field, self.manager)
+    }
+}
+
+/// Something wrong with one field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldProblem {
+    /// Its path, such as `spec.replicas`; empty where the server names none.
+    pub field: String,
+    /// What is wrong.
+    pub message: String,
+}
+
+impl fmt::Display for FieldProblem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.field.as_str() {
+            "" => write!(formatter, "{}", self.message),
+            field => write!(formatter, "{field}: {}", self.message),
+        }
+    }
+}
+
+impl Error {
+    pub(super) fn new(attempt: &Attempt, server: Option<&Arc<str>>, cause: Cause) -> Error {
+        Error { attempt: Box::new(attempt.clone()), server: server.cloned(), cause }
+    }
+}
+
+impl Cause {
+    /// What the user can do about it.
+    pub fn remedy(&self) -> Option<String> {
+        let text = match self {
+            Cause::Unauthorized { .. } => {
+                "Check that the credential belongs to this cluster and has not expired.".to_owned()
+            }
+            Cause::Forbidden { user: Some(user), .. } if user == "system:anonymous" => {
+                "The request carried no credential that the server knows: check the provider's credentials."
+                    .to_owned()
+            }
+            Cause::Forbidden { verb, resource, namespace, .. } => {
+                let role = if namespace.is_some() { "Role" } else { "ClusterRole" };
+                format!("Grant it `{verb}` on `{resource}` by a {role}, or use another identity.")
+            }
+            Cause::NamespaceMissing { namespace } => {
+                format!("Create namespace {namespace:?} first.")
+            }
+            Cause::NamespaceTerminating { .. } => {
+                "Wait until it is gone, or use another namespace.".to_owned()
+            }
+            Cause::KindNotServed { definition, .. } => {
+                format!("Install the CustomResourceDefinition {definition:?}.")
+            }
+            Cause::Conflict { .. } => {
+                "Let the other manager give these fields up, or take them by force.".to_owned()
+            }
+            Cause::QuotaExceeded { .. } => "Raise the quota, or ask for less.".to_owned(),
+            Cause::Unreachable(_) => "Check the URL, the network and any proxy on the way.".to_owned(),
+            Cause::Tls(_) => {
+                "Check `cluster_ca_certificate`, `tls_server_name` and the client certificate.".to_owned()
+            }
+            Cause::NotKubernetes { .. } => {
+                "Check the URL, and whether a proxy answers in its place.".to_owned()
+            }
+            _ => return None,
+        };
+        Some(text)
+    }
+
+    /// Whether the same request may succeed later without anybody's help.
+    pub fn may_pass(&self) -> bool {
+        matches!(
+            self,
+            Cause::Unreachable(_)
+                | Cause::Timeout(_)
+                | Cause::Unavailable { .. }
+                | Cause::WebhookFailed { .. }
+                | Cause::Outdated
+        )
+    }
+}
+
+impl From<TransportError> for Cause {
+    fn from(error: TransportError) -> Cause {
+        match error {
+            TransportError::Credential(error) => Cause::Credential(error),
+            error @ TransportError::Tls(_) => Cause::Tls(error),
+            error @ (TransportError::Slow { .. } | TransportError::Deadline) => Cause::Timeout(error),
+            error @ (TransportError::Refused(_) | TransportError::Broken(_) | TransportError::Client(_)) => {
+                Cause::Unreachable(error)
+            }
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "could not {}", self.attempt)?;
+        if let Some(server) = &self.server {
+            write!(formatter, " on {server}")?;
+        }
+        write!(formatter, ": {}", self.cause)?;
+        match self.cause.remedy() {
+            Some(remedy) => write!(formatter, ". {remedy}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        std::error::Error::source(&self.cause)
+    }
+}
+
+fn scope(namespace: &Option<String>) -> String {
+    match namespace {
+        Some(namespace) => format!("in namespace {namespace:?}"),
+        None => "in the whole cluster".to_owned(),
+    }
+}
+
+fn list(items: &[impl fmt::Display]) -> String {
+    let shown: Vec<String> = items.iter().map(ToString::to_string).collect();
+    shown.join("; ")
+}

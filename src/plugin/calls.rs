@@ -1,0 +1,107 @@
+//! Runs each call of core in a task of its own.
+//!
+//! A panic then ends that call and no other; and a call whose connection breaks is not dropped halfway
+//! through a write, but told to stop and waited for.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use tokio_util::task::TaskTracker;
+use tracing::{Instrument, Span, debug, field};
+
+use super::panics::Note;
+use crate::terraform::Diagnostic;
+
+/// The calls in flight.
+#[derive(Clone, Debug, Default)]
+pub struct Calls(TaskTracker);
+
+impl Calls {
+    /// Runs `body` to its end, even if the caller goes away. `Err` says that it panicked.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        rpc: &'static str,
+        type_name: &str,
+        body: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, Diagnostic> {
+        let note = Note::default();
+        let body = {
+            let note = note.clone();
+            async move {
+                debug!("called");
+                let start = Instant::now();
+                let answer = note.during(body).await;
+                debug!(tf_req_duration_ms = start.elapsed().as_millis(), "answered");
+                answer
+            }
+        };
+        self.0.spawn(body.instrument(span(rpc, type_name))).await.map_err(|join_error| {
+            // Without a note the runtime is shutting down, and nobody reads this.
+            let why = note.panicked().map_or_else(|| join_error.to_string(), |panicked| panicked.to_string());
+            Diagnostic::error(
+                format!("The provider failed in {rpc}"),
+                format!(
+                    "This is a bug in the provider, not in the configuration. Please report it with this \
+                     text: {why}.\n\nWhat exists in the cluster is as the last completed step left it; the \
+                     next plan shows it."
+                ),
+            )
+        })
+    }
+
+    /// Returns when no call is in flight.
+    pub async fn idle(&self) {
+        self.0.close();
+        self.0.wait().await;
+    }
+}
+
+/// Names the call in each line of the log, in the words of Go's providers. An error's span: it must not be
+/// filtered out where errors are logged.
+fn span(rpc: &'static str, type_name: &str) -> Span {
+    /// Tells calls apart that run at once.
+    static COUNTER: AtomicU64 = AtomicU64::new(1);
+    let id = COUNTER.fetch_add(1, Ordering::Relaxed);
+    let span = tracing::error_span!("call", tf_req_id = id, tf_rpc = rpc, tf_resource_type = field::Empty);
+    if !type_name.is_empty() {
+        span.record("tf_resource_type", type_name);
+    }
+    span
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures::FutureExt;
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_an_error_of_its_call() {
+        crate::plugin::panics::report_to_core();
+        let calls = Calls::default();
+        let error = calls.run("PlanResourceChange", "x", async { panic!("out of {}", "cheese") }).await;
+        let error: Diagnostic = Result::<(), _>::unwrap_err(error);
+        assert_eq!(error.summary, "The provider failed in PlanResourceChange");
+        assert!(error.detail.contains("out of cheese (src/plugin/calls.rs:"), "{}", error.detail);
+
+        assert_eq!(calls.run("ReadResource", "x", async { 1 }).await.unwrap(), 1, "others go on");
+    }
+
+    #[tokio::test]
+    async fn a_call_outlives_its_caller_and_is_waited_for() {
+        let calls = Calls::default();
+        let (finish, finished) = oneshot::channel::<()>();
+        let caller = calls.run("ApplyResourceChange", "x", finished);
+        assert!(caller.now_or_never().is_none(), "the caller went away");
+
+        assert!(
+            tokio::time::timeout(Duration::from_millis(20), calls.idle()).await.is_err(),
+            "still in flight"
+        );
+        finish.send(()).unwrap();
+        calls.idle().await;
+    }
+}

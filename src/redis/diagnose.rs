@@ -1,0 +1,307 @@
+//! Why Redis does not come up, in the cluster's own words: pods, claims, events, the operator.
+
+use serde_json::Value as Json;
+
+use super::next::{Cause, Waiting};
+use super::object::{at, count, list, name, text};
+use super::ready::Running;
+
+/// Crashes after which waiting is given up.
+pub const CRASHES: i64 = 3;
+
+/// The first thing that keeps a pod from being Ready; `None` where nothing is wrong yet.
+pub fn pods(pods: &[Json], claims: &[Json]) -> Option<Waiting> {
+    pods.iter().find_map(container_trouble).or_else(|| pods.iter().find_map(|pod| unscheduled(pod, claims)))
+}
+
+fn container_trouble(pod: &Json) -> Option<Waiting> {
+    let statuses = ["initContainerStatuses", "containerStatuses"];
+    statuses.iter().flat_map(|field| list(pod, &["status", field])).find_map(|status| {
+        let Some(reason) = text(status, &["state", "waiting", "reason"]) else {
+            return has_crashed(status)
+                .then(|| Waiting { cause: Cause::Crash, why: crash(name(pod), name_of(status), status) });
+        };
+        let message = text(status, &["state", "waiting", "message"]).unwrap_or("no message");
+        let image = text(status, &["image"]).unwrap_or_default();
+        let (pod, container) = (name(pod), name_of(status));
+        let (cause, why) = match reason {
+            "InvalidImageName" => {
+                (Cause::ImageName, format!("the image reference {image:?} is malformed: {message}"))
+            }
+            "ErrImagePull" | "ImagePullBackOff" | "ErrImageNeverPull" | "RegistryUnavailable" => {
+                (Cause::Image, format!("pod {pod} cannot pull the image {image}: {message}"))
+            }
+            "CreateContainerConfigError" | "CreateContainerError" => {
+                (Cause::Reference, format!("pod {pod} cannot start its container {container}: {message}"))
+            }
+            "CrashLoopBackOff" => (Cause::Crash, crash(pod, container, status)),
+            _ => return None,
+        };
+        Some(Waiting { cause, why })
+    })
+}
+
+/// Between a crash and the pause before the next start, a container is not said to wait.
+fn has_crashed(status: &Json) -> bool {
+    let ended = |state: &str| count(status, &[state, "terminated", "exitCode"]) != 0;
+    at(status, &["ready"]) == &Json::Bool(false) && (ended("state") || ended("lastState"))
+}
+
+fn crash(pod: &str, container: &str, status: &Json) -> String {
+    let last = at(status, &["lastState", "terminated"]);
+    let reason = text(last, &["reason"]).unwrap_or("Error");
+    let code = count(last, &["exitCode"]);
+    let times = count(status, &["restartCount"]);
+    format!("container {container} of pod {pod} ended {times} times, last with exit code {code} ({reason})")
+}
+
+fn name_of(status: &Json) -> &str {
+    text(status, &["name"]).unwrap_or_default()
+}
+
+/// Words by which the scheduler says that a volume, not a node, is what is missing.
+const ABOUT_VOLUMES: [&str; 4] =
+    ["persistentvolumeclaim", "storageclass", "persistent volume", "volume node affinity"];
+
+fn unscheduled(pod: &Json, claims: &[Json]) -> Option<Waiting> {
+    let condition = list(pod, &["status", "conditions"])
+        .iter()
+        .find(|condition| condition["type"] == "PodScheduled" && condition["status"] == "False")?;
+    let message = text(condition, &["message"]).unwrap_or("no message");
+    let (pod, lower) = (name(pod), message.to_lowercase());
+    if !ABOUT_VOLUMES.iter().any(|words| lower.contains(words)) {
+        return Some(Waiting {
+            cause: Cause::Unschedulable,
+            why: format!("no node takes pod {pod}: {message}"),
+        });
+    }
+    let pending: Vec<String> = claims
+        .iter()
+        .filter(|claim| text(claim, &["status", "phase"]) == Some("Pending"))
+        .map(|claim| {
+            let class = text(claim, &["spec", "storageClassName"]).unwrap_or("(none)");
+            format!("the volume claim {} (storage class {class}) is not bound", name(claim))
+        })
+        .collect();
+    let claims = if pending.is_empty() { String::new() } else { format!("{}; ", pending.join(", ")) };
+    Some(Waiting { cause: Cause::Claim, why: format!("{claims}pod {pod} waits for its volume: {message}") })
+}
+
+/// The container whose log explains a crash: pod and container name.
+pub fn crashing(pods: &[Json]) -> Option<(String, String)> {
+    pods.iter().find_map(|pod| {
+        list(pod, &["status", "containerStatuses"])
+            .iter()
+            .chain(list(pod, &["status", "initContainerStatuses"]))
+            .find(|status| {
+                text(status, &["state", "waiting", "reason"]) == Some("CrashLoopBackOff")
+                    || !at(status, &["lastState", "terminated"]).is_null()
+                    || !at(status, &["state", "terminated"]).is_null()
+            })
+            .map(|status| (name(pod).to_owned(), name_of(status).to_owned()))
+    })
+}
+
+/// How often the containers have ended.
+pub fn crashes(pods: &[Json]) -> i64 {
+    pods.iter()
+        .flat_map(|pod| list(pod, &["status", "containerStatuses"]))
+        .map(|status| {
+            count(status, &["restartCount"])
+                + i64::from(
+                    !at(status, &["lastState", "terminated"]).is_null()
+                        && text(status, &["state", "waiting", "reason"]) == Some("CrashLoopBackOff"),
+                )
+        })
+        .max()
+        .unwrap_or(0)
+}
+
+/// The newest warnings among events that concern the instance's objects: `FailedScheduling: …`.
+pub fn warnings(events: &[Json], instance: &str, running: Option<&Running>) -> Vec<String> {
+    let mut found: Vec<(&str, String)> = events
+        .iter()
+        .filter(|event| text(event, &["type"]) == Some("Warning"))
+        .filter(|event| {
+            let about = text(event, &["involvedObject", "name"]).unwrap_or_default();
+            about == instance || about.strip_prefix(instance).is_some_and(|rest| rest.starts_with('-'))
+        })
+        .filter(|event| !is_of_another_life(event, running))
+        .map(|event| {
+            let when = text(event, &["lastTimestamp"]).or(text(event, &["eventTime"])).unwrap_or_default();
+            let part = |path: &[&str]| text(event, path).unwrap_or_default().to_owned();
+            let about = (part(&["involvedObject", "kind"]), part(&["involvedObject", "name"]));
+            (when, format!("{} {}: {}: {}", about.0, about.1, part(&["reason"]), part(&["message"])))
+        })
+        .collect();
+    found.sort();
+    found.dedup_by(|left, right| left.1 == right.1);
+    found.into_iter().rev().take(4).map(|(_, line)| line).collect()
+}
+
+/// Events outlive their objects: whether this one is about an earlier pod, claim or StatefulSet of that name.
+fn is_of_another_life(event: &Json, running: Option<&Running>) -> bool {
+    let Some(running) = running else { return false };
+    let uid = text(event, &["involvedObject", "uid"]);
+    let alive = |objects: &[Json]| objects.iter().any(|object| text(object, &["metadata", "uid"]) == uid);
+    match text(event, &["involvedObject", "kind"]) {
+        Some("Pod") => !alive(&running.pods),
+        Some("PersistentVolumeClaim") => !alive(&running.claims),
+        Some("StatefulSet") => !alive(running.stateful_set.as_slice()),
+        _ => false,
+    }
+}
+
+/// What the operator's Deployments, if they may be read, tell about its absence.
+pub fn operator(deployments: Option<&[Json]>, namespace: &str) -> String {
+    let Some(deployments) = deployments else {
+        return "Whether the operator runs could not be checked: these credentials may not list Deployments."
+            .to_owned();
+    };
+    let operators: Vec<&Json> = deployments.iter().filter(|deployment| is_operator(deployment)).collect();
+    let Some(operator) = operators.first() else {
+        return "No Deployment of the operator was found in this cluster. Install it (Helm chart \
+                ot-helm/redis-operator), or check that it runs elsewhere."
+            .to_owned();
+    };
+    let place =
+        format!("{}/{}", text(operator, &["metadata", "namespace"]).unwrap_or_default(), name(operator));
+    if count(operator, &["status", "readyReplicas"]) == 0 {
+        return format!(
+            "The operator's Deployment {place} has no ready pod. See `kubectl -n {} describe deployment {}`.",
+            text(operator, &["metadata", "namespace"]).unwrap_or_default(),
+            name(operator)
+        );
+    }
+    match watched(operator) {
+        Some(watched) if !watched.split(',').any(|one| one.trim() == namespace) => format!(
+            "The operator {place} runs, but watches only the namespaces {watched} (its WATCH_NAMESPACE). Add \
+             {namespace} there, or use a namespace that it watches."
+        ),
+        _ => format!(
+            "The operator {place} runs. Its log says more: `kubectl -n {} logs deployment/{}`.",
+            text(operator, &["metadata", "namespace"]).unwrap_or_default(),
+            name(operator)
+        ),
+    }
+}
+
+fn is_operator(deployment: &Json) -> bool {
+    containers(deployment).iter().any(|container| {
+        text(container, &["image"]).is_some_and(|image| {
+            image
+                .rsplit('/')
+                .next()
+                .is_some_and(|last| last.split([':', '@']).next() == Some("redis-operator"))
+        })
+    })
+}
+
+fn watched(deployment: &Json) -> Option<String> {
+    containers(deployment)
+        .iter()
+        .flat_map(|container| list(container, &["env"]))
+        .find(|variable| text(variable, &["name"]) == Some("WATCH_NAMESPACE"))
+        .and_then(|variable| text(variable, &["value"]))
+        .filter(|value| !value.is_empty())
+        .map(str::to_owned)
+}
+
+fn containers(deployment: &Json) -> &[Json] {
+    list(deployment, &["spec", "template", "spec", "containers"])
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn pod(status: Json) -> Json {
+        json!({ "metadata": { "name": "cache-0", "uid": "new" }, "status": status })
+    }
+
+    fn waiting_for(reason: &str) -> Json {
+        pod(
+            json!({ "containerStatuses": [{ "name": "cache", "state": { "waiting": { "reason": reason } } }] }),
+        )
+    }
+
+    #[test]
+    fn every_reason_has_its_cause() {
+        for (reason, cause) in [
+            ("InvalidImageName", Some(Cause::ImageName)),
+            ("ErrImagePull", Some(Cause::Image)),
+            ("ImagePullBackOff", Some(Cause::Image)),
+            ("CreateContainerConfigError", Some(Cause::Reference)),
+            ("CrashLoopBackOff", Some(Cause::Crash)),
+            ("ContainerCreating", None),
+            ("PodInitializing", None),
+        ] {
+            assert_eq!(pods(&[waiting_for(reason)], &[]).map(|found| found.cause), cause, "{reason}");
+        }
+        let crashed = pod(json!({ "containerStatuses": [{
+            "name": "cache", "ready": false, "restartCount": 1, "state": { "running": {} },
+            "lastState": { "terminated": { "exitCode": 1 } },
+        }] }));
+        assert_eq!(pods(&[crashed], &[]).map(|found| found.cause), Some(Cause::Crash));
+        for (message, cause) in [
+            (
+                "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector.",
+                Cause::Unschedulable,
+            ),
+            ("0/1 nodes are available: 1 Insufficient cpu.", Cause::Unschedulable),
+            (
+                "0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims. not found",
+                Cause::Claim,
+            ),
+            ("persistentvolumeclaim \"cache-cache-0\" not found", Cause::Claim),
+        ] {
+            let claim = json!({ "metadata": { "name": "cache-cache-0" }, "status": { "phase": "Pending" } });
+            let unscheduled = pod(json!({ "conditions": [{
+                "type": "PodScheduled", "status": "False", "message": message,
+            }] }));
+            assert_eq!(pods(&[unscheduled], &[claim]).map(|found| found.cause), Some(cause), "{message}");
+        }
+        assert_eq!(pods(&[pod(json!({ "conditions": [] }))], &[]), None);
+    }
+
+    #[test]
+    fn events_of_an_earlier_pod_of_that_name_are_left_out() {
+        let event = |uid: &str, message: &str| {
+            json!({
+                "type": "Warning", "reason": "Failed", "message": message, "lastTimestamp": "2026-01-01T00:00:00Z",
+                "involvedObject": { "kind": "Pod", "name": "cache-0", "uid": uid },
+            })
+        };
+        let running = Running { pods: vec![pod(json!({}))], ..Running::default() };
+        let events = [event("old", "long ago"), event("new", "now")];
+        assert_eq!(warnings(&events, "cache", Some(&running)), ["Pod cache-0: Failed: now"]);
+        assert_eq!(warnings(&events, "cach", Some(&running)), Vec::<String>::new(), "another instance");
+    }
+
+    #[test]
+    fn the_operator_is_absent_down_or_blind() {
+        let deployment = |ready: i64, watched: &str| {
+            json!({
+                "metadata": { "name": "redis-operator", "namespace": "ops" },
+                "spec": { "template": { "spec": { "containers": [{
+                    "image": "quay.io/opstree/redis-operator:v0.26.0",
+                    "env": [{ "name": "WATCH_NAMESPACE", "value": watched }],
+                }] } } },
+                "status": { "readyReplicas": ready },
+            })
+        };
+        for (deployments, part) in [
+            (None, "may not list Deployments"),
+            (Some(vec![]), "No Deployment of the operator"),
+            (Some(vec![deployment(0, "")]), "has no ready pod"),
+            (Some(vec![deployment(1, "other, another")]), "watches only the namespaces other, another"),
+            (Some(vec![deployment(1, "other,redis")]), "runs. Its log"),
+            (Some(vec![deployment(1, "")]), "runs. Its log"),
+        ] {
+            let said = operator(deployments.as_deref(), "redis");
+            assert!(said.contains(part), "{said}");
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! What the operator and we call things. The operator's names are functions of the instance's name, so
+//! endpoints are known before anything exists.
+
+use super::config::short_hash;
+
+/// The port of Redis.
+pub const REDIS_PORT: i64 = 6379;
+
+/// The cluster's DNS domain, where the operator was not told otherwise.
+pub const DOMAIN: &str = "cluster.local";
+
+/// Longest name of a `Redis`: its StatefulSet's name and a ten-letter hash must fit into a label.
+pub const LONGEST_NAME: usize = 52;
+
+/// DNS name of a Service.
+pub fn service_host(service: &str, namespace: &str) -> String {
+    format!("{service}.{namespace}.svc.{DOMAIN}")
+}
+
+/// The Secret of a password that we keep. A rotation (a new version, new triggers) makes another one.
+pub fn secret(name: &str, rotation: &str) -> String {
+    if rotation.is_empty() { format!("{name}-auth") } else { format!("{name}-auth-{}", short_hash(rotation)) }
+}
+
+/// The ConfigMap with our part of redis.conf. Its name carries a hash of its text, since the operator rolls
+/// no pod when only the text of a ConfigMap changes.
+pub fn config_map(name: &str, text: &str) -> String {
+    format!("{name}-config-{}", short_hash(text))
+}
+
+/// The data volume claim of a pod.
+pub fn data_claim(name: &str, ordinal: usize) -> String {
+    format!("{name}-{name}-{ordinal}")
+}
+
+/// Labels that the operator puts on everything and selects by; users must not set them.
+pub const RESERVED_LABELS: [&str; 6] =
+    ["app", "role", "redis_setup_type", "cluster", "redis-role", "statefulset.kubernetes.io/pod-name"];
+
+/// What all our labels and annotations begin with.
+pub const PREFIX: &str = "terraform-provider-redis/";
+
+/// Annotations of ours on the custom resource, all listed in `ignoreAnnotations` so that the operator keeps
+/// them off StatefulSets and pods (any other annotation restarts them).
+pub mod annotation {
+    /// Hash of the custom resource as we wrote it. The operator copies it to the Services at the end of a
+    /// reconcile that has read it: the only proof that it has seen this spec.
+    pub const SPEC_HASH: &str = "terraform-provider-redis/spec-hash";
+    /// What is being done: `creating` until a create has ended, `updating` until a rollout has.
+    pub const UNFINISHED: &str = "terraform-provider-redis/unfinished";
+    /// Which state owns it; a deposed object must not delete what its successor made.
+    pub const CLAIM: &str = "terraform-provider-redis/claim";
+    /// The arguments that our ConfigMap was rendered from, as JSON; import reads them back.
+    pub const SETTINGS: &str = "terraform-provider-redis/settings";
+
+    /// Those on the custom resource.
+    pub const IGNORED: [&str; 3] = [CLAIM, SPEC_HASH, UNFINISHED];
+}
+
+/// The label by which companion objects are found.
+pub const INSTANCE_LABEL: &str = "terraform-provider-redis/instance";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rotation_has_a_secret_of_its_own() {
+        assert_eq!(secret("cache", ""), "cache-auth");
+        assert_ne!(secret("cache", "1"), secret("cache", "2"));
+        assert_eq!(secret("cache", "1"), secret("cache", "1"));
+    }
+}

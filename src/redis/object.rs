@@ -1,0 +1,159 @@
+//! Reading Kubernetes objects as JSON: the few paths that matter, and whether one object holds all that
+//! another asks for.
+
+use serde_json::Value as Json;
+
+use super::quantity::Quantity;
+
+/// A path that differs: what was asked for, and what is there instead.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Difference {
+    /// `spec.kubernetesConfig.image`
+    pub path: String,
+    /// The same, name by name: a name may have dots.
+    pub names: Vec<String>,
+    /// What we asked for.
+    pub wanted: Json,
+    /// What is there; null for nothing.
+    pub found: Json,
+}
+
+/// A value below a chain of names; null where there is none.
+pub fn at<'object>(object: &'object Json, path: &[&str]) -> &'object Json {
+    path.iter().fold(object, |value, name| value.get(*name).unwrap_or(&Json::Null))
+}
+
+/// A string below a chain of names.
+pub fn text<'object>(object: &'object Json, path: &[&str]) -> Option<&'object str> {
+    at(object, path).as_str()
+}
+
+/// A number below a chain of names; absent is 0, as Kubernetes leaves zeros out.
+pub fn count(object: &Json, path: &[&str]) -> i64 {
+    at(object, path).as_i64().unwrap_or(0)
+}
+
+/// The elements of a list below a chain of names.
+pub fn list<'object>(object: &'object Json, path: &[&str]) -> &'object [Json] {
+    at(object, path).as_array().map_or(&[], Vec::as_slice)
+}
+
+/// An annotation.
+pub fn annotation<'object>(object: &'object Json, name: &str) -> Option<&'object str> {
+    text(object, &["metadata", "annotations", name])
+}
+
+/// A label.
+pub fn label<'object>(object: &'object Json, name: &str) -> Option<&'object str> {
+    text(object, &["metadata", "labels", name])
+}
+
+/// The object's name.
+pub fn name(object: &Json) -> &str {
+    text(object, &["metadata", "name"]).unwrap_or_default()
+}
+
+/// Whether it is being deleted.
+pub fn is_terminating(object: &Json) -> bool {
+    !at(object, &["metadata", "deletionTimestamp"]).is_null()
+}
+
+/// Every path of `wanted` that `found` lacks or has otherwise. Quantities are compared by value. A null in
+/// `wanted` means that nothing may be there; what `wanted` does not mention does not count. A list counts as
+/// a whole, since its order has a meaning.
+pub fn differences(wanted: &Json, found: &Json) -> Vec<Difference> {
+    let mut all = Vec::new();
+    compare(wanted, found, &mut Vec::new(), &mut all);
+    all
+}
+
+fn compare(wanted: &Json, found: &Json, names: &mut Vec<String>, all: &mut Vec<Difference>) {
+    if let (Json::Object(wanted), Json::Object(_) | Json::Null) = (wanted, found)
+        && !(wanted.is_empty() && found.is_null())
+    {
+        for (name, value) in wanted {
+            names.push(name.clone());
+            compare(value, found.get(name).unwrap_or(&Json::Null), names, all);
+            names.pop();
+        }
+    } else if !same(wanted, found) {
+        let (path, names) = (names.join("."), names.clone());
+        all.push(Difference { path, names, wanted: wanted.clone(), found: found.clone() });
+    }
+}
+
+fn same(wanted: &Json, found: &Json) -> bool {
+    match (wanted, found) {
+        (Json::String(wanted), Json::String(found)) => {
+            wanted == found
+                || matches!((Quantity::parse(wanted), Quantity::parse(found)),
+                    (Some(wanted), Some(found)) if wanted == found)
+        }
+        // The operator drops what is empty or false from the objects it rewrites.
+        (Json::Bool(false), Json::Null) | (Json::Null, Json::Bool(false)) => true,
+        (Json::Array(list), Json::Null) | (Json::Null, Json::Array(list)) => list.is_empty(),
+        (Json::Object(map), Json::Null) | (Json::Null, Json::Object(map)) => map.is_empty(),
+        (Json::Array(wanted), Json::Array(found)) => {
+            wanted.len() == found.len()
+                && wanted.iter().zip(found).all(|(wanted, found)| differences(wanted, found).is_empty())
+        }
+        _ => wanted == found,
+    }
+}
+
+/// The object without its nulls: what is sent to a server, which has another meaning for them.
+pub fn without_nulls(object: &Json) -> Json {
+    match object {
+        Json::Object(fields) => fields
+            .iter()
+            .filter(|(_, value)| !value.is_null())
+            .map(|(name, value)| (name.clone(), without_nulls(value)))
+            .collect::<serde_json::Map<_, _>>()
+            .into(),
+        other => other.clone(),
+    }
+}
+
+/// A merge patch that takes away what must not be there; `None` where nothing must go.
+pub fn removal(differences: &[Difference]) -> Option<Json> {
+    let mut patch = Json::Object(serde_json::Map::new());
+    for difference in differences.iter().filter(|difference| difference.wanted.is_null()) {
+        let mut inner = &mut patch;
+        for name in &difference.names {
+            if !inner.is_object() {
+                *inner = Json::Object(serde_json::Map::new());
+            }
+            inner = &mut inner[name.as_str()];
+        }
+        *inner = Json::Null;
+    }
+    patch.as_object().is_some_and(|fields| !fields.is_empty()).then_some(patch)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_what_is_wanted_and_means_something_else_differs() {
+        let wanted =
+            json!({"spec": {"image": "a", "cpu": "1000m", "keep": false, "list": [{"x": 1}], "gone": 3}});
+        let found = json!({"spec": {"image": "b", "cpu": "1", "list": [{"x": 1, "y": 2}], "extra": true}});
+        let paths: Vec<String> =
+            differences(&wanted, &found).into_iter().map(|difference| difference.path).collect();
+        assert_eq!(paths, ["spec.gone", "spec.image"]);
+    }
+
+    #[test]
+    fn a_null_means_that_nothing_may_be_there() {
+        let wanted = json!({"spec": {"env": null, "nodeSelector": {"a": "b", "c": null}, "quiet": null}});
+        let found =
+            json!({"spec": {"env": [{"name": "X"}], "nodeSelector": {"a": "b", "c": "d"}, "quiet": false}});
+        let differences = differences(&wanted, &found);
+        assert_eq!(removal(&differences), Some(json!({"spec": {"env": null, "nodeSelector": {"c": null}}})));
+        assert_eq!(without_nulls(&wanted), json!({"spec": {"nodeSelector": {"a": "b"}}}));
+        assert_eq!(removal(&[]), None);
+    }
+}

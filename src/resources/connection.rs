@@ -1,0 +1,71 @@
+//! The cluster that the provider block names, as the resources see it.
+
+use std::sync::{PoisonError, RwLock};
+
+use crate::kubernetes::Cluster;
+use crate::terraform::Diagnostic;
+
+/// Set by Configure, read by every call. Under `-debug` one process is configured many times.
+#[derive(Default)]
+pub struct Connection(RwLock<State>);
+
+#[derive(Clone, Default)]
+enum State {
+    /// Before Configure: validation and state upgrades need no cluster.
+    #[default]
+    NotConfigured,
+    /// The provider block has values that are not known yet; these attributes.
+    Unknown(Vec<String>),
+    /// A cluster; nothing has been connected yet.
+    Cluster(Cluster),
+}
+
+/// Why there is no cluster to talk to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoCluster {
+    /// The provider block has values that are not known yet; these attributes.
+    Unknown(Vec<String>),
+    /// The provider was not configured.
+    NotConfigured,
+}
+
+impl Connection {
+    /// Takes a cluster.
+    pub fn set(&self, cluster: Cluster) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = State::Cluster(cluster);
+    }
+
+    /// Takes note that the provider block is not wholly known.
+    pub fn set_unknown(&self, attributes: Vec<String>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = State::Unknown(attributes);
+    }
+
+    /// The cluster.
+    pub fn cluster(&self) -> Result<Cluster, NoCluster> {
+        match &*self.0.read().unwrap_or_else(PoisonError::into_inner) {
+            State::Cluster(cluster) => Ok(cluster.clone()),
+            State::Unknown(attributes) => Err(NoCluster::Unknown(attributes.clone())),
+            State::NotConfigured => Err(NoCluster::NotConfigured),
+        }
+    }
+}
+
+impl NoCluster {
+    /// For calls that cannot go on without one.
+    pub fn diagnostic(&self) -> Diagnostic {
+        match self {
+            NoCluster::Unknown(attributes) => Diagnostic::error(
+                "The cluster is not known yet",
+                format!(
+                    "The provider block's {} will be known only after apply. Apply what they depend on first \
+                     (-target), or give them known values.",
+                    attributes.join(", ")
+                ),
+            ),
+            NoCluster::NotConfigured => Diagnostic::error(
+                "The provider is not configured",
+                "Core called a resource before it configured the provider. Please report this.",
+            ),
+        }
+    }
+}

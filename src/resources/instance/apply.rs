@@ -1,0 +1,143 @@
+//! Create, update and delete: one loop, `observe → next → do`. What to do is decided in `redis::next`; here it
+//! is done, and waited for. Being cut off anywhere is ordinary: the next apply observes and goes on.
+
+use tokio::time::Instant;
+
+use super::build::{PASSWORD_KEY, wanted_secret};
+use super::failure;
+use super::model::{AuthSecret, Instance};
+use super::rollout::{Operation, Rollout};
+use super::settle::settle;
+use super::state::DELETION;
+use super::{InstanceResource, password};
+use crate::kubernetes::{Cluster, Lookup};
+use crate::redis::names::{self, annotation};
+use crate::redis::object::{annotation as mark, is_terminating};
+use crate::resources::connection::Connection;
+use crate::terraform::attribute::Change as Class;
+use crate::terraform::record::Record;
+use crate::terraform::resource::{Call, Change, Problems};
+
+/// Does what was planned.
+pub async fn apply(
+    connection: &Connection,
+    change: Change<InstanceResource>,
+    record: &Record<InstanceResource>,
+    call: &Call,
+) -> Result<(), Problems> {
+    let cluster = connection.cluster().map_err(|reason| vec![reason.diagnostic()])?;
+    match change {
+        Change::Create { planned } => create(&cluster, settle(&planned, None)?, record, call).await,
+        Change::Update { prior, planned, changes } => {
+            let instance = settle(&planned, Some(&prior))?;
+            let for_the_cluster = changes.iter().any(|changed| changed.change != Class::ProviderOnly);
+            if !for_the_cluster && prior.repairs.is_empty() {
+                record.save(&instance, &instance.identity());
+                return Ok(());
+            }
+            let operation = if for_the_cluster { Operation::Update } else { Operation::Mend };
+            update(&cluster, operation, prior, instance, record, call).await
+        }
+        Change::Delete { prior } => super::delete::delete(&cluster, prior, record, call).await,
+    }
+}
+
+async fn create(
+    cluster: &Cluster,
+    mut instance: Instance,
+    record: &Record<InstanceResource>,
+    call: &Call,
+) -> Result<(), Problems> {
+    let deadline = Instant::now() + instance.timeouts.create.length;
+    let addresses = instance.addresses();
+    let existing = match cluster.get(&addresses.custom_resource(), deadline).await {
+        Ok(lookup) => lookup.found(),
+        Err(error) => return Err(vec![failure::refused(&error)]),
+    };
+    if let Some(existing) = &existing {
+        let ours = mark(existing, annotation::UNFINISHED) == Some("creating");
+        if !ours && !instance.adopt_existing && !is_terminating(existing) {
+            let by_us = mark(existing, annotation::CLAIM).is_some();
+            return Err(vec![failure::name_taken(&addresses, by_us)]);
+        }
+    }
+    instance.auth_secret = wanted_secret(&instance);
+    let length = instance.timeouts.create.length;
+    let adopting = existing.is_some() && instance.adopt_existing;
+    Rollout::new(cluster, instance, Operation::Create, existing, record, call, length)
+        .adopting(adopting)
+        .run()
+        .await
+}
+
+async fn update(
+    cluster: &Cluster,
+    operation: Operation,
+    prior: Instance,
+    mut instance: Instance,
+    record: &Record<InstanceResource>,
+    call: &Call,
+) -> Result<(), Problems> {
+    let length = instance.timeouts.update.length;
+    let deadline = Instant::now() + length;
+    let existing = match cluster.get(&prior.addresses().custom_resource(), deadline).await {
+        Ok(lookup) => lookup.found(),
+        Err(error) => return Err(vec![failure::refused(&error)]),
+    };
+    let going = existing.as_ref().map_or(prior.repairs.contains_key(DELETION), is_terminating);
+    let planned_secret = instance.auth_secret.take();
+    instance.auth_secret = match secret_of_update(cluster, &prior, &instance, deadline).await {
+        // New pods take whatever password a Secret of that name has.
+        Ok(_) if going && planned_secret.is_some() => planned_secret.clone(),
+        Ok(secret) => secret,
+        Err(error) => return Err(vec![failure::refused(&error)]),
+    };
+    if planned_secret.is_some() && planned_secret != instance.auth_secret {
+        return Err(vec![failure::secret_went(&instance)]);
+    }
+    Rollout::new(cluster, instance, operation, existing, record, call, length).making_anew(going).run().await
+}
+
+/// Where the password is to be: where it was, unless it is rotated, or a password that nobody else knows is lost
+/// with its Secret. A new Secret has a new name, since only that restarts the pods.
+async fn secret_of_update(
+    cluster: &Cluster,
+    prior: &Instance,
+    instance: &Instance,
+    deadline: Instant,
+) -> Result<Option<AuthSecret>, crate::kubernetes::Error> {
+    if rotated(cluster, prior, instance, deadline).await? {
+        return Ok(wanted_secret(instance));
+    }
+    let Some(current) = &prior.auth_secret else { return Ok(None) };
+    let authentication = &instance.authentication;
+    let generated = authentication.existing_secret.is_none() && authentication.password_wo.is_none();
+    let address = instance.addresses().secret(&current.name);
+    if generated && cluster.get_metadata(&address, deadline).await? == Lookup::Absent {
+        let name = names::secret(&instance.name.0, &password::random(16));
+        return Ok(Some(AuthSecret { name, key: PASSWORD_KEY.to_owned() }));
+    }
+    Ok(Some(current.clone()))
+}
+
+/// Whether the password is to be another one than before. A new version of the same password is none.
+async fn rotated(
+    cluster: &Cluster,
+    prior: &Instance,
+    instance: &Instance,
+    deadline: Instant,
+) -> Result<bool, crate::kubernetes::Error> {
+    let (before, after) = (&prior.authentication, &instance.authentication);
+    let Some(current) = &prior.auth_secret else { return Ok(before.enabled != after.enabled) };
+    let same_source = before.enabled == after.enabled && before.existing_secret == after.existing_secret;
+    if same_source && before.rotate == after.rotate && before.password_wo_version == after.password_wo_version
+    {
+        return Ok(false);
+    }
+    let Some(password) = after.password_wo.as_ref().filter(|_| same_source) else { return Ok(true) };
+    let address = instance.addresses().secret(&current.name);
+    match cluster.get(&address, deadline).await? {
+        Lookup::Found(found) => Ok(!password::is(&found, &current.key, password.expose())),
+        Lookup::Absent | Lookup::KindMissing => Ok(true),
+    }
+}

@@ -1,0 +1,308 @@
+//! What Kubernetes, the operator or Redis would refuse, said at plan: labels, annotations, environment,
+//! directives, tolerations. Each `Err` says what was expected instead.
+
+use std::collections::BTreeMap;
+
+use crate::redis::names;
+use crate::resources::blocks::Toleration;
+use crate::resources::types::{DnsLabel, JsonObject};
+
+type Strings = BTreeMap<String, String>;
+
+/// Directives that our own rendering or the operator must decide, or that would break its probes and Services.
+const NOT_DIRECTIVES: [(&str, &str); 25] = [
+    ("appendonly", "use persistence.aof.enabled"),
+    ("appendfsync", "use persistence.aof.fsync_policy"),
+    ("save", "use persistence.rdb"),
+    ("requirepass", "use authentication"),
+    ("masterauth", "use authentication"),
+    ("masteruser", "the operator logs in as the default user"),
+    ("user", "the operator logs in as the default user, which it would lock out or open to everybody"),
+    ("aclfile", "the operator logs in as the default user, which it would lock out or open to everybody"),
+    ("protected-mode", "use authentication"),
+    ("port", "the operator's Services and probes need 6379"),
+    ("bind", "the operator's Services and probes need all addresses"),
+    ("unixsocket", "nothing but Redis could reach it"),
+    ("tls-port", "the operator's probes would fail"),
+    ("tls-cert-file", "the operator's probes would fail"),
+    ("tls-key-file", "the operator's probes would fail"),
+    ("dir", "the volume is mounted at /data"),
+    ("daemonize", "the container would end at once"),
+    ("supervised", "nothing supervises it in a container"),
+    ("pidfile", "the operator sets it"),
+    ("include", "the operator includes this very configuration"),
+    ("rename-command", "the operator and its probes need the commands"),
+    ("cluster-enabled", "this is not a cluster"),
+    ("replicaof", "this is not a replica"),
+    ("slaveof", "this is not a replica"),
+    ("sentinel", "this is not a sentinel"),
+];
+
+/// Directives by name and value.
+pub fn are_directives(config: &Strings) -> Result<(), String> {
+    for (directive, value) in config {
+        if let Some((_, instead)) = NOT_DIRECTIVES.iter().find(|(name, _)| *name == directive.to_lowercase())
+        {
+            return Err(format!("the directive {directive} cannot be set here: {instead}"));
+        }
+        let word = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+        if directive.is_empty() || !directive.bytes().all(word) {
+            return Err(format!("expected the name of a redis.conf directive, got {directive:?}"));
+        }
+        if value.contains(['\n', '\r']) {
+            return Err(format!("the value of {directive} has a line break; it would end the directive"));
+        }
+        if value.trim().is_empty() {
+            return Err(format!(
+                "the directive {directive} has no value; for an empty one write \"\\\"\\\"\""
+            ));
+        }
+        if directive == "maxmemory" && !is_memory(value) {
+            return Err(format!("expected maxmemory in bytes or with a unit, such as 100mb, got {value:?}"));
+        }
+    }
+    Ok(())
+}
+
+fn is_memory(value: &str) -> bool {
+    let digits = value.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(value.len());
+    let unit = value[digits..].to_ascii_lowercase();
+    digits > 0 && ["", "b", "k", "kb", "m", "mb", "g", "gb"].contains(&unit.as_str())
+}
+
+/// Labels of ours: well-formed, and none of the operator's or the provider's own.
+pub fn are_labels(labels: &Strings) -> Result<(), String> {
+    for key in labels.keys() {
+        if names::RESERVED_LABELS.contains(&key.as_str()) {
+            return Err(format!(
+                "the label {key} is the operator's own: it would break the selectors of its Services and \
+                 StatefulSets; choose another name"
+            ));
+        }
+        not_reserved("label", key)?;
+    }
+    are_label_pairs(labels)
+}
+
+/// Labels of nodes.
+pub fn are_label_pairs(labels: &Strings) -> Result<(), String> {
+    for (key, value) in labels {
+        is_qualified_name(key)?;
+        if !value.is_empty() && !is_name_part(value) {
+            return Err(format!(
+                "the value {value:?} of {key} is not valid: expected at most 63 letters, digits, \"-\", \"_\" and \
+                 \".\", with a letter or digit at both ends"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Annotations of ours.
+pub fn are_annotations(annotations: &Strings) -> Result<(), String> {
+    for key in annotations.keys() {
+        not_reserved("annotation", key)?;
+        is_qualified_name(key)?;
+    }
+    Ok(())
+}
+
+fn not_reserved(what: &str, key: &str) -> Result<(), String> {
+    if key.starts_with(names::PREFIX) || key.contains("opstreelabs.in/") {
+        return Err(format!("the {what} {key} belongs to the operator or to this provider; leave it out"));
+    }
+    Ok(())
+}
+
+fn is_qualified_name(key: &str) -> Result<(), String> {
+    let (prefix, name) = match key.split_once('/') {
+        Some((prefix, name)) => (Some(prefix), name),
+        None => (None, key),
+    };
+    if is_name_part(name) && prefix.is_none_or(is_subdomain) {
+        return Ok(());
+    }
+    Err(format!("{key:?} is not a valid key: expected name or prefix/name, such as example.com/team"))
+}
+
+fn is_name_part(text: &str) -> bool {
+    let end = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+    let inner = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
+    let bytes = text.as_bytes();
+    bytes.len() <= 63 && end(bytes.first()) && end(bytes.last()) && bytes.iter().all(inner)
+}
+
+fn is_subdomain(text: &str) -> bool {
+    let end = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    let inner = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b'-';
+    text.len() <= 253
+        && text
+            .split('.')
+            .map(str::as_bytes)
+            .all(|label| end(label.first()) && end(label.last()) && label.iter().all(inner))
+}
+
+/// Variables that the operator sets itself.
+const OPERATORS_VARIABLES: [&str; 10] = [
+    "ACL_MODE",
+    "PERSISTENCE_ENABLED",
+    "REDIS_ADDR",
+    "REDIS_MAJOR_VERSION",
+    "REDIS_MAX_MEMORY",
+    "REDIS_PASSWORD",
+    "REDIS_PORT",
+    "SERVER_MODE",
+    "SETUP_MODE",
+    "TLS_MODE",
+];
+
+/// Environment variables.
+pub fn are_variables(variables: &Strings) -> Result<(), String> {
+    for name in variables.keys() {
+        if OPERATORS_VARIABLES.contains(&name.as_str()) {
+            return Err(format!("the variable {name} is set by the operator; leave it out"));
+        }
+        let first = |first: char| first.is_ascii_alphabetic() || "-._".contains(first);
+        let inner = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+        if !name.starts_with(first) || !name.bytes().all(inner) {
+            return Err(format!(
+                "{name:?} is not the name of an environment variable: expected letters, digits, \"_\", \"-\" and \
+                 \".\", not beginning with a digit"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Tolerations that the API server accepts.
+pub fn are_tolerations(tolerations: &[Toleration]) -> Result<(), String> {
+    tolerations.iter().enumerate().try_for_each(|(index, toleration)| {
+        is_toleration(toleration).map_err(|reason| format!("toleration {index}: {reason}"))
+    })
+}
+
+fn is_toleration(toleration: &Toleration) -> Result<(), String> {
+    let exists = toleration.operator.as_deref() == Some("Exists");
+    let value = toleration.value.as_deref().unwrap_or_default();
+    match toleration.key.as_deref() {
+        None | Some("") if !exists => return Err("without a key, operator must be Exists".to_owned()),
+        Some(key) if !key.is_empty() => is_qualified_name(key)?,
+        _ => {}
+    }
+    if exists && !value.is_empty() {
+        return Err("with operator Exists, value must not be set".to_owned());
+    }
+    if !value.is_empty() && !is_name_part(value) {
+        return Err(format!("{value:?} is not the value of a taint"));
+    }
+    if toleration.toleration_seconds.is_some() && toleration.effect.as_deref() != Some("NoExecute") {
+        return Err("with toleration_seconds, effect must be NoExecute".to_owned());
+    }
+    Ok(())
+}
+
+/// The longest name an instance can have.
+pub fn fits_into_labels(name: &DnsLabel) -> Result<(), String> {
+    let longest = names::LONGEST_NAME;
+    if name.0.len() <= longest {
+        return Ok(());
+    }
+    Err(format!(
+        "expected at most {longest} characters, got {}: Kubernetes puts the name and a hash of ten letters into a \
+         label of at most 63",
+        name.0.len()
+    ))
+}
+
+/// A share of a hundred.
+pub fn is_percentage(percent: &i64) -> Result<(), String> {
+    if (0..=100).contains(percent) { Ok(()) } else { Err(format!("expected 0 to 100, got {percent}")) }
+}
+
+/// Fields of the custom resource that endpoints, guards and readiness derive from.
+const NOT_CUSTOM: [(&str, &str); 3] = [
+    ("storage", "use persistence"),
+    ("redisConfig", "use additional_config"),
+    ("hostNetwork", "host, port and url are those of the Services"),
+];
+
+/// A custom spec that leaves to the arguments what is theirs.
+pub fn leaves_ours_alone(spec: &Option<JsonObject>) -> Result<(), String> {
+    let Some(spec) = spec else { return Ok(()) };
+    if let Some((field, instead)) = NOT_CUSTOM.iter().find(|(field, _)| spec.object.get(field).is_some()) {
+        return Err(format!("{field} cannot be set here: {instead}"));
+    }
+    let kubernetes_config = spec.object.get("kubernetesConfig");
+    let taken = |field: &str| kubernetes_config.is_some_and(|config| config.get(field).is_some());
+    if taken("redisSecret") {
+        return Err("kubernetesConfig.redisSecret cannot be set here: use authentication".to_owned());
+    }
+    if taken("ignoreAnnotations") {
+        return Err("kubernetesConfig.ignoreAnnotations cannot be set here: the provider needs it".to_owned());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn strings(key: &str, value: &str) -> Strings {
+        BTreeMap::from([(key.to_owned(), value.to_owned())])
+    }
+
+    #[test]
+    fn labels_follow_the_api_servers_rules() {
+        for (key, value) in [("team", "a"), ("example.com/team", "A_1.b"), ("a", "")] {
+            assert_eq!(are_labels(&strings(key, value)), Ok(()), "{key}={value}");
+        }
+        for (key, value) in [
+            ("app", "x"),
+            ("terraform-provider-redis/instance", "x"),
+            ("-a", "x"),
+            ("x..y/a", "x"),
+            ("a/b/c", "x"),
+            ("a", "-x"),
+            ("a", "x y"),
+        ] {
+            assert!(are_labels(&strings(key, value)).is_err(), "{key}={value}");
+        }
+    }
+
+    #[test]
+    fn directives_that_break_something_are_refused() {
+        for (directive, value) in
+            [("maxmemory", "100mb"), ("maxmemory-policy", "allkeys-lru"), ("maxmemory", "0")]
+        {
+            assert_eq!(are_directives(&strings(directive, value)), Ok(()), "{directive} {value}");
+        }
+        for (directive, value) in [
+            ("PORT", "1"),
+            ("user", "default on nopass"),
+            ("maxmemory", "lots"),
+            ("maxmemory", ""),
+            ("timeout", "1\nsave"),
+            ("two words", "1"),
+        ] {
+            assert!(are_directives(&strings(directive, value)).is_err(), "{directive} {value}");
+        }
+    }
+
+    #[test]
+    fn tolerations_follow_the_api_servers_rules() {
+        let none =
+            Toleration { key: None, operator: None, value: None, effect: None, toleration_seconds: None };
+        let text = |text: &str| Some(text.to_owned());
+        let exists = Toleration { operator: text("Exists"), ..none.clone() };
+        let key = Toleration { key: text("a"), ..none.clone() };
+        assert_eq!(are_tolerations(&[exists.clone(), key.clone()]), Ok(()));
+        for wrong in [
+            none,
+            Toleration { value: text("b"), ..exists },
+            Toleration { key: text("a b"), ..key.clone() },
+            Toleration { toleration_seconds: Some(5), effect: text("NoSchedule"), ..key },
+        ] {
+            assert!(are_tolerations(std::slice::from_ref(&wrong)).is_err(), "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! `redis_k8s_instance`: one Redis on Kubernetes, through the operator.
+//!
+//! The way of an apply: `model → build → observe → next → do`, in a loop (`apply`). The way of a refresh:
+//! `read → observe → model` (`state`). `validate` and `plan` judge before anything is written.
+
+mod apply;
+mod build;
+mod checks;
+mod cluster;
+mod delete;
+mod failure;
+mod import;
+mod model;
+mod password;
+mod plan;
+mod read;
+mod rollout;
+mod settle;
+mod state;
+mod validate;
+
+use std::sync::{Arc, LazyLock};
+
+pub use model::{Identity, Instance};
+
+use crate::resources::connection::Connection;
+use crate::terraform::record::Record;
+use crate::terraform::resource::{
+    Call, Change, ImportTarget, Imported, PlanChange, PlannedModel, Problems, Resource,
+};
+use crate::terraform::{Diagnostic, IdentitySchema, Schema};
+
+/// The type name in configurations.
+pub const TYPE_NAME: &str = "redis_k8s_instance";
+
+/// The resource type.
+pub struct InstanceResource {
+    connection: Arc<Connection>,
+}
+
+impl InstanceResource {
+    /// A resource type that works on that cluster.
+    pub fn new(connection: Arc<Connection>) -> InstanceResource {
+        InstanceResource { connection }
+    }
+}
+
+impl Resource for InstanceResource {
+    type Model = Instance;
+    type Identity = Identity;
+
+    fn type_name(&self) -> &'static str {
+        TYPE_NAME
+    }
+
+    fn schema(&self) -> &Schema {
+        static SCHEMA: LazyLock<Schema> = LazyLock::new(model::schema);
+        &SCHEMA
+    }
+
+    fn identity_schema(&self) -> &IdentitySchema {
+        static SCHEMA: LazyLock<IdentitySchema> =
+            LazyLock::new(|| IdentitySchema::new(0, Identity::attributes()));
+        &SCHEMA
+    }
+
+    fn validate(&self, config: &PlannedModel<Self>) -> Vec<Diagnostic> {
+        validate::validate(config)
+    }
+
+    fn plan(&self, change: &mut PlanChange<Self>) -> Vec<Diagnostic> {
+        plan::plan(change)
+    }
+
+    async fn read(&self, state: Instance, record: &Record<Self>, call: &Call) -> Result<(), Problems> {
+        read::read(&self.connection, state, record, call).await
+    }
+
+    async fn apply(&self, change: Change<Self>, record: &Record<Self>, call: &Call) -> Result<(), Problems> {
+        apply::apply(&self.connection, change, record, call).await
+    }
+
+    async fn import(&self, target: ImportTarget<Self>, call: &Call) -> Result<Imported<Self>, Problems> {
+        import::import(&self.connection, target, call).await
+    }
+}

@@ -1,0 +1,68 @@
+//! Passwords that the provider makes.
+
+use aws_lc_rs::rand::{SecureRandom, SystemRandom};
+use base64::Engine;
+use serde_json::Value as Json;
+
+use crate::terraform::Diagnostic;
+
+/// Letters and digits only: the operator's probes put the password into a shell unquoted.
+const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+
+/// That many random letters and digits.
+pub fn random(length: usize) -> String {
+    let random = SystemRandom::new();
+    let mut letters = String::with_capacity(length);
+    let mut bytes = [0u8; 64];
+    while letters.len() < length {
+        if random.fill(&mut bytes).is_err() {
+            // The operating system has no randomness to give; there is nothing weaker to fall back to.
+            continue;
+        }
+        // Bytes above the largest multiple of 62 would favour some letters.
+        let fair = bytes.iter().filter(|byte| **byte < 248).map(|byte| LETTERS[usize::from(*byte % 62)]);
+        letters.extend(fair.take(length - letters.len()).map(char::from));
+    }
+    letters
+}
+
+/// Whether a Secret holds that password under that key.
+pub fn is(secret: &Json, key: &str, password: &str) -> bool {
+    let held = secret.get("data").and_then(|data| data.get(key)).and_then(Json::as_str);
+    held.and_then(|held| base64::engine::general_purpose::STANDARD.decode(held).ok())
+        .is_some_and(|held| held == password.as_bytes())
+}
+
+/// The same message without the password, plain or as a Secret's data has it.
+pub fn redacted(problem: Diagnostic, password: &str) -> Diagnostic {
+    let encoded = base64::engine::general_purpose::STANDARD.encode(password);
+    let hide = |text: &str| text.replace(password, "(redacted)").replace(&encoded, "(redacted)");
+    Diagnostic { summary: hide(&problem.summary), detail: hide(&problem.detail), ..problem }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_are_of_letters_and_digits_and_never_the_same() {
+        let (one, other) = (random(32), random(32));
+        assert_eq!(one.len(), 32);
+        assert!(one.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+        assert_ne!(one, other);
+    }
+
+    #[test]
+    fn a_quoted_password_is_redacted() {
+        let problem = Diagnostic::error("hush refused", "invalid: data.password: aHVzaA==");
+        let redacted = redacted(problem, "hush");
+        assert_eq!(redacted, Diagnostic::error("(redacted) refused", "invalid: data.password: (redacted)"));
+    }
+
+    #[test]
+    fn a_password_is_compared_with_the_secrets_data() {
+        let secret = serde_json::json!({ "data": { "password": "aHVzaA==" } });
+        assert!(is(&secret, "password", "hush"));
+        assert!(!is(&secret, "password", "other") && !is(&secret, "key", "hush"));
+    }
+}

@@ -1,0 +1,178 @@
+//! What a plan must say before anything is done: guards, warnings, repairs. Pure: no cluster is asked.
+
+use std::collections::BTreeMap;
+
+use super::InstanceResource;
+use super::delete::protected;
+use super::model::{Instance, ManagedObject};
+use super::settle::settle;
+use super::state::objects;
+use crate::redis::version::Version;
+use crate::terraform::attribute::{Change as Class, as_planned};
+use crate::terraform::plan::Changed;
+use crate::terraform::resource::PlanChange;
+use crate::terraform::{Diagnostic, Maybe, Path, Planned};
+
+/// In private state, the mark of a protected instance: the second call of a replace has no prior state, and
+/// finds the mark that the first call left.
+const PROTECTED: &str = "protected";
+
+/// Judges a plan, and completes it.
+pub fn plan(change: &mut PlanChange<InstanceResource>) -> Vec<Diagnostic> {
+    let replaced_and_protected = change.prior.is_none() && change.private.get(PROTECTED) == Some(true);
+    match (&change.prior, &mut change.planned) {
+        (Some(prior), None) => {
+            return if prior.deletion_protection { vec![protected(prior)] } else { Vec::new() };
+        }
+        (None, Some(planned)) => {
+            if replaced_and_protected {
+                return vec![replace_refused()];
+            }
+            return unprotected(planned).into_iter().collect();
+        }
+        (Some(_), Some(_)) => {}
+        (None, None) => return Vec::new(),
+    }
+    let (Some(prior), Some(planned)) = (&change.prior, &mut change.planned) else { return Vec::new() };
+    if prior.deletion_protection {
+        change.private.set(PROTECTED, true);
+    } else {
+        change.private.remove(PROTECTED);
+    }
+    if !change.requires_replace.is_empty() {
+        return replacing(prior, &change.requires_replace);
+    }
+    let mut diagnostics: Vec<Diagnostic> = change
+        .changes
+        .iter()
+        .filter(|changed| changed.change == Class::Refused)
+        .map(refused)
+        .chain(shrinks(prior, planned))
+        .chain(downgrades(prior, planned))
+        .collect();
+    let writes = change.changes.iter().any(|changed| changed.change != Class::ProviderOnly);
+    if writes {
+        let authentication = Path::of("authentication");
+        if change.changes.iter().any(|changed| changed.path.0.first() == authentication.0.first()) {
+            planned.auth_secret = Maybe::Unknown;
+        }
+        diagnostics.extend(restarts(&change.changes));
+    } else if !prior.repairs.is_empty() {
+        planned.repairs = Maybe::Known(BTreeMap::new());
+        planned.status = Maybe::Unknown;
+    }
+    if prior.repairs.keys().any(|repair| repair.starts_with("Secret ")) {
+        planned.auth_secret = Maybe::Unknown;
+    }
+    if writes || !prior.repairs.is_empty() {
+        planned.objects = known_objects(prior, planned).map_or(Maybe::Unknown, Maybe::Known);
+    }
+    diagnostics
+}
+
+/// What the provider will manage, where that can be told before apply.
+fn known_objects(
+    prior: &Instance,
+    planned: &Instance<Planned>,
+) -> Option<Vec<Maybe<ManagedObject<Planned>>>> {
+    planned.auth_secret.known()?;
+    as_planned::<Vec<ManagedObject>>(&objects(&settle(planned, Some(prior)).ok()?))
+}
+
+fn unprotected(planned: &Instance<Planned>) -> Option<Diagnostic> {
+    let enabled = *planned.authentication.known()?.enabled.known()?;
+    (!enabled).then(|| {
+        Diagnostic::warning(
+            "Redis will have no password",
+            "Whoever reaches its Service can read and write everything. Set authentication.enabled = true, or keep \
+             others away by a NetworkPolicy.",
+        )
+        .at(Path::of("authentication.enabled"))
+    })
+}
+
+fn replacing(prior: &Instance, paths: &[Path]) -> Vec<Diagnostic> {
+    if prior.deletion_protection {
+        return vec![replace_refused()];
+    }
+    let paths: Vec<String> = paths.iter().map(Path::to_string).collect();
+    vec![Diagnostic::warning(
+        format!("{} will be replaced: its data is lost", prior.id),
+        format!(
+            "A change of {} needs another instance. The old one is destroyed with its volumes, unless \
+             persistence.retain_on_delete is set; the new one starts empty.",
+            paths.join(", ")
+        ),
+    )]
+}
+
+fn replace_refused() -> Diagnostic {
+    Diagnostic::error(
+        "The instance is protected against replacement",
+        "Its deletion_protection is true, and this plan would destroy it and its data. Undo the change (or leave \
+         -replace out), or first apply the configuration with deletion_protection = false.",
+    )
+    .at(Path::of("deletion_protection"))
+}
+
+fn refused(changed: &Changed) -> Diagnostic {
+    Diagnostic::error(
+        format!("{} cannot change on an existing instance", changed.path),
+        "The operator leaves existing volumes and StatefulSets as they are and would fail over the change again and \
+         again, with every other change behind it. Set it back; or make a new instance with the new value, move the \
+         data there, and destroy this one.",
+    )
+    .at(changed.path.clone())
+}
+
+fn shrinks(prior: &Instance, planned: &Instance<Planned>) -> Option<Diagnostic> {
+    let persistence = planned.persistence.known()?;
+    let size = persistence.size.known()?;
+    let before = &prior.persistence.size;
+    (prior.persistence.enabled && size < before).then(|| {
+        Diagnostic::error(
+            format!("Volumes cannot shrink from {before} to {size}"),
+            format!(
+                "Kubernetes refuses it, and the operator would try for ever, with every other change behind it. Set \
+                 persistence.size to {before} or more; or make a new instance and move the data there."
+            ),
+        )
+        .at(Path::of("persistence.size"))
+    })
+}
+
+fn downgrades(prior: &Instance, planned: &Instance<Planned>) -> Option<Diagnostic> {
+    // A tag may say another version than `version`.
+    let of = |tag: &str, version: Version| Version::of_tag(tag).unwrap_or(version);
+    let before = of(&prior.image.tag, prior.version.0);
+    let after = of(planned.image.known()?.tag.known()?, planned.version.known()?.0);
+    let blamed = if planned.version.known()?.0 < prior.version.0 { "version" } else { "image.tag" };
+    (after.major < before.major).then(|| {
+        Diagnostic::error(
+            format!("Redis cannot go back from {before} to {after}"),
+            format!(
+                "Redis {after} cannot read the files that Redis {before} has written: it would not start, or start \
+                 empty. Make a new instance with the older version and copy the keys."
+            ),
+        )
+        .at(Path::of(blamed))
+    })
+}
+
+fn restarts(changes: &[Changed]) -> Option<Diagnostic> {
+    let rolling: Vec<String> = changes
+        .iter()
+        .filter(|changed| changed.change == Class::Rolls)
+        .map(|changed| changed.path.to_string())
+        .collect();
+    (!rolling.is_empty()).then(|| {
+        Diagnostic::warning(
+            "Redis will restart",
+            format!(
+                "A change of {} restarts the pod. A standalone Redis cannot be reached meanwhile, usually for some \
+                 seconds; it keeps its data where persistence is enabled.",
+                rolling.join(", ")
+            ),
+        )
+    })
+}

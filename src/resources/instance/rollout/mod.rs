@@ -1,0 +1,250 @@
+//! The loop of create and update: look, decide, act, wait; and at the end, say what came of it.
+
+mod steps;
+mod wait;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::Value as Json;
+use tokio::time::Instant;
+
+use super::InstanceResource;
+use super::build::build;
+use super::cluster::Addresses;
+use super::failure::{Ended, explain, refused};
+use super::model::Instance;
+use super::state::{not_ready, objects, status_of};
+use crate::kubernetes::{self, Cause as Refusal, Cluster, ObjectRef, Watched};
+use crate::redis::next::{Cause, Desired, Next, Observed, Obstacle, Step, Waiting, next};
+use crate::resources::blocks::OnFailure;
+use crate::terraform::record::Record;
+use crate::terraform::resource::{Call, Problems};
+use crate::terraform::{Diagnostic, Severity};
+
+/// What the loop is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// Make it.
+    Create,
+    /// Change it.
+    Update,
+    /// Only mend what the refresh found: no argument differs, and what is planned is known.
+    Mend,
+}
+
+/// One run of the loop.
+pub struct Rollout<'a> {
+    cluster: &'a Cluster,
+    record: &'a Record<InstanceResource>,
+    call: &'a Call,
+    operation: Operation,
+    addresses: Addresses,
+    /// Whether to take over fields that others own.
+    force: bool,
+    instance: Instance,
+    desired: Desired,
+    observed: Observed,
+    watched: Option<Watched>,
+    /// The custom resource as the watch had it when we wrote it: until the watch shows another, ours is newer.
+    outdated: Option<String>,
+    /// Companions that this run made, to be taken back if the custom resource cannot be made.
+    made: Vec<ObjectRef>,
+    /// Whether this run has written the custom resource.
+    wrote: bool,
+    /// Whether a Redis container has been Ready.
+    served: bool,
+    /// Since when the present cause has lasted.
+    waiting_since: Option<(Cause, Instant)>,
+    last_step: Option<Step>,
+    length: Duration,
+    deadline: Instant,
+}
+
+/// Why the loop ended without being done.
+enum Failure {
+    /// A request was refused for good.
+    Refused(kubernetes::Error),
+    /// Something is in the way that no request can clear.
+    Problem(Diagnostic),
+    /// Waiting ended.
+    Wait(Waiting, Ended),
+}
+
+impl From<kubernetes::Error> for Failure {
+    fn from(error: kubernetes::Error) -> Failure {
+        Failure::Refused(error)
+    }
+}
+
+impl<'a> Rollout<'a> {
+    /// A run that ends within `length`. `existing` is the custom resource as it was found.
+    pub fn new(
+        cluster: &'a Cluster,
+        instance: Instance,
+        operation: Operation,
+        existing: Option<Json>,
+        record: &'a Record<InstanceResource>,
+        call: &'a Call,
+        length: Duration,
+    ) -> Rollout<'a> {
+        let desired = build(&instance, operation == Operation::Create, instance.wait.enabled);
+        Rollout {
+            cluster,
+            record,
+            call,
+            operation,
+            addresses: instance.addresses(),
+            force: instance.force_conflicts,
+            instance,
+            desired,
+            observed: Observed { custom_resource: existing, ..Observed::default() },
+            watched: None,
+            outdated: None,
+            made: Vec::new(),
+            wrote: false,
+            served: false,
+            waiting_since: None,
+            last_step: None,
+            length,
+            deadline: Instant::now() + length,
+        }
+    }
+
+    /// Takes over what others made, with every field that the configuration sets. It counts as having served: an error
+    /// would taint it, and the next apply would destroy it with data that was there before us.
+    pub fn adopting(self, adopting: bool) -> Rollout<'a> {
+        Rollout { force: self.force || adopting, served: self.served || adopting, ..self }
+    }
+
+    /// What is being deleted cannot be changed: once it is gone, it is made anew.
+    pub fn making_anew(mut self, anew: bool) -> Rollout<'a> {
+        self.desired.creating |= anew;
+        self
+    }
+
+    /// Runs until all is done, or cannot be.
+    pub async fn run(mut self) -> Result<(), Problems> {
+        let outcome = match self.first_look().await {
+            Ok(()) => self.until_done().await,
+            Err(error) => Err(Failure::Refused(error)),
+        };
+        match outcome {
+            Ok(()) => {
+                self.instance.status = self.status();
+                self.instance.repairs = BTreeMap::new();
+                self.save();
+                Ok(())
+            }
+            Err(failure) => self.fail(failure).await,
+        }
+    }
+
+    async fn first_look(&mut self) -> Result<(), kubernetes::Error> {
+        if self.operation != Operation::Create && self.desired.creating {
+            // What is left of it must be gone first, too.
+            self.begin_to_watch().await?;
+        }
+        self.look_at_companions().await
+    }
+
+    async fn until_done(&mut self) -> Result<(), Failure> {
+        loop {
+            if self.call.cancelled.is_cancelled() {
+                let why = "the operation was stopped before it was done".to_owned();
+                return Err(Failure::Wait(Waiting { cause: Cause::Starting, why }, Ended::Stopped));
+            }
+            match next(&self.desired, &self.observed) {
+                Next::Done => return Ok(()),
+                Next::Stuck(waiting) => return Err(Failure::Wait(waiting, Ended::GivenUp)),
+                Next::Do(step) => self.act(step).await?,
+                Next::Wait(waiting) => self.wait(waiting).await?,
+            }
+        }
+    }
+
+    /// One step. A refusal that may heal becomes an obstacle; any other ends the run.
+    async fn act(&mut self, step: Step) -> Result<(), Failure> {
+        if self.last_step.as_ref() == Some(&step) {
+            let why = undone(&step);
+            return Err(Failure::Wait(Waiting { cause: Cause::ChangedBack, why }, Ended::GivenUp));
+        }
+        tracing::info!(instance = %self.instance.id, step = step.name(), "doing");
+        match self.carry_out(&step).await {
+            Ok(()) => {
+                self.last_step = Some(step);
+                Ok(())
+            }
+            Err(Failure::Refused(kubernetes::Error { cause: Refusal::NamespaceMissing { .. }, .. })) => {
+                self.observed.obstacle = Some(Obstacle::NamespaceMissing);
+                Ok(())
+            }
+            Err(Failure::Refused(kubernetes::Error { cause: Refusal::KindNotServed { .. }, .. })) => {
+                self.observed.obstacle = Some(Obstacle::KindMissing);
+                Ok(())
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// What core and the user are told of a run that did not end well.
+    async fn fail(mut self, failure: Failure) -> Result<(), Problems> {
+        let (problem, why) = match &failure {
+            Failure::Refused(error) => (refused(error), format!("the attempt to {}", error.attempt)),
+            Failure::Problem(problem) => (problem.clone(), problem.summary.clone()),
+            Failure::Wait(waiting, ended) => {
+                let running = self.observed.running.as_ref();
+                (explain(self.cluster, &self.addresses, waiting, running, *ended).await, waiting.why.clone())
+            }
+        };
+        if self.wrote {
+            self.instance.status = not_ready("Failed", &why);
+            self.instance.repairs = BTreeMap::from([("rollout".to_owned(), format!("unfinished: {why}"))]);
+            self.save();
+        } else {
+            self.take_back().await;
+        }
+        if self.is_only_a_warning(&failure) {
+            self.record.warn(Diagnostic { severity: Severity::Warning, ..problem });
+            return Ok(());
+        }
+        Err(vec![problem])
+    }
+
+    /// An error of a create taints, and a tainted object is destroyed by the next apply: so once Redis has
+    /// served, it is a warning. Where the user asked for warnings, too; but not where all that is planned is
+    /// that nothing is left to mend.
+    fn is_only_a_warning(&self, failure: &Failure) -> bool {
+        let wanted = self.instance.wait.on_failure == OnFailure::Warn && matches!(failure, Failure::Wait(..));
+        match self.operation {
+            Operation::Create => self.wrote && (self.served || wanted),
+            Operation::Update => self.wrote && wanted,
+            Operation::Mend => false,
+        }
+    }
+
+    fn status(&self) -> super::model::Status {
+        match (&self.observed.running, &self.observed.custom_resource) {
+            (Some(running), Some(custom_resource)) => {
+                status_of(running.stateful_set.as_ref(), custom_resource)
+            }
+            _ => not_ready("Progressing", "it was not waited for (wait.enabled = false)"),
+        }
+    }
+
+    fn save(&mut self) {
+        self.instance.objects = objects(&self.instance);
+        self.record.save(&self.instance, &self.instance.identity());
+    }
+}
+
+/// A step that was carried out and is to be carried out again at once.
+fn undone(step: &Step) -> String {
+    match step {
+        Step::ApplyCustomResource { differences, .. } => {
+            let paths: Vec<&str> = differences.iter().map(|difference| difference.path.as_str()).collect();
+            format!("something changes {} as soon as it is written", paths.join(", "))
+        }
+        step => format!("the attempt to {} has no effect", step.name()),
+    }
+}

@@ -1,0 +1,247 @@
+//! The writes of the loop, each one request or two, and what is looked at before the first.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::Value as Json;
+use tokio::time::Instant;
+
+use super::super::build::secret;
+use super::super::cluster::NAMESPACE;
+use super::super::failure::refused;
+use super::super::password;
+use super::super::state::not_ready;
+use super::{Failure, Operation, Rollout};
+use crate::kubernetes::{self, Apply, Cause as Refusal, ObjectRef, Propagation};
+use crate::redis::names::{INSTANCE_LABEL, annotation};
+use crate::redis::next::Step;
+use crate::redis::object::{self, label, removal, text, without_nulls};
+use crate::redis::opstree;
+use crate::terraform::{Diagnostic, Path};
+
+/// Command-line tools by which people edit by hand. A refresh has shown their changes and the plan was to undo
+/// them, so they are no conflict; a controller's field is one.
+const TOOLS: [&str; 10] = [
+    "kubectl",
+    "kubectl-edit",
+    "kubectl-patch",
+    "kubectl-replace",
+    "kubectl-set",
+    "kubectl-label",
+    "kubectl-annotate",
+    "kubectl-scale",
+    "kubectl-create",
+    "kubectl-client-side-apply",
+];
+
+/// How long taking back may last: the operation's own time may be over.
+const TAKING_BACK: Duration = Duration::from_secs(5);
+
+/// How often a create is sent whose answer was lost.
+const TRIES: u32 = 4;
+/// Pause between two of them.
+const BETWEEN_TRIES: Duration = Duration::from_millis(250);
+
+impl Rollout<'_> {
+    /// On create there is nothing to look at yet: what a cut-off run left is found by its name.
+    pub(super) async fn look_at_companions(&mut self) -> Result<(), kubernetes::Error> {
+        if self.operation == Operation::Create && self.observed.custom_resource.is_none() {
+            return Ok(());
+        }
+        self.observed.companions = self.addresses.companions(self.cluster, self.deadline).await?;
+        let config_map = self.addresses.config_map(object::name(&self.desired.config_map));
+        let found = self.cluster.get(&config_map, self.deadline).await?.found();
+        self.observed.config_map = found.filter(|found| !is_owned(found));
+        if let Some(name) = &self.desired.secret {
+            let secret = self.addresses.secret(name);
+            let found = self.cluster.get_metadata(&secret, self.deadline).await?.found();
+            self.observed.secret_exists = found.is_some_and(|found| !is_owned(&found));
+        }
+        Ok(())
+    }
+
+    pub(super) async fn carry_out(&mut self, step: &Step) -> Result<(), Failure> {
+        match step {
+            Step::CreateNamespace => self.create_namespace().await?,
+            Step::CreateSecret(name) => self.create_secret(name).await?,
+            Step::ApplyConfigMap => {
+                let config_map = self.addresses.config_map(object::name(&self.desired.config_map));
+                let written = self.apply(&config_map, &self.desired.config_map.clone(), None).await?;
+                if is_owned(&written) {
+                    self.disown(&config_map).await?;
+                }
+                self.made.push(config_map);
+                self.observed.config_map = Some(written);
+            }
+            Step::ApplyCustomResource { uid, .. } => {
+                let unfinished = match self.operation {
+                    Operation::Create => Some("creating"),
+                    Operation::Update | Operation::Mend => self.desired.wait.then_some("updating"),
+                };
+                self.apply_custom_resource(unfinished, uid.as_deref()).await?;
+                self.wrote = true;
+                self.instance.status = not_ready("Progressing", "waiting until Redis serves");
+                self.instance.repairs =
+                    BTreeMap::from([("rollout".to_owned(), "the last apply was cut off".to_owned())]);
+                self.save();
+            }
+            Step::Watch => self.begin_to_watch().await?,
+            Step::DeletePod { name, uid } => {
+                let pod = self.addresses.pod(name);
+                match self.cluster.delete(&pod, Some(uid), Propagation::Background, self.deadline).await {
+                    // Another has its name already, and the watch has not shown it yet.
+                    Ok(_) | Err(kubernetes::Error { cause: Refusal::Replaced, .. }) => self.forget_pod(uid),
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            Step::Finish { uid } => self.finish(uid.as_deref()).await?,
+            Step::DeleteCompanion(companion) => {
+                let address = self.addresses.companion(companion);
+                self.cluster.delete(&address, None, Propagation::Background, self.deadline).await?;
+                self.observed.companions.retain(|one| one != companion);
+            }
+            // Of delete.
+            Step::HandOver { .. } | Step::DeleteClaim { .. } | Step::DeleteCustomResource { .. } => {}
+        }
+        Ok(())
+    }
+
+    async fn create_namespace(&mut self) -> Result<(), kubernetes::Error> {
+        let namespace = ObjectRef::cluster_wide(&NAMESPACE, &self.desired.namespace);
+        match self.create_surely(&namespace, &serde_json::json!({})).await {
+            Ok(_) | Err(kubernetes::Error { cause: Refusal::AlreadyExists, .. }) => {
+                self.observed.obstacle = None;
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn create_secret(&mut self, name: &str) -> Result<(), Failure> {
+        let address = self.addresses.secret(name);
+        let given = self.instance.authentication.password_wo.as_ref();
+        let password = given.map_or_else(|| password::random(32), |password| password.expose().to_owned());
+        let body = secret(&self.instance, name, &password);
+        match self.create_surely(&address, &body).await {
+            Ok(_) => self.made.push(address),
+            // A run that was cut off made it: it is immutable, so it still has the password of that run.
+            Err(kubernetes::Error { cause: Refusal::AlreadyExists, .. }) => {
+                let found = self.cluster.get_metadata(&address, self.deadline).await?.found();
+                let ours = |found: &Json| label(found, INSTANCE_LABEL) == Some(self.addresses.name.as_str());
+                if !found.as_ref().is_some_and(ours) {
+                    return Err(Failure::Problem(secret_taken(&address)));
+                }
+                if found.as_ref().is_some_and(is_owned) {
+                    self.disown(&address).await?;
+                }
+            }
+            Err(error) if matches!(error.cause, Refusal::NamespaceMissing { .. }) => return Err(error.into()),
+            // A webhook may quote what it refuses.
+            Err(error) => return Err(Failure::Problem(password::redacted(refused(&error), &password))),
+        }
+        self.observed.secret_exists = true;
+        Ok(())
+    }
+
+    /// A create whose answer was lost may have been carried out or not; to ask again tells, and is harmless.
+    async fn create_surely(&mut self, address: &ObjectRef, body: &Json) -> Result<Json, kubernetes::Error> {
+        let mut tries = 1;
+        loop {
+            match self.cluster.create(address, body, self.deadline).await {
+                Err(error) if error.cause.may_pass() && tries < TRIES && Instant::now() < self.deadline => {
+                    tracing::debug!(%error, tries, "trying again");
+                    tries += 1;
+                    tokio::time::sleep(BETWEEN_TRIES).await;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// A destroy that was cut off had handed it over to a custom resource that is going: it must not go with it.
+    async fn disown(&mut self, address: &ObjectRef) -> Result<(), kubernetes::Error> {
+        let disowned = serde_json::json!({ "metadata": { "ownerReferences": null } });
+        self.cluster.merge_patch(address, &disowned, None, self.deadline).await.map(drop)
+    }
+
+    async fn apply_custom_resource(
+        &mut self,
+        unfinished: Option<&str>,
+        uid: Option<&str>,
+    ) -> Result<(), kubernetes::Error> {
+        let mut body = without_nulls(&self.desired.custom_resource);
+        if let Some(unfinished) = unfinished {
+            body["metadata"]["annotations"][annotation::UNFINISHED] = Json::from(unfinished);
+        }
+        let address = self.addresses.custom_resource();
+        let shown = self.watched.as_ref().and_then(|watched| watched.get(&address));
+        self.outdated = shown.and_then(version).map(str::to_owned);
+        let mut written = self.apply(&address, &body, uid).await?;
+        // Server-side apply leaves alone what others have added; it is taken away by name.
+        if let Some(removal) = removal(&opstree::differences(&self.desired.custom_resource, &written)) {
+            let uid = text(&written, &["metadata", "uid"]).map(str::to_owned);
+            written = self.cluster.merge_patch(&address, &removal, uid.as_deref(), self.deadline).await?;
+        }
+        self.observed.custom_resource = Some(written);
+        Ok(())
+    }
+
+    /// A merge patch, since server-side apply would leave a mark that another manager owns: that of a backup tool
+    /// which has restored it, or of somebody who has applied a saved manifest.
+    async fn finish(&mut self, uid: Option<&str>) -> Result<(), kubernetes::Error> {
+        let unmarked = serde_json::json!({ "metadata": { "annotations": { annotation::UNFINISHED: null } } });
+        let address = self.addresses.custom_resource();
+        self.observed.custom_resource =
+            Some(self.cluster.merge_patch(&address, &unmarked, uid, self.deadline).await?);
+        Ok(())
+    }
+
+    async fn apply(
+        &mut self,
+        address: &ObjectRef,
+        body: &Json,
+        uid: Option<&str>,
+    ) -> Result<Json, kubernetes::Error> {
+        let apply = |force| Apply { force, uid, deadline: self.deadline };
+        match self.cluster.apply(address, body, apply(self.force)).await {
+            Err(kubernetes::Error { cause: Refusal::Conflict { fields }, .. })
+                if fields.iter().all(|field| TOOLS.contains(&field.manager.as_str())) =>
+            {
+                self.cluster.apply(address, body, apply(true)).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Takes back what was made for a custom resource that could not be written.
+    pub(super) async fn take_back(&mut self) {
+        let deadline = Instant::now() + TAKING_BACK;
+        for address in std::mem::take(&mut self.made) {
+            if let Err(error) = self.cluster.delete(&address, None, Propagation::Background, deadline).await {
+                self.record.warn(Diagnostic::warning(
+                    format!("{address} is left behind"),
+                    format!("It could not be deleted: {error}. Delete it by hand, or apply again."),
+                ));
+            }
+        }
+    }
+}
+
+fn is_owned(object: &Json) -> bool {
+    !object::list(object, &["metadata", "ownerReferences"]).is_empty()
+}
+
+/// What changes with every write of an object.
+pub(super) fn version(object: &Json) -> Option<&str> {
+    text(object, &["metadata", "resourceVersion"])
+}
+
+fn secret_taken(address: &ObjectRef) -> Diagnostic {
+    Diagnostic::error(
+        format!("The {address} exists already"),
+        "The provider keeps the password in a Secret of this name, and this one is not its own; nothing was changed. \
+         To use the password in it, set authentication.existing_secret. Otherwise delete it, or choose another name \
+         for the instance.",
+    )
+    .at(Path::of("authentication"))
+}

@@ -1,0 +1,132 @@
+//! The waits of the loop: for news of the watch, the end of patience, the deadline or a stop, whichever is first.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, interval_at, sleep_until};
+
+use super::super::failure::{Ended, patience};
+use super::steps::version;
+use super::{Failure, Rollout};
+use crate::kubernetes;
+use crate::redis::next::{Cause, Waiting};
+use crate::redis::object::text;
+use crate::redis::{diagnose, ready};
+
+/// How often what is waited for goes to the log.
+const TELLING: Duration = Duration::from_secs(10);
+
+/// Pause before a write is tried again that something missing stood in the way of. There is nothing to watch:
+/// these credentials may not see namespaces or CRDs.
+const OBSTACLE_PAUSE: Duration = Duration::from_millis(500);
+
+impl Rollout<'_> {
+    pub(super) async fn begin_to_watch(&mut self) -> Result<(), kubernetes::Error> {
+        let mut watched = self.addresses.watch(self.cluster);
+        tokio::select! {
+            changed = watched.changed() => changed?,
+            () = self.call.cancelled.cancelled() => {}
+            () = sleep_until(self.deadline) => {}
+        }
+        self.watched = Some(watched);
+        self.take_news();
+        Ok(())
+    }
+
+    pub(super) async fn wait(&mut self, waiting: Waiting) -> Result<(), Failure> {
+        let now = Instant::now();
+        self.last_step = None;
+        let since = self.since(&waiting, now);
+        let limit =
+            patience(waiting.cause).filter(|_| self.instance.wait.fail_fast).map(|patience| since + patience);
+        if self.has_crashed_enough(&waiting) || limit.is_some_and(|limit| now >= limit) {
+            return Err(Failure::Wait(waiting, Ended::GivenUp));
+        }
+        if now >= self.deadline {
+            return Err(Failure::Wait(waiting, Ended::TimedOut(self.length)));
+        }
+        let wake = limit.map_or(self.deadline, |limit| limit.min(self.deadline));
+        if self.observed.obstacle.is_some() {
+            let pause = now + OBSTACLE_PAUSE;
+            self.pause(pause.min(wake), waiting).await?;
+            // At the end of patience the obstacle stands, and is what the message names.
+            if pause < wake {
+                self.observed.obstacle = None;
+            }
+            return Ok(());
+        }
+        if self.watched.is_none() {
+            // An older object of this name is still going.
+            self.begin_to_watch().await?;
+            return Ok(());
+        }
+        self.watch_until(wake, since, waiting).await?;
+        self.take_news();
+        Ok(())
+    }
+
+    /// Since when this cause has lasted.
+    fn since(&mut self, waiting: &Waiting, now: Instant) -> Instant {
+        match self.waiting_since {
+            Some((cause, since)) if cause == waiting.cause => since,
+            _ => {
+                tracing::info!(instance = %self.instance.id, why = waiting.why, "waiting");
+                self.waiting_since = Some((waiting.cause, now));
+                now
+            }
+        }
+    }
+
+    fn has_crashed_enough(&self, waiting: &Waiting) -> bool {
+        let crashes = self.observed.running.as_ref().map_or(0, |running| diagnose::crashes(&running.pods));
+        self.instance.wait.fail_fast && waiting.cause == Cause::Crash && crashes >= diagnose::CRASHES
+    }
+
+    async fn pause(&mut self, until: Instant, waiting: Waiting) -> Result<(), Failure> {
+        tokio::select! {
+            () = sleep_until(until) => Ok(()),
+            () = self.call.cancelled.cancelled() => Err(Failure::Wait(waiting, Ended::Stopped)),
+        }
+    }
+
+    async fn watch_until(&mut self, wake: Instant, since: Instant, waiting: Waiting) -> Result<(), Failure> {
+        let Some(watched) = &mut self.watched else {
+            return self.pause(wake, waiting).await;
+        };
+        let mut telling = interval_at(Instant::now() + TELLING, TELLING);
+        loop {
+            tokio::select! {
+                changed = watched.changed() => return changed.map_err(Failure::Refused),
+                () = sleep_until(wake) => return Ok(()),
+                () = self.call.cancelled.cancelled() => return Err(Failure::Wait(waiting, Ended::Stopped)),
+                _ = telling.tick() => {
+                    let seconds = since.elapsed().as_secs();
+                    tracing::info!(instance = %self.instance.id, why = waiting.why, seconds, "still waiting");
+                }
+            }
+        }
+    }
+
+    /// A pod that we deleted counts as gone before the watch says so, lest it is deleted again and again.
+    pub(super) fn forget_pod(&mut self, uid: &str) {
+        if let Some(running) = &mut self.observed.running {
+            running.pods.retain(|pod| text(pod, &["metadata", "uid"]) != Some(uid));
+        }
+    }
+
+    /// Takes over what the watch shows now.
+    pub(super) fn take_news(&mut self) {
+        let Some(watched) = &self.watched else { return };
+        if !watched.is_whole() {
+            return;
+        }
+        let running = self.addresses.running(watched);
+        self.served |= ready::has_served(&running);
+        self.observed.running = Some(running);
+        let shown = watched.get(&self.addresses.custom_resource());
+        let stale = self.outdated.is_some() && shown.and_then(version) == self.outdated.as_deref();
+        if !stale {
+            self.outdated = None;
+            self.observed.custom_resource = shown.cloned();
+        }
+    }
+}

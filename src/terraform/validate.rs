@@ -1,0 +1,73 @@
+//! Validation: every known value is read by its type and checked, and all that is wrong is reported at once.
+
+use super::attribute::{Attribute, Kind, Nesting, Reading};
+use super::diagnostic::Diagnostic;
+use super::path::{Path, Step};
+use super::value::Value;
+
+/// Reports every attribute whose value its type or check refuses, and returns the configuration with those
+/// values unknown, so that guards across attributes can still judge the rest.
+pub fn validate(attributes: &[Attribute], config: &Value) -> (Value, Vec<Diagnostic>) {
+    let mut problems = Vec::new();
+    let accepted = object(attributes, config, &Path::default(), &mut problems);
+    (accepted, problems)
+}
+
+fn object(attributes: &[Attribute], config: &Value, at: &Path, problems: &mut Vec<Diagnostic>) -> Value {
+    let Value::Map(entries) = config else { return config.clone() };
+    let mut accepted = entries.clone();
+    for attribute in attributes {
+        let at = at.attribute(attribute.name);
+        let value = match config.get(attribute.name) {
+            Value::Null | Value::Unknown => continue,
+            value => member(attribute, value, &at, problems),
+        };
+        accepted.insert(attribute.name.to_owned(), value);
+    }
+    Value::Map(accepted)
+}
+
+fn member(attribute: &Attribute, value: &Value, at: &Path, problems: &mut Vec<Diagnostic>) -> Value {
+    let before = problems.len();
+    let inner = match (&attribute.kind, value) {
+        (Kind::Nested(Nesting::Single, nested), Value::Map(_)) => object(nested, value, at, problems),
+        (Kind::Nested(Nesting::List, nested), Value::List(elements)) => Value::List(
+            elements
+                .iter()
+                .zip(0..)
+                .map(|(element, index)| object(nested, element, &at.with(Step::Index(index)), problems))
+                .collect(),
+        ),
+        (Kind::Nested(Nesting::Map, nested), Value::Map(elements)) => Value::Map(
+            elements
+                .iter()
+                .map(|(key, element)| {
+                    let at = at.with(Step::Key(key.clone()));
+                    (key.clone(), object(nested, element, &at, problems))
+                })
+                .collect(),
+        ),
+        // An element of a set has no path of its own; the set is blamed.
+        _ => {
+            let mut reading = Reading::from(at.clone());
+            (attribute.read)(value, &mut reading);
+            problems.extend(reading.problems());
+            value.clone()
+        }
+    };
+    if problems.len() == before
+        && inner.is_wholly_known()
+        && let Some(check) = &attribute.check
+        && let Err(expected) = check(&inner)
+    {
+        let mut reading = Reading::from(at.clone());
+        reading.wrong(expected);
+        problems.extend(reading.problems());
+    }
+    match &attribute.kind {
+        // What is right inside an object stays known.
+        Kind::Nested(Nesting::Single, _) => inner,
+        _ if problems.len() > before => Value::Unknown,
+        _ => inner,
+    }
+}

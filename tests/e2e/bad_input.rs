@@ -1,0 +1,291 @@
+//! Every argument with a wrong value is an error on that argument, and all of them at once (issue 3, §6.9).
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::case::Case;
+use crate::diagnostics::Diagnostic;
+
+/// An argument as messages name it, an expression of the right type and a wrong value, what the message must say.
+/// One instance bears all of them.
+const WRONG: [(&str, &str, &str); 41] = [
+    ("name", "\"My_Redis\"", "lower-case letters"),
+    ("namespace", "\"Bad_NS\"", "lower-case letters"),
+    ("version", "\"6.0\"", "Redis 6.2 or newer"),
+    ("image.repository", "\"Quay.io/X:1\"", "without a tag"),
+    ("image.tag", "\"a b\"", "an image tag"),
+    ("image.pull_policy", "\"Sometimes\"", "IfNotPresent, Always, Never"),
+    ("image.pull_secrets[0]", "\"-x\"", "the name of a Kubernetes object"),
+    ("deployment_mode", "\"replicated\"", "standalone"),
+    ("master.resources.requests.cpu", "\"lots\"", "a quantity"),
+    ("master.resources.requests.memory", "\"1GB\"", "a quantity"),
+    ("master.resources.limits.cpu", "\"-1\"", "a quantity"),
+    ("master.resources.limits.memory", "\"0x\"", "a quantity"),
+    ("persistence.storage_class", "\"Not A Class\"", "the name of a Kubernetes object"),
+    ("persistence.size", "\"1Mi\"", "at least 64Mi"),
+    ("persistence.node_conf_size", "\"x\"", "a quantity"),
+    ("persistence.access_modes", "[\"Write\"]", "ReadWriteOnce"),
+    ("persistence.rdb.save_interval", "\"900\"", "pairs of seconds and changes"),
+    ("persistence.aof.fsync_policy", "\"sometimes\"", "always, everysec, no"),
+    ("additional_config", "{ port = \"1\" }", "Services and probes"),
+    ("maxmemory_percent", "101", "0 to 100"),
+    ("authentication.existing_secret.name", "\"-\"", "the name of a Kubernetes object"),
+    ("authentication.existing_secret.key", "\"a b\"", "a key of a Secret"),
+    ("authentication.password_wo", "\"\"", "letters, digits"),
+    ("authentication.password_wo_version", "1.5", "a whole number"),
+    ("authentication.rotate[\"a\"]", "null", "must not be null"),
+    ("security_context.run_as_user", "-1", "0 or more"),
+    ("security_context.fs_group", "-2", "0 or more"),
+    ("node_selector[\"a\"]", "null", "must not be null"),
+    ("tolerations[0].operator", "\"Is\"", "Equal, Exists"),
+    ("tolerations[0].effect", "\"Never\"", "NoSchedule, PreferNoSchedule, NoExecute"),
+    ("tolerations[0].toleration_seconds", "1.5", "a whole number"),
+    ("priority_class_name", "\"-\"", "the name of a Kubernetes object"),
+    ("service_account", "\"-\"", "the name of a Kubernetes object"),
+    ("env[\"A\"]", "null", "must not be null"),
+    ("labels", "{ app = \"x\" }", "the operator's own"),
+    ("annotations", "{ \"bad key\" = \"x\" }", "not a valid key"),
+    ("custom_spec.redis", "\"[]\"", "a JSON object"),
+    ("wait.on_failure", "\"panic\"", "error, warn"),
+    ("timeouts.create", "\"soon\"", "a duration"),
+    ("timeouts.read", "\"-1m\"", "a duration"),
+    ("timeouts.update", "\"0\"", "a duration"),
+];
+
+/// Those whose type alone leaves nothing else to be wrong; core itself judges them, once for each root.
+const TYPED: [(&str, &str); 16] = [
+    ("create_namespace", "\"maybe\""),
+    ("deletion_protection", "[]"),
+    ("adopt_existing", "\"x\""),
+    ("force_conflicts", "\"x\""),
+    ("persistence.enabled", "\"x\""),
+    ("persistence.retain_on_delete", "\"x\""),
+    ("persistence.rdb.enabled", "\"x\""),
+    ("persistence.aof.enabled", "\"x\""),
+    ("authentication.enabled", "\"x\""),
+    ("security_context.run_as_non_root", "\"x\""),
+    ("tolerations[0].key", "[]"),
+    ("tolerations[0].value", "[]"),
+    ("wait.enabled", "\"x\""),
+    ("wait.fail_fast", "\"x\""),
+    ("timeouts.delete", "[]"),
+    ("timeouts.create", "{}"),
+];
+
+/// More values that only look right: one instance each.
+const ALSO_WRONG: [(&str, &str, &str); 38] = [
+    ("name", "\"a.b\"", "lower-case letters"),
+    ("name", "\"\"", "lower-case letters"),
+    ("name", "\"n12345678901234567890123456789012345678901234567890123\"", "at most 52 characters"),
+    ("version", "\"7\"", "major.minor"),
+    ("version", "\"7.0.15\"", "image.tag"),
+    ("version", "\"5.0.6\"", "Redis 6.2 or newer"),
+    ("image.repository", "\"\"", "without a tag"),
+    ("image.repository", "\"quay.io/opstree/redis@sha256:0\"", "without a tag"),
+    ("image.tag", "\"\"", "image.tag"),
+    ("persistence.access_modes", "[]", "ReadWriteOnce"),
+    ("persistence.size", "\"0\"", "at least 64Mi"),
+    ("persistence.rdb.save_interval", "\"\"", "pairs of seconds"),
+    ("additional_config", "{ requirepass = \"x\" }", "authentication"),
+    ("additional_config", "{ AppendOnly = \"yes\" }", "persistence.aof.enabled"),
+    ("additional_config", "{ maxclients = \"1\\nsave 1 1\" }", "line break"),
+    ("additional_config", "{ \"a b\" = \"1\" }", "redis.conf directive"),
+    ("maxmemory_percent", "75.5", "a whole number"),
+    ("maxmemory_percent", "-1", "0 to 100"),
+    ("authentication.password_wo", "\"a b\"", "letters, digits"),
+    ("authentication.password_wo", "\"a\\nb\"", "letters, digits"),
+    ("annotations", "{ \"redis.opstreelabs.in/skip-reconcile\" = \"true\" }", "belongs to the operator"),
+    ("labels", "{ \"a.b/\" = \"x\" }", "not a valid key"),
+    ("custom_spec.redis", "jsonencode({ storage = {} })", "persistence"),
+    ("custom_spec.redis", "jsonencode({ kubernetesConfig = { redisSecret = {} } })", "authentication"),
+    ("timeouts.create", "\"0s\"", "a duration"),
+    ("labels", "{ a = \"-x\" }", "both ends"),
+    ("labels", "{ \"-a\" = \"x\" }", "not a valid key"),
+    ("labels", "{ \"x..y/a\" = \"x\" }", "not a valid key"),
+    ("labels", "{ \"terraform-provider-redis/instance\" = \"x\" }", "provider"),
+    ("annotations", "{ \"terraform-provider-redis/settings\" = \"x\" }", "provider"),
+    ("node_selector", "{ \"a b\" = \"c\" }", "not a valid key"),
+    ("node_selector", "{ a = \"x y\" }", "both ends"),
+    ("env", "{ \"A=B\" = \"c\" }", "A=B"),
+    ("env", "{ REDIS_PASSWORD = \"c\" }", "REDIS_PASSWORD"),
+    ("image.repository", "\"quay.io//redis\"", "without a tag"),
+    ("additional_config", "{ user = \"default on nopass\" }", "user"),
+    ("additional_config", "{ cluster-enabled = \"yes\" }", "cluster-enabled"),
+    ("additional_config", "{ maxmemory = \"\" }", "maxmemory"),
+];
+
+/// Arguments that are right each, but not together: what is said of them, and on which.
+const GUARDS: [(&[(&str, &str)], &str); 12] = [
+    (&[("version", "\"9.9\"")], "No image tag is known for Redis 9.9"),
+    (
+        &[
+            ("authentication.existing_secret.name", "\"a\""),
+            ("authentication.existing_secret.key", "\"b\""),
+            ("authentication.password_wo", "\"hush\""),
+        ],
+        "Two passwords are given",
+    ),
+    (
+        &[("authentication.enabled", "false"), ("authentication.password_wo", "\"hush\"")],
+        "A password is given, but authentication is off",
+    ),
+    (
+        &[
+            ("authentication.existing_secret.name", "\"a\""),
+            ("authentication.existing_secret.key", "\"b\""),
+            ("authentication.password_wo_version", "1"),
+        ],
+        "password_wo_version has no password_wo",
+    ),
+    (&[("master.resources.requests.memory", "\"3Gi\"")], "More memory is requested than allowed"),
+    (&[("master.resources.requests.cpu", "\"1.5\"")], "More cpu is requested than allowed"),
+    (
+        &[("security_context.run_as_user", "0"), ("security_context.run_as_non_root", "true")],
+        "The pods may not run as root, and are to run as root",
+    ),
+    (&[("authentication.password_wo_version", "1")], "password_wo_version has no password_wo"),
+    (&[("tolerations", "[{ operator = \"Exists\", value = \"c\" }]")], "Invalid value for tolerations"),
+    (&[("tolerations", "[{ operator = \"Equal\" }]")], "Invalid value for tolerations"),
+    (
+        &[("tolerations", "[{ key = \"a\", effect = \"NoSchedule\", toleration_seconds = 5 }]")],
+        "Invalid value for tolerations",
+    ),
+    (&[("tolerations", "[{ key = \"a b\", operator = \"Exists\" }]")], "Invalid value for tolerations"),
+];
+
+/// Nested arguments as they are written.
+#[derive(Default)]
+struct Node {
+    expression: String,
+    children: BTreeMap<String, Node>,
+}
+
+impl Node {
+    fn set(&mut self, path: &str, expression: &str) {
+        let path = path.replace("[\"", ".").replace("\"]", "").replace("[0]", ".[0]");
+        let node = path.split('.').fold(self, |node, step| node.children.entry(step.to_owned()).or_default());
+        node.expression = expression.to_owned();
+    }
+
+    fn text(&self) -> String {
+        if self.children.is_empty() {
+            return self.expression.clone();
+        }
+        if let Some(element) = self.children.get("[0]") {
+            return format!("[{}]", element.text());
+        }
+        let fields = self.children.iter().map(|(name, node)| format!("{name} = {}", node.text()));
+        format!("{{ {} }}", fields.collect::<Vec<_>>().join(", "))
+    }
+}
+
+/// Instances `i0`, `i1`… of which each bears the arguments of one row; a name where the row has none.
+fn instances(rows: &[Vec<(&str, &str)>]) -> String {
+    let mut text =
+        "terraform {\n  required_providers {\n    redis = { source = \"redis-k8s/redis\" }\n  }\n}\n"
+            .to_owned();
+    for (number, row) in rows.iter().enumerate() {
+        let mut root = Node::default();
+        root.set("name", "\"cache\"");
+        row.iter().for_each(|(path, expression)| root.set(path, expression));
+        let arguments = root.children.iter().map(|(name, node)| format!("  {name} = {}\n", node.text()));
+        let arguments: String = arguments.collect();
+        text.push_str(&format!("\nresource \"redis_k8s_instance\" \"i{number}\" {{\n{arguments}}}\n"));
+    }
+    text
+}
+
+fn errors_of_plan(case: &Case, rows: &[Vec<(&str, &str)>]) -> Vec<Diagnostic> {
+    case.write("main.tf", &instances(rows));
+    let output = case.plan_fails();
+    assert!(case.proxy.requests().is_empty(), "no cluster is asked: {}", case.proxy.describe());
+    case.diagnostics(&output).into_iter().filter(Diagnostic::is_error).collect()
+}
+
+/// The arguments that a user may set, as dotted paths.
+fn settable(attributes: &Value, above: &str, all: &mut BTreeSet<String>) {
+    for (name, attribute) in attributes.as_object().unwrap() {
+        let path = if above.is_empty() { name.clone() } else { format!("{above}.{name}") };
+        if let Some(nested) = attribute.pointer("/nested_type/attributes") {
+            settable(nested, &path, all);
+        } else if attribute["required"] == true || attribute["optional"] == true {
+            all.insert(path);
+        }
+    }
+}
+
+fn path_in_schema(path: &str) -> String {
+    path.replace("[0]", "").split("[\"").next().unwrap().to_owned()
+}
+
+for_each_cli! {
+    fn each_argument_has_a_row_here(cli: Cli) {
+        let case = Case::new(cli, "rows");
+        case.write("main.tf", &instances(&[vec![]]));
+        let output = case.run(&["providers", "schema", "-json"]);
+        let schema: Value = serde_json::from_str(&output.stdout).unwrap();
+        let provider = schema["provider_schemas"].as_object().unwrap().values().next().unwrap();
+        let mut all = BTreeSet::new();
+        settable(&provider["resource_schemas"]["redis_k8s_instance"]["block"]["attributes"], "", &mut all);
+        let rows = WRONG.iter().map(|row| row.0).chain(TYPED.iter().map(|row| row.0));
+        assert_eq!(rows.map(path_in_schema).collect::<BTreeSet<_>>(), all);
+    }
+
+    fn all_wrong_values_are_named_at_once(cli: Cli) {
+        let case = Case::new(cli, "wrong");
+        let errors = errors_of_plan(&case, &[WRONG.iter().map(|row| (row.0, row.1)).collect()]);
+        for (path, _, part) in WRONG {
+            let found: Vec<_> = errors.iter().filter(|error| error.summary == format!("Invalid value for {path}")).collect();
+            assert_eq!(found.len(), 1, "{path} in {errors:#?}");
+            assert!(found[0].detail.contains(part), "{path}: {found:#?}");
+        }
+        assert_eq!(errors.len(), WRONG.len(), "{errors:#?}");
+    }
+
+    fn a_wrong_type_is_named(cli: Cli) {
+        let case = Case::new(cli, "typed");
+        let errors = errors_of_plan(&case, &TYPED.map(|row| vec![row]));
+        let root = |path: &str| path.split(['.', '[']).next().unwrap().to_owned();
+        let mut wanted = TYPED.map(|row| root(row.0)).to_vec();
+        wanted.sort();
+        let found: Vec<_> = errors.iter().map(|error| root(error.attribute.as_deref().unwrap_or_default())).collect();
+        assert_eq!(found, wanted, "{errors:#?}");
+    }
+
+    fn values_that_look_right_are_named(cli: Cli) {
+        let case = Case::new(cli, "look-right");
+        let errors = errors_of_plan(&case, &ALSO_WRONG.map(|row| vec![(row.0, row.1)]));
+        let mut missed = Vec::new();
+        for (number, (path, value, part)) in ALSO_WRONG.into_iter().enumerate() {
+            let address = format!("redis_k8s_instance.i{number}");
+            let found: Vec<_> = errors.iter().filter(|error| error.address.as_deref() == Some(&address)).collect();
+            let named = |error: &Diagnostic| error.summary == format!("Invalid value for {path}") && error.detail.contains(part);
+            if found.len() != 1 || !named(found[0]) {
+                missed.push(format!("{path} = {value} must say {part:?}: {found:#?}"));
+            }
+        }
+        assert!(missed.is_empty(), "{}", missed.join("\n"));
+    }
+
+    fn values_that_exclude_each_other_are_named(cli: Cli) {
+        let case = Case::new(cli, "guards");
+        let errors = errors_of_plan(&case, &GUARDS.map(|row| row.0.to_vec()));
+        let mut found: Vec<_> = errors.iter().map(|error| (error.address.clone().unwrap_or_default(), error.summary.as_str())).collect();
+        let mut wanted: Vec<_> = GUARDS.iter().enumerate().map(|(number, row)| (format!("redis_k8s_instance.i{number}"), row.1)).collect();
+        found.sort();
+        wanted.sort();
+        assert_eq!(found, wanted);
+        // A password is never quoted, right or wrong.
+        assert!(!case.outputs().iter().any(|output| output.to_string().contains("hush")));
+    }
+
+    /// Whatever is not known yet may turn out right.
+    fn nothing_is_said_of_what_is_unknown(cli: Cli) {
+        let case = Case::new(cli, "not-known");
+        let rows = WRONG.iter().filter(|row| !row.1.starts_with(['[', '{']) && !row.0.ends_with(']'));
+        let row: Vec<(&str, &str)> = rows.map(|row| (row.0, "terraform_data.later.output")).collect();
+        let later = "\nresource \"terraform_data\" \"later\" {\n  input = \"1\"\n}\n";
+        case.write("main.tf", &(instances(&[row]) + later));
+        assert_eq!(case.plan().actions("redis_k8s_instance.i0"), ["create"]);
+    }
+}

@@ -1,0 +1,94 @@
+//! Which command-line programs the tests drive, and how a test is skipped where there is none or no cluster.
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// A program that reads `.tf` files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cli {
+    Terraform,
+    Tofu,
+}
+
+impl Cli {
+    pub fn name(self) -> &'static str {
+        match self {
+            Cli::Terraform => "terraform",
+            Cli::Tofu => "tofu",
+        }
+    }
+
+    fn variable(self) -> &'static str {
+        match self {
+            Cli::Terraform => "REDIS_DEV_TERRAFORM",
+            Cli::Tofu => "REDIS_DEV_TOFU",
+        }
+    }
+
+    /// The program, or why there is none.
+    pub fn program(self) -> Result<PathBuf, String> {
+        existing_file(self.variable()).ok_or_else(|| format!("no {} (set {})", self.name(), self.variable()))
+    }
+}
+
+/// The file that an environment variable names, if there is one.
+pub fn existing_file(variable: &str) -> Option<PathBuf> {
+    std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_file())
+}
+
+fn missing(cli: Option<Cli>) -> Option<String> {
+    if existing_file("REDIS_DEV_KUBECONFIG").is_none() || existing_file("REDIS_DEV_KUBECTL").is_none() {
+        return Some("no cluster (run dev/cluster up)".to_owned());
+    }
+    cli.and_then(|cli| cli.program().err())
+}
+
+/// Runs a test, or says by name why it does not run. `REDIS_E2E_REQUIRED=1` turns that into a failure.
+pub fn run(cli: Option<Cli>, name: &str, test: impl FnOnce()) {
+    static SKIPPED: AtomicUsize = AtomicUsize::new(0);
+    let Some(reason) = missing(cli) else { return test() };
+    assert!(std::env::var("REDIS_E2E_REQUIRED").is_err(), "{name} must run, but: {reason}");
+    let count = SKIPPED.fetch_add(1, Ordering::Relaxed) + 1;
+    // Not println!: the test framework swallows that of tests that pass, and a skip must not look like a pass.
+    let _ = writeln!(std::io::stderr(), "skipped: {name}: {reason} [{count} skipped so far]");
+}
+
+/// Each `fn name(cli: Cli)` becomes the tests `terraform::name` and `tofu::name`.
+macro_rules! for_each_cli {
+    ($($(#[$attribute:meta])* fn $name:ident($cli:ident: Cli) $body:block)*) => {
+        $(fn $name($cli: $crate::cli::Cli) $body)*
+
+        mod terraform {
+            $($(#[$attribute])*
+            #[test]
+            fn $name() {
+                let name = concat!(module_path!(), "::", stringify!($name));
+                let cli = $crate::cli::Cli::Terraform;
+                $crate::cli::run(Some(cli), name, || super::$name(cli));
+            })*
+        }
+
+        mod tofu {
+            $($(#[$attribute])*
+            #[test]
+            fn $name() {
+                let name = concat!(module_path!(), "::", stringify!($name));
+                let cli = $crate::cli::Cli::Tofu;
+                $crate::cli::run(Some(cli), name, || super::$name(cli));
+            })*
+        }
+    };
+}
+
+/// Tests that need the cluster but no command-line program.
+macro_rules! with_cluster {
+    ($($(#[$attribute:meta])* fn $name:ident() $body:block)*) => {
+        $(
+            $(#[$attribute])*
+            #[test]
+            fn $name() {
+                $crate::cli::run(None, concat!(module_path!(), "::", stringify!($name)), || $body);
+            }
+        )*
+    };
+}

@@ -1,0 +1,49 @@
+//! End-to-end tests: the real CLIs, the provider's real binary, a real cluster. One binary, because each test
+//! executable costs ~250 MB; they wait rather than compute, so run them with `RUST_TEST_THREADS=12`.
+//!
+//! `eval "$(dev/cluster env)"` names the cluster. Without one every test is skipped by name; with
+//! `REDIS_E2E_REQUIRED=1` it fails instead. `case` is where a reader should start.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "helpers of tests fail loudly too; clippy sees only #[test] functions as tests"
+)]
+#![allow(dead_code, reason = "the harness offers its whole vocabulary; not every scenario needs every word")]
+
+#[macro_use]
+mod cli;
+
+mod case;
+mod cluster;
+mod commands;
+mod diagnostics;
+mod instance;
+mod kubernetes;
+mod leftovers;
+mod plan;
+mod process;
+mod proxy;
+mod redis_client;
+mod report;
+mod resting;
+mod users;
+
+mod bad_input;
+mod change;
+mod cut_off;
+mod drift;
+mod failures;
+mod faults;
+mod guards;
+mod import;
+mod interrupted;
+mod lifecycle;
+mod offline_plan;
+mod secrets;
+mod waiting;
+
+mod harness_self_test;
+mod proxy_self_test;
+mod twins;

@@ -1,0 +1,122 @@
+//! What may heal while an apply waits: at the timeout it is named with cause and remedy, the state keeps what exists,
+//! and once it is mended the next apply succeeds; what comes into being in time is simply used (issue 3, §6.6).
+use std::time::Duration;
+
+use hyper::Method;
+use serde_json::json;
+
+use crate::case::Case;
+use crate::cli::Cli;
+use crate::cluster;
+use crate::instance::{ADDRESS, Configuration, POD, PODS};
+use crate::process::Output;
+use crate::redis_client::RedisClient;
+use crate::resting::{end, errors};
+
+fn impatient() -> Configuration {
+    Configuration::small().with("timeouts", "{ create = \"20s\", update = \"2m\", delete = \"1m\" }")
+}
+
+/// Fails at the timeout; the one error says all of these words. What exists is in the state.
+fn fails(cli: Cli, name: &str, configuration: &Configuration, words: &[&str]) -> (Case, Output) {
+    let case = Case::new(cli, name);
+    case.write("main.tf", &configuration.text());
+    let output = case.apply_fails();
+    assert!(output.took < Duration::from_secs(35), "{output}");
+    says(&case, &output, words);
+    assert_eq!(case.resource(ADDRESS)["id"], format!("{}/cache", case.namespace), "{output}");
+    (case, output)
+}
+
+fn says(case: &Case, output: &Output, words: &[&str]) {
+    let errors = errors(case, output);
+    assert_eq!(errors.len(), 1, "{output}");
+    let text = format!("{}\n{}", errors[0].summary, errors[0].detail);
+    for word in words {
+        assert!(text.contains(word), "{word:?} is not in:\n{text}");
+    }
+}
+
+/// With the cause mended the next apply succeeds, and the one after has nothing to do.
+fn mended(case: &Case) {
+    case.write("main.tf", &Configuration::small().text());
+    serves(case);
+}
+
+fn serves(case: &Case) {
+    case.apply();
+    case.plan_is_empty();
+    assert!(RedisClient::of(case, ADDRESS).ping());
+    end(case);
+}
+
+for_each_cli! {
+    fn the_image_does_not_exist(cli: Cli) {
+        let wrong = impatient().with("image", "{ tag = \"v7.0.99\" }");
+        let words = ["was not ready within 20s", "cannot pull the image quay.io/opstree/redis:v7.0.99", "Check image.repository and image.tag"];
+        let (case, _) = fails(cli, "no-image", &wrong, &words);
+        mended(&case);
+    }
+
+    fn no_node_takes_the_pod(cli: Cli) {
+        let wrong = impatient().with("node_selector", "{ no-such = \"node\" }");
+        let words = ["no node takes pod cache-0", "didn't match Pod's node affinity/selector", "check node_selector and tolerations"];
+        let (case, _) = fails(cli, "no-node", &wrong, &words);
+        mended(&case);
+    }
+
+    fn redis_refuses_a_directive(cli: Cli) {
+        let wrong = impatient().with("additional_config", "{ maxmemory-policy = \"no-such-policy\" }");
+        let words = ["ended", "FATAL CONFIG FILE ERROR", "'maxmemory-policy no-such-policy'", "additional_config"];
+        let (case, _) = fails(cli, "directive", &wrong, &words);
+        mended(&case);
+    }
+
+    fn the_secret_is_missing(cli: Cli) {
+        let existing = "{ existing_secret = { name = \"mine\", key = \"word\" } }";
+        let wrong = impatient().with("authentication", existing);
+        let words = ["secret \"mine\" not found", "Create what is missing in the namespace"];
+        let (case, _) = fails(cli, "no-secret", &wrong, &words);
+        case.kubectl(&["create", "secret", "generic", "mine", "--from-literal=word=hush"]);
+        case.write("main.tf", &Configuration::small().with("authentication", existing).text());
+        case.apply();
+        case.plan_is_empty();
+        assert!(RedisClient::of(&case, ADDRESS).ping());
+        case.destroy();
+        case.kubectl(&["delete", "secret", "mine"]);
+        case.assert_nothing_left();
+    }
+
+    fn the_namespace_is_missing(cli: Cli) {
+        let case = Case::new(cli, "no-namespace");
+        let configuration = |seconds: u32| Configuration::small()
+            .with("namespace", "\"{namespace}-later\"")
+            .with("timeouts", &format!("{{ create = \"{seconds}s\", delete = \"1m\" }}"));
+        case.write("main.tf", &configuration(120).text());
+        let running = case.start_apply();
+        case.wait_for_request("a write that finds no namespace", Duration::from_secs(30), |request| request.is_write() && request.status == Some(404));
+        let name = format!("{}-later", case.namespace);
+        let body = json!({"metadata": {"name": name, "labels": {"redis-e2e": "case"}}});
+        assert_eq!(cluster::request(Method::POST, "/api/v1/namespaces", Some(&body)).status, 201);
+        let output = running.wait();
+        assert!(output.succeeded(), "{output}");
+        case.destroy();
+        cluster::request(Method::DELETE, &format!("/api/v1/namespaces/{name}"), None);
+    }
+
+    fn a_secret_that_comes_in_time_is_used(cli: Cli) {
+        let case = Case::new(cli, "secret-later");
+        let existing = "{ existing_secret = { name = \"mine\", key = \"word\" } }";
+        case.write("main.tf", &Configuration::small().with("authentication", existing).text());
+        let running = case.start_apply();
+        let waits = |pod: &serde_json::Value| pod.pointer("/status/containerStatuses/0/state/waiting/reason") == Some(&json!("CreateContainerConfigError"));
+        case.wait_for_object("the pod misses its Secret", PODS, Duration::from_secs(60), waits);
+        case.kubectl(&["create", "secret", "generic", "mine", "--from-literal=word=hush"]);
+        let output = running.wait();
+        assert!(output.succeeded(), "{output}");
+        assert!(RedisClient::new(&case, POD, Some(("mine", "word"))).ping());
+        case.destroy();
+        case.kubectl(&["delete", "secret", "mine"]);
+        case.assert_nothing_left();
+    }
+}
