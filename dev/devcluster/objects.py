@@ -48,11 +48,19 @@ def _apply_definitions(built):
         return
     arguments = [word for path in files for word in ("-f", path)]
     kubectl(*APPLY, *arguments, what="applying the operator's definitions")
-    # Not --for=condition=…: that fails outright as long as a definition has no conditions at all.
-    established = '{.status.conditions[?(@.type=="Established")].status}=True'
-    kubectl("wait", f"--for=jsonpath={established}", "--timeout=30s", *wanted,
-            what="waiting for the operator's definitions")
+    _wait_definitions(names)
     state.update(applied=digest)
+
+
+def _wait_definitions(names):
+    """A new definition's conditions are null at first, and kubectl fails on a null list instead of waiting; they come
+    with the accepted names, in one write."""
+    told = "waiting for the operator's definitions"
+    for name in names:
+        kubectl("wait", f"--for=jsonpath={{.status.acceptedNames.plural}}={name}", "--timeout=30s",
+                f"crd/{name}.redis.redis.opstreelabs.in", what=told)
+    kubectl("wait", "--for=condition=Established", "--timeout=30s",
+            *(f"crd/{name}.redis.redis.opstreelabs.in" for name in names), what=told)
 
 
 def remove_operator():
