@@ -2,7 +2,7 @@
 //!
 //! `names` and `version` say what things are called, `config` renders redis.conf, `quantity` compares
 //! sizes, `object` reads Kubernetes objects, `next` decides what to do now, `ready` and `diagnose` judge
-//! what is observed.
+//! what is observed. `talk` is the language of Redis and Sentinel.
 
 pub mod config;
 pub mod diagnose;
@@ -12,4 +12,5 @@ pub mod object;
 pub mod opstree;
 pub mod quantity;
 pub mod ready;
+pub mod talk;
 pub mod version;
