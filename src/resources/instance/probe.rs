@@ -178,6 +178,11 @@ impl Answers<'_> {
     /// The next answer; an error of Redis is one.
     fn next(&mut self) -> Result<Result<Reply, Refusal>, TalkError> {
         let Some(command) = self.commands.next() else { return Ok(Ok(Reply::Null)) };
+        let broken =
+            |why| Err(TalkError::Broken { place: self.place.to_owned(), command: command.to_string(), why });
+        if self.rest.is_empty() {
+            return broken(why(self.stderr));
+        }
         let (line, rest) = self.rest.split_once('\n').unwrap_or((self.rest, ""));
         match talk::csv_line(line.trim_end()) {
             Some(Reply::Error(message)) => {
@@ -188,11 +193,7 @@ impl Answers<'_> {
                 self.rest = rest;
                 Ok(Ok(reply))
             }
-            None => Err(TalkError::Broken {
-                place: self.place.to_owned(),
-                command: command.to_string(),
-                why: why(self.stderr),
-            }),
+            None => broken("redis-cli printed something else than an answer".to_owned()),
         }
     }
 
@@ -234,6 +235,8 @@ mod tests {
 
     #[test]
     fn a_master_and_a_replica() {
+        let lonely = answer(WRITABLE, "\"PONG\"\n\"master\",0,\n\"OK\"\n\"k\"\n1\n", "");
+        assert!(matches!(lonely, Ok(Answer::Writable(written)) if written.is_writable()));
         let found = answer(
             WRITABLE,
             "\"PONG\"\n\"master\",494,\"10.0.0.1\",\"6379\",\"107\"\n\"OK\"\n\"k\"\n1\n",
