@@ -81,7 +81,7 @@ impl Addresses {
         self.topology
             .parts()
             .iter()
-            .map(|part| ObjectRef::namespaced(&STATEFUL_SET, &self.namespace, &part.name(&self.name)))
+            .map(|part| ObjectRef::namespaced(&STATEFUL_SET, &self.namespace, part.name(&self.name)))
     }
 
     /// A ConfigMap.
@@ -162,7 +162,7 @@ impl Addresses {
 
     /// Whether the CRD of the data itself is gone; any other reason for a missing kind is an error.
     pub async fn definition_is_gone(&self, cluster: &Cluster, deadline: Instant) -> Result<bool, Error> {
-        let definition = ObjectRef::cluster_wide(&DEFINITION, &self.topology.data().crd());
+        let definition = ObjectRef::cluster_wide(&DEFINITION, self.topology.data().crd());
         Ok(cluster.get_metadata(&definition, deadline).await? == Lookup::Absent)
     }
 }
