@@ -30,13 +30,18 @@ pub enum Verb {
     Delete,
     /// GET of a container's output.
     ReadLog,
+    /// A stream to a port of a pod.
+    PortForward,
+    /// A command in a container.
+    Exec,
 }
 
 impl Verb {
     /// How RBAC calls the right that this takes.
     pub fn rbac(self) -> &'static str {
         match self {
-            Verb::Get | Verb::ReadLog => "get",
+            // Both begin with a GET; from Kubernetes 1.35 on they also take `create`.
+            Verb::Get | Verb::ReadLog | Verb::PortForward | Verb::Exec => "get",
             Verb::List => "list",
             Verb::Watch => "watch",
             Verb::Create => "create",
@@ -55,6 +60,8 @@ impl Verb {
             Verb::Patch => "patch",
             Verb::Delete => "delete",
             Verb::ReadLog => "read the log of",
+            Verb::PortForward => "forward a port of",
+            Verb::Exec => "run a command in",
         }
     }
 }
@@ -214,6 +221,14 @@ pub enum Cause {
         /// The server's words.
         message: String,
     },
+    /// The pod is there, but nothing could be reached on that port of it.
+    #[error("nothing answers on port {port} in the pod: {message}")]
+    PortClosed {
+        /// The port.
+        port: u16,
+        /// The words of the container runtime.
+        message: String,
+    },
     /// The server is overloaded, starting or broken.
     #[error("the server cannot serve the request now (status {status}): {message}")]
     Unavailable {
@@ -281,6 +296,14 @@ impl Error {
     pub(super) fn new(attempt: &Attempt, server: Option<&Arc<str>>, cause: Cause) -> Error {
         Error { attempt: Box::new(attempt.clone()), server: server.cloned(), cause }
     }
+
+    /// The error that ended a stream of ours (`Forward`), or what else the operating system says.
+    ///
+    /// # Errors
+    /// Gives back what is not ours.
+    pub fn from_stream(error: std::io::Error) -> Result<Error, std::io::Error> {
+        error.downcast()
+    }
 }
 
 impl Cause {
@@ -331,6 +354,7 @@ impl Cause {
                 | Cause::Timeout(_)
                 | Cause::Unavailable { .. }
                 | Cause::WebhookFailed { .. }
+                | Cause::PortClosed { .. }
                 | Cause::Outdated
         )
     }

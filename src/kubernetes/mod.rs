@@ -7,6 +7,7 @@
 //! - `client`, `authorize`, `exec_plugin`, `transport`: one request on its way; nothing is discovered.
 //! - `object`: what a request is about. `error`, `status`: what can go wrong, as sentences.
 //! - `apply`: writes. `read`: reads. `shared`: reads that many share. `watch`, `watch_source`: waiting. `logs`: what pods said.
+//! - `forward`, `exec`: into a pod, by a request that becomes a stream (`upgrade`).
 //!
 //! Every operation takes a deadline (`tokio::time::Instant`) and may be cancelled by dropping it: a read then
 //! leaves nothing behind, a write may or may not have been carried out, so whoever cancels must look again.
@@ -16,7 +17,9 @@ mod authorize;
 mod client;
 mod config;
 mod error;
+mod exec;
 mod exec_plugin;
+mod forward;
 mod kubeconfig;
 mod logs;
 mod object;
@@ -27,6 +30,7 @@ mod status;
 #[cfg(test)]
 mod test_server;
 mod transport;
+mod upgrade;
 mod watch;
 mod watch_source;
 
@@ -44,7 +48,9 @@ pub use apply::{Apply, Deletion, FIELD_MANAGER, Propagation};
 pub use authorize::CredentialError;
 pub use config::{ConfigError, Credential, Exec, Identity, Impersonate, Proxy, Resolved, Settings};
 pub use error::{Attempt, Cause, Error, FieldConflict, FieldProblem, Verb};
+pub use exec::{ExecOptions, ExecOutput};
 pub use exec_plugin::PluginError;
+pub use forward::Forward;
 pub use logs::LogOptions;
 pub use object::{Metadata, ObjectRef, Resource};
 pub use read::{Content, Involved, Lookup};

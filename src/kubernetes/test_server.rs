@@ -6,6 +6,9 @@ use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use aws_lc_rs::digest;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -53,6 +56,9 @@ pub(super) enum Reply {
     Stall,
     /// Sends these lines, each after its pause, and keeps the connection open.
     Stream(Vec<(Duration, Value)>),
+    /// Becomes a WebSocket: sends `first`, one of `each` for every frame that comes, and then closes, or stays.
+    /// A frame that comes is seen as a request of method `FRAME`.
+    WebSocket { first: Vec<Vec<u8>>, each: Vec<Vec<u8>>, then_close: bool },
 }
 
 impl Reply {
@@ -132,6 +138,7 @@ async fn serve<F: Future<Output = Reply>>(
     record: &Mutex<Vec<Seen>>,
 ) -> Option<()> {
     let request = read(&mut stream, record).await?;
+    let key = request.header("sec-websocket-key").unwrap_or_default().to_owned();
     let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n";
     let text = match answer(request).await {
         Reply::Close => return None,
@@ -153,6 +160,9 @@ async fn serve<F: Future<Output = Reply>>(
             tokio::time::sleep(Duration::from_secs(60)).await;
             return None;
         }
+        Reply::WebSocket { first, each, then_close } => {
+            return web_socket(stream, &key, first, each, then_close, record).await;
+        }
         Reply::Answer { status, headers, body } => {
             let lines: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
             let length = body.len();
@@ -162,6 +172,67 @@ async fn serve<F: Future<Output = Reply>>(
         }
     };
     stream.write_all(text.as_bytes()).await.ok()
+}
+
+/// As RFC 6455 has it, for frames of up to 64 KiB.
+async fn web_socket(
+    mut stream: TcpStream,
+    key: &str,
+    first: Vec<Vec<u8>>,
+    each: Vec<Vec<u8>>,
+    then_close: bool,
+    record: &Mutex<Vec<Seen>>,
+) -> Option<()> {
+    const CLOSE: u8 = 8;
+    let accept = format!("{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
+    let accept = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, accept.as_bytes());
+    let accept = BASE64.encode(accept.as_ref());
+    let head = format!(
+        "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n\
+         sec-websocket-protocol: v5.channel.k8s.io\r\nsec-websocket-accept: {accept}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.ok()?;
+    for frame in first {
+        send_frame(&mut stream, &frame).await?;
+    }
+    let mut each = each.into_iter().peekable();
+    while each.peek().is_some() || !then_close {
+        let (kind, payload) = read_frame(&mut stream).await?;
+        if kind == CLOSE {
+            return None;
+        }
+        let target = String::from_utf8_lossy(&payload).into_owned();
+        {
+            let mut record = record.lock().unwrap();
+            let count = record.len();
+            let (method, headers) = ("FRAME".to_owned(), Vec::new());
+            record.push(Seen { method, target, headers, body: Value::Null, count });
+        }
+        if let Some(frame) = each.next() {
+            send_frame(&mut stream, &frame).await?;
+        }
+    }
+    stream.write_all(&[0x80 | CLOSE, 0]).await.ok()
+}
+
+async fn send_frame(stream: &mut TcpStream, payload: &[u8]) -> Option<()> {
+    let length = u16::try_from(payload.len()).unwrap().to_be_bytes();
+    stream.write_all(&[&[0x82, 126], length.as_slice(), payload].concat()).await.ok()
+}
+
+/// What a client sends is masked.
+async fn read_frame(stream: &mut TcpStream) -> Option<(u8, Vec<u8>)> {
+    let kind = stream.read_u8().await.ok()? & 0xf;
+    let length = match stream.read_u8().await.ok()? & 0x7f {
+        126 => usize::from(stream.read_u16().await.ok()?),
+        short => usize::from(short),
+    };
+    let mut mask = [0; 4];
+    stream.read_exact(&mut mask).await.ok()?;
+    let mut payload = vec![0; length];
+    stream.read_exact(&mut payload).await.ok()?;
+    payload.iter_mut().enumerate().for_each(|(index, byte)| *byte ^= mask[index % 4]);
+    Some((kind, payload))
 }
 
 async fn read(stream: &mut TcpStream, record: &Mutex<Vec<Seen>>) -> Option<Seen> {

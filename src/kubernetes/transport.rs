@@ -109,11 +109,34 @@ impl Transport {
         request: &Request<Bytes>,
         deadline: Instant,
     ) -> Result<Response<Bytes>, TransportError> {
+        self.persist(request.method(), deadline, || self.authorised(request)).await
+    }
+
+    /// Sends a request whose answer is a stream, as often as `send`, counting it as one of `method`: what is
+    /// asked for with GET may do something.
+    async fn upgrade(
+        &self,
+        request: &Request<Bytes>,
+        method: &Method,
+        deadline: Instant,
+    ) -> Result<Response<Incoming>, TransportError> {
+        self.persist(method, deadline, || self.open(request)).await
+    }
+
+    async fn persist<B, F>(
+        &self,
+        method: &Method,
+        deadline: Instant,
+        mut once: impl FnMut() -> F,
+    ) -> Result<Response<B>, TransportError>
+    where
+        F: Future<Output = Result<Response<B>, TransportError>>,
+    {
         let began = Instant::now();
         let mut last = None;
         for attempt in 0.. {
-            let Ok(outcome) = timeout_at(deadline, self.authorised(request)).await else { break };
-            let Some(pause) = pause_before_retry(&outcome, request.method(), attempt) else { return outcome };
+            let Ok(outcome) = timeout_at(deadline, once()).await else { break };
+            let Some(pause) = pause_before_retry(&outcome, method, attempt) else { return outcome };
             let end = match &outcome {
                 Err(TransportError::Refused(_)) => deadline.min(began + self.patience_to_connect()),
                 _ => deadline,
@@ -151,6 +174,19 @@ impl Transport {
                     false => transport.authorised(&request).await?.map(|body| Either::Right(Full::new(body))),
                 };
                 Ok::<_, BoxError>(response)
+            }
+        });
+        kube::Client::new(service, "default")
+    }
+
+    /// As a kube client for one stream: it is asked for as patiently as `send` asks, until `deadline`.
+    pub(super) fn into_client_for_stream(self: Arc<Self>, method: Method, deadline: Instant) -> kube::Client {
+        let service = tower::service_fn(move |request: Request<Body>| {
+            let (transport, method) = (Arc::clone(&self), method.clone());
+            async move {
+                let (parts, body) = request.into_parts();
+                let request = Request::from_parts(parts, body.collect().await?.to_bytes());
+                transport.upgrade(&request, &method, deadline).await.map_err(BoxError::from)
             }
         });
         kube::Client::new(service, "default")
@@ -229,8 +265,8 @@ fn is_stream<T>(request: &Request<T>) -> bool {
 }
 
 /// How long to wait before asking again; `None`: the outcome stands.
-fn pause_before_retry(
-    outcome: &Result<Response<Bytes>, TransportError>,
+fn pause_before_retry<B>(
+    outcome: &Result<Response<B>, TransportError>,
     method: &Method,
     attempt: u32,
 ) -> Option<Duration> {
@@ -328,9 +364,8 @@ mod tests {
 
     #[test]
     fn what_is_tried_again() {
-        let answer = |status: u16| Ok(Response::builder().status(status).body(Bytes::new()).unwrap());
-        let asked =
-            Ok(Response::builder().status(429).header("retry-after", "7").body(Bytes::new()).unwrap());
+        let answer = |status: u16| Ok(Response::builder().status(status).body(()).unwrap());
+        let asked = Ok(Response::builder().status(429).header("retry-after", "7").body(()).unwrap());
         let milliseconds = |pause: Option<Duration>| pause.map(|pause| pause.as_millis());
         let broken = || Err(TransportError::Broken(String::new()));
         let refused = || Err(TransportError::Refused(String::new()));

@@ -2,7 +2,7 @@
 //!
 //! `topology` says what an instance is made of, `names` and `version` say what things are called, `config` renders redis.conf, `quantity` compares
 //! sizes, `object` reads Kubernetes objects, `next` decides what to do now, `ready` and `diagnose` judge
-//! what is observed.
+//! what is observed. `talk` is the language of Redis and Sentinel.
 
 pub mod config;
 pub mod diagnose;
@@ -15,5 +15,6 @@ pub mod object;
 pub mod opstree;
 pub mod quantity;
 pub mod ready;
+pub mod talk;
 pub mod topology;
 pub mod version;

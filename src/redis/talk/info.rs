@@ -1,0 +1,185 @@
+//! `INFO`: sections of `name:value` lines.
+
+use super::{Address, Fields, Reply, Unexpected};
+
+const REPLICATION: &str = "INFO replication";
+
+/// All lines of an `INFO`; the sections' headings are dropped.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Info(std::collections::BTreeMap<String, String>);
+
+impl Info {
+    /// Reads any `INFO`, and `CLUSTER INFO`, which looks the same.
+    ///
+    /// # Errors
+    /// What is not text.
+    pub fn of(command: &'static str, reply: &Reply) -> Result<Info, Unexpected> {
+        let text = match reply {
+            Reply::Line(_) | Reply::Bytes(_) => reply.text().unwrap_or_default(),
+            other => return Err(Unexpected::new(command, format!("is {}, not text", other.kind()))),
+        };
+        let pairs =
+            text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once(':'));
+        Ok(Info(pairs.map(|(name, value)| (name.to_owned(), value.trim_end().to_owned())).collect()))
+    }
+
+    /// One value.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    pub(super) fn into_fields(self, command: &'static str) -> Fields {
+        Fields { command, values: self.0 }
+    }
+}
+
+/// `INFO replication`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replication {
+    /// The link to its master; `None`: it is a master itself.
+    pub master: Option<MasterLink>,
+    /// The `slaveN` lines: who follows it.
+    pub replicas: Vec<Attached>,
+    /// `master_replid`: which history its data belongs to. Offsets compare only within one history.
+    pub history: String,
+    /// `master_replid2`: the history before that, if it knows one.
+    pub former: Option<Former>,
+    /// How far in the history it is: of a master `master_repl_offset`, of a replica `slave_repl_offset`.
+    pub offset: i64,
+    /// `master_failover_state`, such as `no-failover` (Redis ≥ 6.2).
+    pub failover_state: Option<String>,
+}
+
+/// The link of a replica to its master.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MasterLink {
+    /// Where it thinks its master is.
+    pub address: Address,
+    /// `master_link_status:up`.
+    pub is_up: bool,
+    /// `master_sync_in_progress:1`: it is loading all of its master's data.
+    pub is_syncing: bool,
+    /// Seconds since it last heard of its master; `None` while the link is down.
+    pub last_io_seconds_ago: Option<u64>,
+    /// `slave_priority`: 0 is never promoted.
+    pub priority: Option<i64>,
+}
+
+/// One `slaveN` line of a master.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attached {
+    /// The replica's address.
+    pub address: Address,
+    /// Such as `online`, `wait_bgsave`, `send_bulk`.
+    pub state: String,
+    /// What it has acknowledged.
+    pub offset: i64,
+    /// Seconds since its last acknowledgement.
+    pub lag: i64,
+}
+
+impl Attached {
+    /// Whether it receives what is written.
+    pub fn is_online(&self) -> bool {
+        self.state == "online"
+    }
+}
+
+/// The history that a promoted replica had before its own, and up to where it holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Former {
+    /// `master_replid2`.
+    pub history: String,
+    /// `second_repl_offset`.
+    pub until: i64,
+}
+
+/// Reads `INFO replication`.
+///
+/// # Errors
+/// Anything but that.
+pub fn replication(reply: &Reply) -> Result<Replication, Unexpected> {
+    let fields = Info::of(REPLICATION, reply)?.into_fields(REPLICATION);
+    let master = match fields.text("role")? {
+        "master" => None,
+        "slave" => Some(MasterLink {
+            address: fields.address("master_host", "master_port")?,
+            is_up: fields.text("master_link_status")? == "up",
+            is_syncing: fields.optional("master_sync_in_progress") == Some("1"),
+            // -1 while the link is down.
+            last_io_seconds_ago: fields
+                .optional("master_last_io_seconds_ago")
+                .and_then(|seconds| seconds.parse().ok()),
+            priority: fields.optional_number("slave_priority")?,
+        }),
+        other => return Err(Unexpected::new(REPLICATION, format!("has the role {other:?}"))),
+    };
+    let offset = if master.is_some() { "slave_repl_offset" } else { "master_repl_offset" };
+    let former = fields.optional("master_replid2").filter(|id| id.bytes().any(|byte| byte != b'0'));
+    let former = match former {
+        Some(id) => Some(Former { history: id.to_owned(), until: fields.number("second_repl_offset")? }),
+        None => None,
+    };
+    let lines = fields.values.iter().filter(|(name, value)| is_replica_line(name, value));
+    Ok(Replication {
+        replicas: lines.map(|(_, value)| attached(value)).collect::<Result<_, _>>()?,
+        history: fields.text("master_replid")?.to_owned(),
+        former,
+        offset: fields.number(offset)?,
+        failover_state: fields.optional("master_failover_state").map(str::to_owned),
+        master,
+    })
+}
+
+/// `slave0`, but not `slave_priority`.
+fn is_replica_line(name: &str, value: &str) -> bool {
+    let number = name.strip_prefix("slave").unwrap_or_default();
+    !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) && value.contains('=')
+}
+
+/// `ip=10.244.0.5,port=6379,state=online,offset=14,lag=0`
+fn attached(line: &str) -> Result<Attached, Unexpected> {
+    let pairs = line.split(',').filter_map(|pair| pair.split_once('='));
+    let values = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let fields = Fields { command: REPLICATION, values };
+    Ok(Attached {
+        address: fields.address("ip", "port")?,
+        state: fields.text("state")?.to_owned(),
+        offset: fields.number("offset")?,
+        lag: fields.number("lag")?,
+    })
+}
+
+/// `INFO persistence`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Persistence {
+    /// It is still loading its data from disk, and answers most commands with `LOADING`.
+    pub loading: bool,
+    /// Seconds until it has, as it estimates; told only while loading.
+    pub loading_eta_seconds: Option<i64>,
+    /// A snapshot is being written.
+    pub saving: bool,
+    /// Whether the last snapshot could be written.
+    pub last_save_succeeded: bool,
+    /// Whether there is an append-only file.
+    pub append_only: bool,
+    /// Whether it could be written lately. If not, writes are refused.
+    pub last_append_succeeded: bool,
+}
+
+/// Reads `INFO persistence`.
+///
+/// # Errors
+/// Anything but that.
+pub fn persistence(reply: &Reply) -> Result<Persistence, Unexpected> {
+    const PERSISTENCE: &str = "INFO persistence";
+    let fields = Info::of(PERSISTENCE, reply)?.into_fields(PERSISTENCE);
+    Ok(Persistence {
+        loading: fields.text("loading")? == "1",
+        loading_eta_seconds: fields.optional_number("loading_eta_seconds")?,
+        saving: fields.text("rdb_bgsave_in_progress")? == "1",
+        last_save_succeeded: fields.text("rdb_last_bgsave_status")? == "ok",
+        append_only: fields.text("aof_enabled")? == "1",
+        last_append_succeeded: fields.text("aof_last_write_status")? == "ok",
+    })
+}

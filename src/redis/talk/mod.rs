@@ -1,0 +1,116 @@
+//! How Redis and Sentinel are spoken to, without a connection: commands into bytes, bytes into replies, replies
+//! into types.
+//!
+//! `command → resp → bytes … bytes → resp → Reply → info | role | sentinel | cluster`. Redis 6.2 to 7.2 say the
+//! same things in different wrappings: `INFO` is a bulk or a verbatim string, a Sentinel's table a flat list or a
+//! map. [`Reply`] keeps the wrapping, the parsers look through it.
+//!
+//! The protocol is ours and not a crate's because it is this small: the well-known client brings thirty crates
+//! for it, most of them to read URLs that we do not have, and hides why a connection broke.
+
+mod cluster;
+mod command;
+mod csv;
+mod info;
+mod resp;
+mod role;
+mod sentinel;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+pub use cluster::{ClusterInfo, Link, Node, SlotRange, cluster_info, cluster_nodes};
+pub use command::Command;
+pub use csv::csv_line;
+pub use info::{Attached, Former, Info, MasterLink, Persistence, Replication, persistence, replication};
+pub use resp::{Malformed, Reply, decode};
+pub use role::{Role, role};
+pub use sentinel::{
+    Flags, Master, Peer, Quorum, Replica, master, master_address, masters, quorum, replicas, sentinels,
+};
+
+/// Where something listens: an IP address or a host name, and a port.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Address {
+    /// IP address or host name.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.host.contains(':') {
+            true => write!(formatter, "[{}]:{}", self.host, self.port),
+            false => write!(formatter, "{}:{}", self.host, self.port),
+        }
+    }
+}
+
+/// A reply that is not what the command is known to answer. Quotes no value: it may be a secret.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the answer to {command} {problem}")]
+pub struct Unexpected {
+    /// The command, such as `INFO replication`.
+    pub command: &'static str,
+    /// What is wrong with its answer.
+    pub problem: String,
+}
+
+impl Unexpected {
+    fn new(command: &'static str, problem: impl Into<String>) -> Unexpected {
+        Unexpected { command, problem: problem.into() }
+    }
+}
+
+/// A table of names and values, read with the name of the command at hand for errors.
+struct Fields {
+    command: &'static str,
+    values: BTreeMap<String, String>,
+}
+
+impl Fields {
+    /// Reads a table that is a map, or a list in which names and values alternate.
+    fn of(command: &'static str, reply: &Reply) -> Result<Fields, Unexpected> {
+        let text = |reply: &Reply| {
+            reply.text().ok_or_else(|| Unexpected::new(command, "has a field that is not text"))
+        };
+        let values: Result<_, Unexpected> = match reply {
+            Reply::Map(pairs) => pairs.iter().map(|(name, value)| Ok((text(name)?, text(value)?))).collect(),
+            Reply::List(items) => items
+                .chunks(2)
+                .map(|pair| match pair {
+                    [name, value] => Ok((text(name)?, text(value)?)),
+                    _ => Err(Unexpected::new(command, "has a name without a value")),
+                })
+                .collect(),
+            other => Err(Unexpected::new(command, format!("is {}, not a table", other.kind()))),
+        };
+        Ok(Fields { command, values: values? })
+    }
+
+    fn optional(&self, name: &str) -> Option<&str> {
+        self.values.get(name).map(String::as_str)
+    }
+
+    fn text(&self, name: &str) -> Result<&str, Unexpected> {
+        self.optional(name).ok_or_else(|| Unexpected::new(self.command, format!("has no field {name}")))
+    }
+
+    fn number<T: std::str::FromStr>(&self, name: &str) -> Result<T, Unexpected> {
+        let text = self.text(name)?;
+        text.parse().map_err(|_| Unexpected::new(self.command, format!("has no number in its field {name}")))
+    }
+
+    /// A number that older versions, or other states, do not tell.
+    fn optional_number<T: std::str::FromStr>(&self, name: &str) -> Result<Option<T>, Unexpected> {
+        self.optional(name).map(|_| self.number(name)).transpose()
+    }
+
+    fn address(&self, host: &str, port: &str) -> Result<Address, Unexpected> {
+        Ok(Address { host: self.text(host)?.to_owned(), port: self.number(port)? })
+    }
+}
+
+#[cfg(test)]
+mod tests;

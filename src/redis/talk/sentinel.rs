@@ -1,0 +1,210 @@
+//! What Sentinel answers: the masters it watches, their replicas, the other sentinels, and whether they suffice.
+
+use std::fmt;
+
+use super::role::{address, list};
+use super::{Address, Fields, Reply, Unexpected};
+
+/// What a sentinel thinks of a server: words such as `master`, `s_down`, `disconnected`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Flags(Vec<String>);
+
+impl Flags {
+    fn of(text: &str) -> Flags {
+        Flags(text.split(',').filter(|flag| !flag.is_empty()).map(str::to_owned).collect())
+    }
+
+    /// Whether this flag is set.
+    pub fn has(&self, flag: &str) -> bool {
+        self.0.iter().any(|set| set == flag)
+    }
+
+    /// Whether this flag is set and no other: the server is well, and nothing is going on.
+    pub fn are_only(&self, flag: &str) -> bool {
+        self.0 == [flag]
+    }
+
+    /// Whether it, or enough sentinels together, cannot reach the server.
+    pub fn is_down(&self) -> bool {
+        self.has("s_down") || self.has("o_down")
+    }
+}
+
+impl fmt::Display for Flags {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0.join(","))
+    }
+}
+
+/// One of `SENTINEL MASTERS`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Master {
+    /// The group's name.
+    pub name: String,
+    /// Where the master is.
+    pub address: Address,
+    /// Exactly `master` when all is well.
+    pub flags: Flags,
+    /// Which failover made it master; the highest wins among sentinels.
+    pub config_epoch: u64,
+    /// How many replicas the sentinel knows, dead ones among them.
+    pub replicas: u32,
+    /// How many other sentinels it knows, likewise.
+    pub other_sentinels: u32,
+    /// How many sentinels must agree that the master is down.
+    pub quorum: u32,
+    /// `down-after-milliseconds`.
+    pub down_after_milliseconds: u64,
+    /// `failover-timeout`, in milliseconds.
+    pub failover_timeout: u64,
+    /// `parallel-syncs`.
+    pub parallel_syncs: u32,
+}
+
+/// One of `SENTINEL REPLICAS`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replica {
+    /// Where it is.
+    pub address: Address,
+    /// Exactly `slave` when all is well.
+    pub flags: Flags,
+    /// `master-link-status:ok`.
+    pub is_linked: bool,
+    /// Whom it follows; `None` before the sentinel has asked it.
+    pub master: Option<Address>,
+    /// `slave-priority`: 0 is never promoted.
+    pub priority: i64,
+    /// How far it is.
+    pub offset: i64,
+}
+
+/// One of `SENTINEL SENTINELS`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// Where it is.
+    pub address: Address,
+    /// Its `myid`; empty before it has said so.
+    pub run_id: String,
+    /// Exactly `sentinel` when all is well.
+    pub flags: Flags,
+}
+
+/// `SENTINEL CKQUORUM`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Quorum {
+    /// A failover could be decided on and carried out.
+    Reached {
+        /// How many sentinels can take part.
+        usable: u32,
+    },
+    /// It could not: Sentinel's words.
+    Missed(String),
+}
+
+/// Reads `SENTINEL MASTER`.
+///
+/// # Errors
+/// Anything but that.
+pub fn master(reply: &Reply) -> Result<Master, Unexpected> {
+    let fields = Fields::of("SENTINEL MASTER", reply)?;
+    Ok(Master {
+        name: fields.text("name")?.to_owned(),
+        address: fields.address("ip", "port")?,
+        flags: Flags::of(fields.text("flags")?),
+        config_epoch: fields.number("config-epoch")?,
+        replicas: fields.number("num-slaves")?,
+        other_sentinels: fields.number("num-other-sentinels")?,
+        quorum: fields.number("quorum")?,
+        down_after_milliseconds: fields.number("down-after-milliseconds")?,
+        failover_timeout: fields.number("failover-timeout")?,
+        parallel_syncs: fields.number("parallel-syncs")?,
+    })
+}
+
+/// Reads `SENTINEL MASTERS`.
+///
+/// # Errors
+/// Anything but that.
+pub fn masters(reply: &Reply) -> Result<Vec<Master>, Unexpected> {
+    each("SENTINEL MASTERS", reply, master)
+}
+
+/// Reads `SENTINEL REPLICAS`.
+///
+/// # Errors
+/// Anything but that.
+pub fn replicas(reply: &Reply) -> Result<Vec<Replica>, Unexpected> {
+    const REPLICAS: &str = "SENTINEL REPLICAS";
+    each(REPLICAS, reply, |reply| {
+        let fields = Fields::of(REPLICAS, reply)?;
+        Ok(Replica {
+            address: fields.address("ip", "port")?,
+            flags: Flags::of(fields.text("flags")?),
+            is_linked: fields.text("master-link-status")? == "ok",
+            // "?" and 0 before the first answer to INFO.
+            master: Some(fields.address("master-host", "master-port")?).filter(|master| master.port != 0),
+            priority: fields.number("slave-priority")?,
+            offset: fields.number("slave-repl-offset")?,
+        })
+    })
+}
+
+/// Reads `SENTINEL SENTINELS`.
+///
+/// # Errors
+/// Anything but that.
+pub fn sentinels(reply: &Reply) -> Result<Vec<Peer>, Unexpected> {
+    const SENTINELS: &str = "SENTINEL SENTINELS";
+    each(SENTINELS, reply, |reply| {
+        let fields = Fields::of(SENTINELS, reply)?;
+        Ok(Peer {
+            address: fields.address("ip", "port")?,
+            run_id: fields.text("runid")?.to_owned(),
+            flags: Flags::of(fields.text("flags")?),
+        })
+    })
+}
+
+/// Reads `SENTINEL CKQUORUM`, which says no by an error.
+///
+/// # Errors
+/// Anything but that, any other error among it.
+pub fn quorum(reply: &Reply) -> Result<Quorum, Unexpected> {
+    let usable = |line: &str| line.strip_prefix("OK ")?.split(' ').next()?.parse().ok();
+    match reply {
+        Reply::Line(line) if usable(line).is_some() => {
+            Ok(Quorum::Reached { usable: usable(line).unwrap_or_default() })
+        }
+        Reply::Error(words) if words.starts_with("NOQUORUM") => {
+            Ok(Quorum::Missed(words.trim_start_matches("NOQUORUM").trim().to_owned()))
+        }
+        other => Err(Unexpected::new("SENTINEL CKQUORUM", format!("is {}, not a verdict", other.kind()))),
+    }
+}
+
+/// Reads `SENTINEL GET-MASTER-ADDR-BY-NAME`; `None`: the sentinel watches no such group.
+///
+/// # Errors
+/// Anything but that.
+pub fn master_address(reply: &Reply) -> Result<Option<Address>, Unexpected> {
+    let found = match reply {
+        Reply::Null => return Ok(None),
+        Reply::List(items) => match items.as_slice() {
+            [host, port] => address(host, port),
+            _ => None,
+        },
+        _ => None,
+    };
+    let wrong = || Unexpected::new("SENTINEL GET-MASTER-ADDR-BY-NAME", "is not an address");
+    found.map(Some).ok_or_else(wrong)
+}
+
+fn each<T>(
+    command: &'static str,
+    reply: &Reply,
+    read: impl Fn(&Reply) -> Result<T, Unexpected>,
+) -> Result<Vec<T>, Unexpected> {
+    let items =
+        list(reply).ok_or_else(|| Unexpected::new(command, format!("is {}, not a list", reply.kind())))?;
+    items.iter().map(read).collect()
+}
