@@ -147,7 +147,7 @@ fn is_of_another_life(event: &Json, running: Option<&Running>) -> bool {
     match text(event, &["involvedObject", "kind"]) {
         Some("Pod") => !alive(&running.pods),
         Some("PersistentVolumeClaim") => !alive(&running.claims),
-        Some("StatefulSet") => !alive(running.stateful_set.as_slice()),
+        Some("StatefulSet") => !alive(&running.stateful_sets),
         _ => false,
     }
 }

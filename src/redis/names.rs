@@ -6,11 +6,11 @@ use super::config::short_hash;
 /// The port of Redis.
 pub const REDIS_PORT: i64 = 6379;
 
+/// The port of sentinels.
+pub const SENTINEL_PORT: i64 = 26379;
+
 /// The cluster's DNS domain, where the operator was not told otherwise.
 pub const DOMAIN: &str = "cluster.local";
-
-/// Longest name of a `Redis`: its StatefulSet's name and a ten-letter hash must fit into a label.
-pub const LONGEST_NAME: usize = 52;
 
 /// DNS name of a Service.
 pub fn service_host(service: &str, namespace: &str) -> String {
@@ -26,6 +26,11 @@ pub fn secret(name: &str, rotation: &str) -> String {
 /// no pod when only the text of a ConfigMap changes.
 pub fn config_map(name: &str, text: &str) -> String {
     format!("{name}-config-{}", short_hash(text))
+}
+
+/// Our Service that reaches the master from outside of the cluster.
+pub fn external_service(name: &str) -> String {
+    format!("{name}-external")
 }
 
 /// The data volume claim of a pod.

@@ -6,14 +6,15 @@ use super::diagnose;
 use super::names::annotation;
 use super::next::{Cause, Waiting};
 use super::object::{annotation, at, count, is_terminating, label, list, name, text};
-use super::opstree::{Kind, SKIP_RECONCILE};
+use super::opstree::Kind;
 use super::quantity::Quantity;
+use super::topology::{Part, Topology};
 
-/// What the operator made of a custom resource.
+/// What the operator made of the custom resources.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Running {
-    /// The StatefulSet.
-    pub stateful_set: Option<Json>,
+    /// The StatefulSets.
+    pub stateful_sets: Vec<Json>,
     /// All Services of the instance.
     pub services: Vec<Json>,
     /// Its pods.
@@ -22,26 +23,180 @@ pub struct Running {
     pub claims: Vec<Json>,
 }
 
-/// A `Redis` serves when the operator has seen this very spec and its one pod is Ready in the newest
-/// revision. `Err` says what is missing.
-pub fn standalone(custom_resource: &Json, running: &Running) -> Result<(), Waiting> {
-    seen_by_operator(custom_resource, running)?;
-    let Some(stateful_set) = &running.stateful_set else {
-        return waiting(Cause::OperatorBehind, "the operator has not made the StatefulSet yet".to_owned());
+impl Running {
+    /// A StatefulSet by name.
+    pub fn stateful_set(&self, wanted: &str) -> Option<&Json> {
+        self.stateful_sets.iter().find(|one| name(one) == wanted)
+    }
+
+    /// The pods of a StatefulSet.
+    pub fn pods_of<'a>(&'a self, app: &'a str) -> impl Iterator<Item = &'a Json> {
+        self.pods.iter().filter(move |pod| label(pod, "app") == Some(app))
+    }
+}
+
+/// The label by which the operator says what a pod is.
+pub const ROLE: &str = "redis-role";
+
+/// Redis serves when the operator has seen these very specs, every pod is Ready in the newest revision, and the pods
+/// have the roles that they should. `Err` says what is missing.
+pub fn ready(topology: Topology, custom_resources: &[Json], running: &Running) -> Result<(), Waiting> {
+    for part in topology.parts() {
+        let Some(custom_resource) = of(part.kind, custom_resources) else {
+            return waiting(Cause::OperatorBehind, format!("the {} is not there yet", part.kind.kind()));
+        };
+        if part.replicas(custom_resource) > 0 {
+            part_ready(*part, custom_resource, running)?;
+        }
+    }
+    let Some(data) = of(topology.data(), custom_resources) else { return Ok(()) };
+    match topology {
+        Topology::Standalone => Ok(()),
+        Topology::Replication | Topology::Sentinel => roles(data, running),
+        Topology::Cluster => assembled(data),
+    }
+}
+
+fn of(kind: Kind, custom_resources: &[Json]) -> Option<&Json> {
+    custom_resources.iter().find(|one| Kind::of(one) == Some(kind))
+}
+
+fn part_ready(part: Part, custom_resource: &Json, running: &Running) -> Result<(), Waiting> {
+    seen_by_operator(part, custom_resource, running)?;
+    let app = part.name(name(custom_resource));
+    let Some(stateful_set) = running.stateful_set(&app) else {
+        return waiting(
+            Cause::OperatorBehind,
+            format!("the operator has not made the StatefulSet {app} yet"),
+        );
     };
-    if let Some(claim) = smaller_claim(custom_resource, running) {
+    if let Some(claim) = smaller_claim(part, custom_resource, running) {
         return waiting(Cause::OperatorBehind, format!("the operator has not grown the claim {claim} yet"));
     }
-    rolled_out(stateful_set, 1).or_else(|why| match diagnose::pods(&running.pods, &running.claims) {
-        Some(found) => Err(found),
-        None => waiting(Cause::Starting, why),
+    let replicas = part.replicas(custom_resource);
+    rolled_out(stateful_set, replicas).or_else(|why| {
+        let pods: Vec<Json> = running.pods_of(&app).cloned().collect();
+        match diagnose::pods(&pods, &running.claims) {
+            Some(found) => Err(found),
+            None => waiting(Cause::Starting, why),
+        }
     })
 }
 
-/// A pod of an older revision than the StatefulSet's that is not Ready and is not going: name and uid.
-pub fn broken_pod(custom_resource: &Json, running: &Running) -> Option<(String, String)> {
-    seen_by_operator(custom_resource, running).ok()?;
-    let stateful_set = running.stateful_set.as_ref()?;
+/// The Services carry the hash of the spec that the operator read last, and it writes them after the
+/// StatefulSet (a RedisSentinel's before it, so its StatefulSet must be looked at, too): the same hash on the Service
+/// proves that the StatefulSet is of this spec.
+fn seen_by_operator(part: Part, custom_resource: &Json, running: &Running) -> Result<(), Waiting> {
+    let wanted = annotation(custom_resource, annotation::SPEC_HASH);
+    let app = part.name(name(custom_resource));
+    let service = running.services.iter().find(|service| name(service) == app);
+    if wanted.is_none() || service.is_some_and(|service| annotation(service, annotation::SPEC_HASH) == wanted)
+    {
+        return Ok(());
+    }
+    let kind = part.kind.kind();
+    let skip = part.kind.skip_reconcile();
+    if annotation(custom_resource, skip) == Some("true") {
+        let why = format!("the {kind} bears {skip}, with which the operator leaves it alone");
+        return waiting(Cause::SkipReconcile, why);
+    }
+    let finalizers = list(custom_resource, &["metadata", "finalizers"]);
+    if finalizers.iter().any(|finalizer| finalizer == part.kind.finalizer()) {
+        waiting(
+            Cause::OperatorBehind,
+            format!("the operator has not acted on this specification of the {kind} yet"),
+        )
+    } else {
+        waiting(Cause::OperatorAbsent, format!("no operator has touched the {kind} yet"))
+    }
+}
+
+/// The StatefulSet controller has made all pods anew that it may, and they are Ready; the operator asks the same.
+/// `OnDelete` and a partition leave pods of the old revision on purpose.
+pub fn rolled_out(stateful_set: &Json, replicas: i64) -> Result<(), String> {
+    let status = |field| count(stateful_set, &["status", field]);
+    let revision = |field| text(stateful_set, &["status", field]);
+    if status("observedGeneration") != count(stateful_set, &["metadata", "generation"]) {
+        return Err(format!("the StatefulSet {} has not been acted on yet", name(stateful_set)));
+    }
+    if count(stateful_set, &["spec", "replicas"]) != replicas {
+        return Err(format!("the StatefulSet {} is not of {replicas} pods yet", name(stateful_set)));
+    }
+    let strategy = at(stateful_set, &["spec", "updateStrategy"]);
+    let partition = count(strategy, &["rollingUpdate", "partition"]);
+    let on_delete = text(strategy, &["type"]) == Some("OnDelete");
+    let rolling = if on_delete { 0 } else { (replicas - partition).max(0) };
+    let whole = !on_delete && partition == 0;
+    if status("updatedReplicas") < rolling
+        || (whole && revision("currentRevision") != revision("updateRevision"))
+    {
+        return Err(format!("{} of {replicas} pods are of the new revision", status("updatedReplicas")));
+    }
+    if status("readyReplicas") != replicas {
+        return Err(format!("{} of {replicas} pods are Ready", status("readyReplicas")));
+    }
+    Ok(())
+}
+
+/// One pod is the master, as the operator's status and the labels say alike, and all others are replicas.
+fn roles(custom_resource: &Json, running: &Running) -> Result<(), Waiting> {
+    let Some(master) = text(custom_resource, &["status", "masterNode"]).filter(|master| !master.is_empty())
+    else {
+        return waiting(Cause::Roles, "the operator has not found a master yet".to_owned());
+    };
+    let instance = name(custom_resource);
+    let mut masters = Vec::new();
+    for pod in running.pods_of(instance) {
+        match label(pod, ROLE) {
+            Some("master") => masters.push(name(pod)),
+            Some("slave") => {}
+            _ => {
+                return waiting(Cause::Roles, format!("pod {} is neither master nor replica yet", name(pod)));
+            }
+        }
+    }
+    match masters.as_slice() {
+        [one] if *one == master => Ok(()),
+        [] => waiting(Cause::Roles, "no pod is labelled as the master yet".to_owned()),
+        [one] => waiting(Cause::Roles, format!("pod {one} is the master, the operator still says {master}")),
+        several => waiting(Cause::Roles, format!("several pods are masters: {}", several.join(", "))),
+    }
+}
+
+/// The operator calls a cluster Ready when all nodes have met and all slots are served; the counts are those of pods.
+pub fn assembled(custom_resource: &Json) -> Result<(), Waiting> {
+    let state = text(custom_resource, &["status", "state"]).unwrap_or("without a state");
+    let reason = text(custom_resource, &["status", "reason"]).unwrap_or_default();
+    let counts = ["readyLeaderReplicas", "readyFollowerReplicas"];
+    let whole =
+        Topology::Cluster.parts().iter().zip(counts).all(|(part, ready)| {
+            count(custom_resource, &["status", ready]) == part.replicas(custom_resource)
+        });
+    if state == "Ready" && whole {
+        return Ok(());
+    }
+    let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+    waiting(Cause::Assembling, format!("the cluster is {state}{reason}"))
+}
+
+/// A pod of an older revision than its StatefulSet's that is not Ready and is not going: name and uid.
+pub fn broken_pod(
+    topology: Topology,
+    custom_resources: &[Json],
+    running: &Running,
+) -> Option<(String, String)> {
+    topology.parts().iter().find_map(|part| {
+        let custom_resource = of(part.kind, custom_resources)?;
+        seen_by_operator(*part, custom_resource, running).ok()?;
+        let app = part.name(name(custom_resource));
+        broken_pod_of(running.stateful_set(&app)?, running.pods_of(&app))
+    })
+}
+
+fn broken_pod_of<'a>(
+    stateful_set: &Json,
+    mut pods: impl Iterator<Item = &'a Json>,
+) -> Option<(String, String)> {
     if count(stateful_set, &["status", "observedGeneration"])
         != count(stateful_set, &["metadata", "generation"])
     {
@@ -53,66 +208,29 @@ pub fn broken_pod(custom_resource: &Json, running: &Running) -> Option<(String, 
             && !is_ready(pod)
             && !is_terminating(pod)
     };
-    let pod = running.pods.iter().find(broken)?;
+    let pod = pods.find(broken)?;
     Some((name(pod).to_owned(), text(pod, &["metadata", "uid"])?.to_owned()))
 }
 
-fn is_ready(pod: &Json) -> bool {
+/// Whether the node says that the pod serves.
+pub fn is_ready(pod: &Json) -> bool {
     list(pod, &["status", "conditions"])
         .iter()
         .any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
 }
 
-/// The Services carry the hash of the spec that the operator read last, and it writes them after the
-/// StatefulSet: the same hash on the Service proves that the StatefulSet is of this spec.
-fn seen_by_operator(custom_resource: &Json, running: &Running) -> Result<(), Waiting> {
-    let wanted = annotation(custom_resource, annotation::SPEC_HASH);
-    let service = running.services.iter().find(|service| name(service) == name(custom_resource));
-    if wanted.is_none() || service.is_some_and(|service| annotation(service, annotation::SPEC_HASH) == wanted)
-    {
-        return Ok(());
-    }
-    if annotation(custom_resource, SKIP_RECONCILE) == Some("true") {
-        let why =
-            format!("the custom resource bears {SKIP_RECONCILE}, with which the operator leaves it alone");
-        return waiting(Cause::SkipReconcile, why);
-    }
-    let finalizers = list(custom_resource, &["metadata", "finalizers"]);
-    if finalizers.iter().any(|finalizer| finalizer == Kind::Redis.finalizer()) {
-        waiting(Cause::OperatorBehind, "the operator has not acted on this specification yet".to_owned())
-    } else {
-        waiting(Cause::OperatorAbsent, "no operator has touched the custom resource yet".to_owned())
-    }
-}
-
-/// The StatefulSet controller has made all pods anew and they are Ready; the operator asks the same.
-pub fn rolled_out(stateful_set: &Json, replicas: i64) -> Result<(), String> {
-    let status = |field| count(stateful_set, &["status", field]);
-    let revision = |field| text(stateful_set, &["status", field]);
-    if status("observedGeneration") != count(stateful_set, &["metadata", "generation"]) {
-        return Err("the StatefulSet has not been acted on yet".to_owned());
-    }
-    if count(stateful_set, &["spec", "replicas"]) != replicas {
-        return Err(format!("the StatefulSet is not of {replicas} pods yet"));
-    }
-    if status("updatedReplicas") < replicas || revision("currentRevision") != revision("updateRevision") {
-        return Err(format!("{} of {replicas} pods are of the new revision", status("updatedReplicas")));
-    }
-    if status("readyReplicas") != replicas {
-        return Err(format!("{} of {replicas} pods are Ready", status("readyReplicas")));
-    }
-    Ok(())
-}
-
-/// A claim that still asks for less than the custom resource does.
-fn smaller_claim(custom_resource: &Json, running: &Running) -> Option<String> {
+/// A data claim that still asks for less than the custom resource does.
+fn smaller_claim(part: Part, custom_resource: &Json, running: &Running) -> Option<String> {
     let template = ["spec", "storage", "volumeClaimTemplate", "spec", "resources", "requests", "storage"];
     let wanted = Quantity::parse(text(custom_resource, &template)?)?;
+    let app = part.name(name(custom_resource));
+    let data = format!("{app}-{app}-");
     let asks =
         |claim: &Json| text(claim, &["spec", "resources", "requests", "storage"]).and_then(Quantity::parse);
     running
         .claims
         .iter()
+        .filter(|claim| name(claim).starts_with(&data))
         .find(|claim| asks(claim).is_some_and(|size| size < wanted))
         .map(|claim| name(claim).to_owned())
 }
@@ -120,8 +238,8 @@ fn smaller_claim(custom_resource: &Json, running: &Running) -> Option<String> {
 /// What a deleted instance has left behind so far, in words.
 pub fn left_over(running: &Running, volumes_stay: bool) -> Option<String> {
     let names = |objects: &[Json]| objects.iter().map(name).collect::<Vec<_>>().join(", ");
-    if let Some(stateful_set) = &running.stateful_set {
-        return Some(format!("the StatefulSet {} is still there", name(stateful_set)));
+    if !running.stateful_sets.is_empty() {
+        return Some(format!("StatefulSets are still there: {}", names(&running.stateful_sets)));
     }
     if !running.pods.is_empty() {
         return Some(format!("pods are still there: {}", names(&running.pods)));
@@ -138,7 +256,7 @@ pub fn left_over(running: &Running, volumes_stay: bool) -> Option<String> {
 /// A claim that nobody deletes although all else of a deleted instance is gone: the operator's finalizer deletes the
 /// claims before the StatefulSet is collected, and until then its controller may make one again. Name and uid.
 pub fn claim_made_anew(running: &Running) -> Option<(String, String)> {
-    if running.stateful_set.is_some() || !running.pods.is_empty() {
+    if !running.stateful_sets.is_empty() || !running.pods.is_empty() {
         return None;
     }
     let claim = running.claims.iter().find(|claim| !is_terminating(claim))?;
@@ -152,13 +270,15 @@ pub fn left_of_another_life(running: &Running) -> Option<String> {
     left_over(&Running { claims: going, ..running.clone() }, false)
 }
 
-/// Whether a Redis container is Ready, or has been and was restarted.
-pub fn has_served(running: &Running) -> bool {
-    running.pods.iter().any(|pod| is_ready(pod) && !is_terminating(pod))
-        || running
-            .stateful_set
-            .as_ref()
-            .is_some_and(|stateful_set| count(stateful_set, &["status", "readyReplicas"]) > 0)
+/// Whether a container with data is Ready, or has been and was restarted.
+pub fn has_served(topology: Topology, instance: &str, running: &Running) -> bool {
+    topology.parts().iter().filter(|part| part.has_data()).any(|part| {
+        let app = part.name(instance);
+        running.pods_of(&app).any(|pod| is_ready(pod) && !is_terminating(pod))
+            || running
+                .stateful_set(&app)
+                .is_some_and(|stateful_set| count(stateful_set, &["status", "readyReplicas"]) > 0)
+    })
 }
 
 /// The image that runs, as the StatefulSet has it.
@@ -176,56 +296,33 @@ fn waiting(cause: Cause, why: String) -> Result<(), Waiting> {
 mod tests {
     use serde_json::json;
 
+    use super::super::fixture::{custom_resources, serving};
     use super::*;
 
-    fn custom_resource() -> Json {
-        json!({
-            "metadata": { "name": "cache", "annotations": { annotation::SPEC_HASH: "2" }, "finalizers": ["redisFinalizer"] },
-            "spec": { "storage": { "volumeClaimTemplate": { "spec": { "resources": { "requests": { "storage": "2Gi" } } } } } },
-        })
-    }
+    const ALL: [Topology; 4] =
+        [Topology::Standalone, Topology::Replication, Topology::Sentinel, Topology::Cluster];
 
-    fn serving() -> Running {
-        Running {
-            stateful_set: Some(json!({
-                "metadata": { "name": "cache", "generation": 3 },
-                "spec": { "replicas": 1 },
-                "status": {
-                    "observedGeneration": 3, "updatedReplicas": 1, "readyReplicas": 1,
-                    "currentRevision": "b", "updateRevision": "b",
-                },
-            })),
-            services: vec![
-                json!({ "metadata": { "name": "cache", "annotations": { annotation::SPEC_HASH: "2" } } }),
-            ],
-            pods: Vec::new(),
-            claims: vec![json!({
-                "metadata": { "name": "cache-cache-0" },
-                "spec": { "resources": { "requests": { "storage": "2Gi" } } },
-            })],
-        }
-    }
-
-    /// Each makes one thing untrue of an instance that serves.
+    /// Each makes one thing untrue of an instance that serves: of its last custom resource, or of what runs.
     type Spoil = fn(&mut Json, &mut Running);
+
+    fn judged(topology: Topology, spoil: Spoil) -> Result<(), Cause> {
+        let (mut custom_resources, mut running) = (custom_resources(topology), serving(topology));
+        spoil(custom_resources.last_mut().unwrap(), &mut running);
+        ready(topology, &custom_resources, &running).map_err(|waiting| waiting.cause)
+    }
+
+    fn spoil(running: &mut Running, field: &str, value: Json) {
+        running.stateful_sets.last_mut().unwrap()["status"][field] = value;
+    }
 
     #[test]
     fn ready_only_if_all_of_it_is_true() {
-        assert_eq!(standalone(&custom_resource(), &serving()), Ok(()));
-        let spoilt: [(Cause, Spoil); 10] = [
-            (Cause::SkipReconcile, |custom_resource, running| {
-                running.services.clear();
-                custom_resource["metadata"]["annotations"][SKIP_RECONCILE] = json!("true");
-            }),
+        let spoilt: [(Cause, Spoil); 9] = [
             (Cause::OperatorBehind, |_, running| running.services.clear()),
             (Cause::OperatorBehind, |_, running| {
                 running.services[0]["metadata"]["annotations"][annotation::SPEC_HASH] = json!("1");
             }),
-            (Cause::OperatorAbsent, |custom_resource, running| {
-                running.services.clear();
-                custom_resource["metadata"]["finalizers"] = json!([]);
-            }),
-            (Cause::OperatorBehind, |_, running| running.stateful_set = None),
+            (Cause::OperatorBehind, |_, running| drop(running.stateful_sets.pop())),
             (Cause::OperatorBehind, |_, running| {
                 running.claims[0]["spec"]["resources"]["requests"]["storage"] = json!("1Gi");
             }),
@@ -233,49 +330,102 @@ mod tests {
             (Cause::Starting, |_, running| spoil(running, "currentRevision", json!("a"))),
             (Cause::Starting, |_, running| spoil(running, "readyReplicas", json!(0))),
             (Cause::Starting, |_, running| spoil(running, "updatedReplicas", json!(0))),
+            (Cause::Starting, |_, running| {
+                running.stateful_sets.last_mut().unwrap()["spec"]["replicas"] = json!(7);
+            }),
         ];
-        for (index, (cause, spoil)) in spoilt.into_iter().enumerate() {
-            let (mut custom_resource, mut running) = (custom_resource(), serving());
-            spoil(&mut custom_resource, &mut running);
-            let found = standalone(&custom_resource, &running).expect_err(&format!("case {index}")).cause;
-            assert_eq!(found, cause, "case {index}");
+        for topology in ALL {
+            assert_eq!(judged(topology, |_, _| ()), Ok(()), "{topology:?}");
+            for (index, (cause, spoil)) in spoilt.into_iter().enumerate() {
+                assert_eq!(judged(topology, spoil), Err(cause), "{topology:?}, case {index}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_operator_that_does_nothing_is_told_from_one_that_is_kept_off() {
+        for topology in ALL {
+            let absent: Spoil = |custom_resource, running| {
+                running.services.pop();
+                custom_resource["metadata"]["finalizers"] = json!([]);
+            };
+            let skipped: Spoil = |custom_resource, running| {
+                running.services.pop();
+                let skip = Kind::of(custom_resource).unwrap().skip_reconcile();
+                custom_resource["metadata"]["annotations"][skip] = json!("true");
+            };
+            assert_eq!(judged(topology, absent), Err(Cause::OperatorAbsent), "{topology:?}");
+            assert_eq!(judged(topology, skipped), Err(Cause::SkipReconcile), "{topology:?}");
+        }
+    }
+
+    #[test]
+    fn a_replicated_set_has_one_master_and_all_else_are_replicas() {
+        let roles: [Spoil; 4] = [
+            |custom_resource, _| custom_resource["status"] = json!({}),
+            |_, running| running.pods[1]["metadata"]["labels"][ROLE] = json!("master"),
+            |_, running| running.pods[0]["metadata"]["labels"][ROLE] = json!("slave"),
+            |_, running| running.pods[2]["metadata"]["labels"] = json!({ "app": "cache" }),
+        ];
+        for (index, spoil) in roles.into_iter().enumerate() {
+            assert_eq!(judged(Topology::Replication, spoil), Err(Cause::Roles), "case {index}");
+        }
+    }
+
+    #[test]
+    fn a_cluster_is_ready_when_the_operator_says_so_of_all_nodes() {
+        let states: [Spoil; 3] = [
+            |custom_resource, _| custom_resource["status"]["state"] = json!("Bootstrap"),
+            |custom_resource, _| custom_resource["status"]["readyFollowerReplicas"] = json!(2),
+            |custom_resource, _| custom_resource["status"] = json!({}),
+        ];
+        for (index, spoil) in states.into_iter().enumerate() {
+            assert_eq!(judged(Topology::Cluster, spoil), Err(Cause::Assembling), "case {index}");
+        }
+        let alone: Spoil = |custom_resource, running| {
+            custom_resource["spec"]["redisFollower"] = json!({ "replicas": 0 });
+            custom_resource["status"]["readyFollowerReplicas"] = json!(0);
+            running.services.pop();
+        };
+        assert_eq!(judged(Topology::Cluster, alone), Ok(()), "no followers, no Service of theirs");
+    }
+
+    #[test]
+    fn a_partition_and_on_delete_leave_old_pods_on_purpose() {
+        let mut stateful_set = serving(Topology::Standalone).stateful_sets.remove(0);
+        stateful_set["status"]["updatedReplicas"] = json!(0);
+        stateful_set["status"]["currentRevision"] = json!("a");
+        assert!(rolled_out(&stateful_set, 1).is_err());
+        for strategy in [
+            json!({ "type": "OnDelete" }),
+            json!({ "type": "RollingUpdate", "rollingUpdate": { "partition": 1 } }),
+        ] {
+            stateful_set["spec"]["updateStrategy"] = strategy.clone();
+            assert_eq!(rolled_out(&stateful_set, 1), Ok(()), "{strategy}");
         }
     }
 
     #[test]
     fn only_a_pod_of_an_older_revision_that_is_not_ready_is_broken() {
-        let pod = |revision: &str, ready: &str| {
-            json!({
-                "metadata": { "name": "cache-0", "uid": "u", "labels": { "controller-revision-hash": revision } },
-                "status": { "conditions": [{ "type": "Ready", "status": ready }] },
-            })
-        };
-        for (pod, broken) in
-            [(pod("a", "False"), true), (pod("a", "True"), false), (pod("b", "False"), false)]
-        {
-            let running = Running { pods: vec![pod.clone()], ..serving() };
-            assert_eq!(broken_pod(&custom_resource(), &running).is_some(), broken, "{pod}");
-        }
-    }
-
-    fn spoil(running: &mut Running, field: &str, value: Json) {
-        if let Some(stateful_set) = &mut running.stateful_set {
-            stateful_set["status"][field] = value;
+        for (revision, ready, broken) in [("a", "False", true), ("a", "True", false), ("b", "False", false)] {
+            let mut running = serving(Topology::Standalone);
+            running.pods[0]["metadata"]["labels"]["controller-revision-hash"] = json!(revision);
+            running.pods[0]["status"]["conditions"][0]["status"] = json!(ready);
+            let found = broken_pod(Topology::Standalone, &custom_resources(Topology::Standalone), &running);
+            assert_eq!(found.is_some(), broken, "{revision} {ready}");
         }
     }
 
     #[test]
     fn what_keeps_the_pod_from_starting_is_said() {
-        let mut running = serving();
+        let topology = Topology::Standalone;
+        let mut running = serving(topology);
         spoil(&mut running, "readyReplicas", json!(0));
-        running.pods = vec![json!({
-            "metadata": { "name": "cache-0" },
-            "status": { "containerStatuses": [{
-                "name": "cache", "image": "redis:nope",
-                "state": { "waiting": { "reason": "ImagePullBackOff", "message": "not found" } },
-            }] },
-        })];
-        let waiting = standalone(&custom_resource(), &running).unwrap_err();
+        running.pods[0]["status"] = json!({ "containerStatuses": [{
+            "name": "cache", "image": "redis:nope",
+            "state": { "waiting": { "reason": "ImagePullBackOff", "message": "not found" } },
+        }] });
+        let waiting = ready(topology, &custom_resources(topology), &running).unwrap_err();
         assert_eq!(waiting.cause, Cause::Image);
         assert_eq!(waiting.why, "pod cache-0 cannot pull the image redis:nope: not found");
     }

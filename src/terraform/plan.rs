@@ -57,20 +57,35 @@ pub fn propose(
 
 /// Step 1. Defaults, and the prior values of what only the provider sets.
 pub fn complete(attributes: &[Attribute], config: &Value, prior: &Value) -> Value {
+    complete_object(attributes, config, config, prior)
+}
+
+fn complete_object(attributes: &[Attribute], root: &Value, config: &Value, prior: &Value) -> Value {
+    let omitted = Value::Map(BTreeMap::new());
     let complete_one = |attribute: &Attribute| {
         let (configured, before) = (config.get(attribute.name), prior.get(attribute.name));
         match (configured, &attribute.presence, &attribute.kind) {
             (Value::Unknown, ..) => Value::Unknown,
             (Value::Null, Presence::Defaulted(_), Kind::Nested(Nesting::Single, nested)) => {
-                complete(nested, &Value::Map(BTreeMap::new()), before)
+                complete_object(nested, root, &omitted, before)
             }
+            (Value::Null, Presence::Applicable(applies), Kind::Nested(_, nested)) => {
+                match (applies.0)(root) {
+                    Some(true) => complete_object(nested, root, &omitted, before),
+                    Some(false) => Value::Null,
+                    None => Value::Unknown,
+                }
+            }
+            (Value::Null, Presence::Applicable(_), _) => Value::Null,
             (Value::Null, Presence::Defaulted(default), _) => default.clone(),
             (Value::Null, Presence::Computed, _) if before.is_null() && prior.is_null() => Value::Unknown,
             (Value::Null, Presence::Computed, _) => before.clone(),
             (Value::Null, Presence::Required | Presence::Optional, _) => Value::Null,
             // Step 2 fills these in.
             (Value::Null, Presence::Derived(_) | Presence::Endpoint(_), _) => Value::Unknown,
-            (Value::Map(_), _, Kind::Nested(Nesting::Single, nested)) => complete(nested, configured, before),
+            (Value::Map(_), _, Kind::Nested(Nesting::Single, nested)) => {
+                complete_object(nested, root, configured, before)
+            }
             (configured, ..) => configured.clone(),
         }
     };
@@ -79,7 +94,8 @@ pub fn complete(attributes: &[Attribute], config: &Value, prior: &Value) -> Valu
     )
 }
 
-/// Step 2. Computes what follows from the rest. Also tells which optional attributes were derived.
+/// Step 2. Computes what follows from the rest, in the order of declaration: a later one may use an earlier one. Also
+/// tells which optional attributes were derived.
 pub fn derive(
     attributes: &[Attribute],
     config: &Value,
@@ -105,9 +121,9 @@ pub fn derive(
             None => Some(prior.at(&names).clone()).filter(|before| !before.is_null()),
         };
         let value = before
-            .filter(|_| inputs_stay(derivation, &planned, prior))
-            .unwrap_or_else(|| (derivation.compute)(&planned));
-        if attribute.is_optional()
+            .filter(|_| inputs_stay(derivation, &result, prior))
+            .unwrap_or_else(|| (derivation.compute)(&result));
+        if !derivation.kept_while.is_empty()
             && let Some(text) = value.as_str()
         {
             derived.insert(dotted, text.to_owned());

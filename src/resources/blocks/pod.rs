@@ -30,6 +30,39 @@ object! {
     }
 }
 
+object! {
+    /// A rule for how pods spread over zones or nodes. It counts the pods of the same StatefulSet.
+    pub struct Spread {
+        /// By how many pods any two domains may differ.
+        max_skew: i64 = required(),
+        /// Label of nodes whose values are the domains, such as `topology.kubernetes.io/zone`.
+        topology_key: String = required(),
+        /// `DoNotSchedule` or `ScheduleAnyway`.
+        when_unsatisfiable: String = required(),
+    }
+}
+
+object! {
+    /// When the node asks a container how it is. What is not set is as Kubernetes has it.
+    pub struct Probe {
+        /// Seconds after the start of the container before it is asked first.
+        initial_delay_seconds: Option<i64> = optional().rolls().check(is_id),
+        /// Seconds between two questions.
+        period_seconds: Option<i64> = optional().rolls().check(is_seconds),
+        /// Seconds within which it must answer.
+        timeout_seconds: Option<i64> = optional().rolls().check(is_seconds),
+        /// After how many failures in a row it counts.
+        failure_threshold: Option<i64> = optional().rolls().check(is_seconds),
+    }
+}
+
+fn is_seconds(number: &Option<i64>) -> Result<(), String> {
+    match number {
+        Some(number) if *number < 1 => Err(format!("expected 1 or more, got {number}")),
+        _ => Ok(()),
+    }
+}
+
 fn is_id(id: &Option<i64>) -> Result<(), String> {
     match id {
         Some(id) if *id < 0 => Err(format!("expected an ID of 0 or more, got {id}")),

@@ -1,8 +1,7 @@
-//! What runs: image, resources, password.
+//! What runs: image and password.
 
 use std::collections::BTreeMap;
 
-use crate::redis::quantity::Quantity;
 use crate::resources::types::{ObjectName, Secret};
 use crate::terraform::Value;
 use crate::{choice, object};
@@ -24,6 +23,8 @@ object! {
     pub struct Image {
         /// Repository of the image. It must follow the operator's image contract, as its own images do.
         repository: String = default("quay.io/opstree/redis").rolls().check(is_repository),
+        /// Repository of the sentinels' image, in sentinel mode; its tag is `tag`, too.
+        sentinel_repository: String = default("quay.io/opstree/redis-sentinel").rolls().check(is_repository),
         /// Tag of the image. Follows from `version` where it is not set, and then stays as it is when the
         /// provider is upgraded.
         tag: String = derived(tag_of_version).kept_while(&["version"]).rolls().check(is_tag),
@@ -31,44 +32,6 @@ object! {
         pull_policy: PullPolicy = default("IfNotPresent").rolls(),
         /// Names of Secrets with credentials for the registry.
         pull_secrets: Vec<ObjectName> = default(Value::List(Vec::new())).rolls(),
-    }
-}
-
-object! {
-    /// The writable Redis.
-    pub struct Master {
-        /// CPU and memory of the container.
-        resources: Resources = nested(),
-    }
-}
-
-object! {
-    /// CPU and memory of a container.
-    pub struct Resources {
-        /// What the scheduler sets aside.
-        requests: Requests = nested(),
-        /// What the container may use at most.
-        limits: Limits = nested(),
-    }
-}
-
-object! {
-    /// What the scheduler sets aside.
-    pub struct Requests {
-        /// CPU, such as `500m`.
-        cpu: Quantity = default("500m").rolls(),
-        /// Memory, such as `1Gi`.
-        memory: Quantity = default("1Gi").rolls(),
-    }
-}
-
-object! {
-    /// What the container may use at most.
-    pub struct Limits {
-        /// CPU, such as `1`.
-        cpu: Quantity = default("1").rolls(),
-        /// Memory, such as `2Gi`. `maxmemory_percent` is a share of it.
-        memory: Quantity = default("2Gi").rolls().check(at_least_16mi),
     }
 }
 
@@ -160,14 +123,6 @@ fn is_password(password: &Option<Secret>) -> Result<(), String> {
         Err("expected 1 to 512 letters, digits and characters of \"-_.~@%^+=:,/!\": the operator uses the password \
              unquoted in a shell and in redis.conf, where others would break it"
             .to_owned())
-    }
-}
-
-fn at_least_16mi(memory: &Quantity) -> Result<(), String> {
-    if memory.units() >= 16 << 20 {
-        Ok(())
-    } else {
-        Err(format!("expected at least 16Mi, with less Redis does not start, got {memory}"))
     }
 }
 

@@ -1,19 +1,23 @@
 //! Create, update and delete: one loop, `observe → next → do`. What to do is decided in `redis::next`; here it
 //! is done, and waited for. Being cut off anywhere is ordinary: the next apply observes and goes on.
 
+use serde_json::Value as Json;
 use tokio::time::Instant;
 
 use super::build::{PASSWORD_KEY, wanted_secret};
+use super::cluster::Addresses;
 use super::failure;
 use super::model::{AuthSecret, Instance};
 use super::rollout::{Operation, Rollout};
 use super::settle::settle;
 use super::state::DELETION;
 use super::{InstanceResource, password};
-use crate::kubernetes::{Cluster, Lookup};
+use crate::kubernetes::{self, Cause as Refusal, Cluster, Lookup};
 use crate::redis::names::{self, annotation};
 use crate::redis::object::{annotation as mark, is_terminating};
+use crate::redis::opstree::Kind;
 use crate::resources::connection::Connection;
+use crate::terraform::Diagnostic;
 use crate::terraform::attribute::Change as Class;
 use crate::terraform::record::Record;
 use crate::terraform::resource::{Call, Change, Problems};
@@ -50,24 +54,71 @@ async fn create(
 ) -> Result<(), Problems> {
     let deadline = Instant::now() + instance.timeouts.create.length;
     let addresses = instance.addresses();
-    let existing = match cluster.get(&addresses.custom_resource(), deadline).await {
-        Ok(lookup) => lookup.found(),
-        Err(error) => return Err(vec![failure::refused(&error)]),
-    };
-    if let Some(existing) = &existing {
-        let ours = mark(existing, annotation::UNFINISHED) == Some("creating");
-        if !ours && !instance.adopt_existing && !is_terminating(existing) {
-            let by_us = mark(existing, annotation::CLAIM).is_some();
-            return Err(vec![failure::name_taken(&addresses, by_us)]);
-        }
+    let existing = existing(cluster, &addresses, deadline).await?;
+    let clash = clashing(cluster, &addresses, deadline).await?;
+    if let Some(kind) = clash {
+        return Err(vec![failure::name_clashes(&addresses, kind)]);
+    }
+    if !instance.adopt_existing
+        && let Some(taken) = taken(&addresses, &existing)
+    {
+        return Err(vec![taken]);
     }
     instance.auth_secret = wanted_secret(&instance);
     let length = instance.timeouts.create.length;
-    let adopting = existing.is_some() && instance.adopt_existing;
+    let adopting = !existing.is_empty() && instance.adopt_existing;
     Rollout::new(cluster, instance, Operation::Create, existing, record, call, length)
         .adopting(adopting)
         .run()
         .await
+}
+
+/// The custom resources that are there.
+async fn existing(
+    cluster: &Cluster,
+    addresses: &Addresses,
+    deadline: Instant,
+) -> Result<Vec<Json>, Problems> {
+    let mut existing = Vec::new();
+    for kind in addresses.topology.kinds() {
+        match cluster.get(&addresses.custom_resource(*kind), deadline).await {
+            Ok(lookup) => existing.extend(lookup.found()),
+            Err(error) => return Err(vec![failure::refused(&error)]),
+        }
+    }
+    Ok(existing)
+}
+
+/// A custom resource of another kind whose objects would have the names of ours.
+async fn clashing(
+    cluster: &Cluster,
+    addresses: &Addresses,
+    deadline: Instant,
+) -> Result<Option<Kind>, Problems> {
+    for kind in addresses.topology.clashes() {
+        match cluster.get_metadata(&addresses.custom_resource(*kind), deadline).await {
+            Ok(Lookup::Found(_)) => return Ok(Some(*kind)),
+            Ok(_) => {}
+            // Who may not see that kind is not kept from making another.
+            Err(kubernetes::Error { cause: Refusal::Forbidden { .. }, .. }) => {}
+            Err(error) => return Err(vec![failure::refused(&error)]),
+        }
+    }
+    Ok(None)
+}
+
+/// Why the name cannot be used: something of that name was not made by a create that was cut off. Sentinels that have
+/// lost their data to a deletion by hand are taken over if they bear our mark.
+fn taken(addresses: &Addresses, existing: &[Json]) -> Option<Diagnostic> {
+    let data = existing.iter().find(|one| Kind::of(one) == Some(addresses.topology.data()));
+    let resumed = data.is_some_and(|data| mark(data, annotation::UNFINISHED) == Some("creating"));
+    existing.iter().find_map(|one| {
+        let kind = Kind::of(one)?;
+        let carries_data = kind == addresses.topology.data();
+        let by_us = mark(one, annotation::CLAIM).is_some();
+        let free = is_terminating(one) || resumed || (by_us && !carries_data && data.is_none());
+        (!free).then(|| failure::name_taken(addresses, kind, by_us))
+    })
 }
 
 async fn update(
@@ -80,11 +131,13 @@ async fn update(
 ) -> Result<(), Problems> {
     let length = instance.timeouts.update.length;
     let deadline = Instant::now() + length;
-    let existing = match cluster.get(&prior.addresses().custom_resource(), deadline).await {
-        Ok(lookup) => lookup.found(),
-        Err(error) => return Err(vec![failure::refused(&error)]),
-    };
-    let going = existing.as_ref().map_or(prior.repairs.contains_key(DELETION), is_terminating);
+    let addresses = instance.addresses();
+    if addresses.topology != prior.topology() {
+        return Err(vec![failure::replaces_late(&prior, &addresses)]);
+    }
+    let existing = existing(cluster, &addresses, deadline).await?;
+    let data = existing.iter().find(|one| Kind::of(one) == Some(addresses.topology.data()));
+    let going = data.map_or(prior.repairs.contains_key(DELETION), is_terminating);
     let planned_secret = instance.auth_secret.take();
     instance.auth_secret = match secret_of_update(cluster, &prior, &instance, deadline).await {
         // New pods take whatever password a Secret of that name has.
@@ -105,7 +158,7 @@ async fn secret_of_update(
     prior: &Instance,
     instance: &Instance,
     deadline: Instant,
-) -> Result<Option<AuthSecret>, crate::kubernetes::Error> {
+) -> Result<Option<AuthSecret>, kubernetes::Error> {
     if rotated(cluster, prior, instance, deadline).await? {
         return Ok(wanted_secret(instance));
     }
@@ -126,7 +179,7 @@ async fn rotated(
     prior: &Instance,
     instance: &Instance,
     deadline: Instant,
-) -> Result<bool, crate::kubernetes::Error> {
+) -> Result<bool, kubernetes::Error> {
     let (before, after) = (&prior.authentication, &instance.authentication);
     let Some(current) = &prior.auth_secret else { return Ok(before.enabled != after.enabled) };
     let same_source = before.enabled == after.enabled && before.existing_secret == after.existing_secret;

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use crate::redis::names;
-use crate::resources::blocks::Toleration;
+use crate::redis::topology::Topology;
+use crate::resources::blocks::{Spread, Toleration};
 use crate::resources::types::{DnsLabel, JsonObject};
 
 type Strings = BTreeMap<String, String>;
@@ -32,10 +33,10 @@ const NOT_DIRECTIVES: [(&str, &str); 25] = [
     ("pidfile", "the operator sets it"),
     ("include", "the operator includes this very configuration"),
     ("rename-command", "the operator and its probes need the commands"),
-    ("cluster-enabled", "this is not a cluster"),
-    ("replicaof", "this is not a replica"),
-    ("slaveof", "this is not a replica"),
-    ("sentinel", "this is not a sentinel"),
+    ("cluster-enabled", "use deployment_mode"),
+    ("replicaof", "the operator and the sentinels decide who is master"),
+    ("slaveof", "the operator and the sentinels decide who is master"),
+    ("sentinel", "use deployment_mode"),
 ];
 
 /// Directives by name and value.
@@ -201,9 +202,9 @@ fn is_toleration(toleration: &Toleration) -> Result<(), String> {
     Ok(())
 }
 
-/// The longest name an instance can have.
+/// The longest name an instance of any shape can have; `validate` knows that of each.
 pub fn fits_into_labels(name: &DnsLabel) -> Result<(), String> {
-    let longest = names::LONGEST_NAME;
+    let longest = Topology::Standalone.longest_name();
     if name.0.len() <= longest {
         return Ok(());
     }
@@ -214,33 +215,68 @@ pub fn fits_into_labels(name: &DnsLabel) -> Result<(), String> {
     ))
 }
 
+/// Rules of spreading that the API server accepts.
+pub fn are_spreads(spreads: &[Spread]) -> Result<(), String> {
+    const WORDS: [&str; 2] = ["DoNotSchedule", "ScheduleAnyway"];
+    spreads.iter().enumerate().try_for_each(|(index, spread)| {
+        let Spread { max_skew, topology_key, when_unsatisfiable } = spread;
+        if *max_skew < 1 {
+            return Err(format!("constraint {index}: expected a max_skew of 1 or more, got {max_skew}"));
+        }
+        if !WORDS.contains(&when_unsatisfiable.as_str()) {
+            return Err(format!(
+                "constraint {index}: expected when_unsatisfiable to be one of {}, got {when_unsatisfiable:?}",
+                WORDS.join(", ")
+            ));
+        }
+        is_qualified_name(topology_key).map_err(|reason| format!("constraint {index}: {reason}"))
+    })
+}
+
+/// A number of seconds.
+pub fn is_not_negative(seconds: &Option<i64>) -> Result<(), String> {
+    match seconds {
+        Some(seconds) if *seconds < 0 => Err(format!("expected 0 or more, got {seconds}")),
+        _ => Ok(()),
+    }
+}
+
 /// A share of a hundred.
 pub fn is_percentage(percent: &i64) -> Result<(), String> {
     if (0..=100).contains(percent) { Ok(()) } else { Err(format!("expected 0 to 100, got {percent}")) }
 }
 
-/// Fields of the custom resource that endpoints, guards and readiness derive from.
-const NOT_CUSTOM: [(&str, &str); 3] = [
+/// Fields of custom resources that endpoints, guards and readiness derive from.
+const NOT_CUSTOM: [(&str, &str); 18] = [
     ("storage", "use persistence"),
+    ("persistenceEnabled", "use persistence"),
     ("redisConfig", "use additional_config"),
+    ("redisLeader.redisConfig", "use additional_config"),
+    ("redisFollower.redisConfig", "use additional_config"),
     ("hostNetwork", "host, port and url are those of the Services"),
+    ("port", "host, port and url are those of the Services"),
+    ("clusterSize", "use replica.count, sentinel.replicas or cluster.num_shards"),
+    ("redisLeader.replicas", "use cluster.num_shards"),
+    ("redisFollower.replicas", "use cluster.replicas_per_shard"),
+    ("clusterVersion", "use cluster.version_mode"),
+    ("sentinel", "use deployment_mode = \"sentinel\", which makes a RedisSentinel"),
+    ("redisSentinelConfig.redisReplicationName", "it is the instance's own"),
+    ("redisSentinelConfig.masterGroupName", "use sentinel.master_name"),
+    ("redisSentinelConfig.quorum", "use sentinel.quorum"),
+    ("redisSentinelConfig.redisReplicationPassword", "use authentication"),
+    ("kubernetesConfig.redisSecret", "use authentication"),
+    ("kubernetesConfig.ignoreAnnotations", "the provider needs it"),
 ];
 
 /// A custom spec that leaves to the arguments what is theirs.
 pub fn leaves_ours_alone(spec: &Option<JsonObject>) -> Result<(), String> {
     let Some(spec) = spec else { return Ok(()) };
-    if let Some((field, instead)) = NOT_CUSTOM.iter().find(|(field, _)| spec.object.get(field).is_some()) {
-        return Err(format!("{field} cannot be set here: {instead}"));
+    let is_set =
+        |path: &str| path.split('.').try_fold(&spec.object, |object, name| object.get(name)).is_some();
+    match NOT_CUSTOM.iter().find(|(field, _)| is_set(field)) {
+        Some((field, instead)) => Err(format!("{field} cannot be set here: {instead}")),
+        None => Ok(()),
     }
-    let kubernetes_config = spec.object.get("kubernetesConfig");
-    let taken = |field: &str| kubernetes_config.is_some_and(|config| config.get(field).is_some());
-    if taken("redisSecret") {
-        return Err("kubernetesConfig.redisSecret cannot be set here: use authentication".to_owned());
-    }
-    if taken("ignoreAnnotations") {
-        return Err("kubernetesConfig.ignoreAnnotations cannot be set here: the provider needs it".to_owned());
-    }
-    Ok(())
 }
 
 #[cfg(test)]

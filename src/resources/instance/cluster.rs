@@ -5,8 +5,9 @@ use tokio::time::Instant;
 use crate::kubernetes::{Cluster, Error, Lookup, Metadata, ObjectRef, Resource, Selection, Watched};
 use crate::redis::names::INSTANCE_LABEL;
 use crate::redis::next::{Companion, CompanionKind};
-use crate::redis::opstree;
+use crate::redis::opstree::{self, Kind};
 use crate::redis::ready::Running;
+use crate::redis::topology::Topology;
 
 macro_rules! resources {
     ($($(#[doc = $doc:literal])* $NAME:ident = $group:literal / $version:literal $kind:literal $plural:literal $namespaced:literal;)*) => {
@@ -29,14 +30,29 @@ resources! {
     DEFINITION = "apiextensions.k8s.io" / "v1" "CustomResourceDefinition" "customresourcedefinitions" false;
 }
 
-/// The operator's `Redis`.
-pub static REDIS: Resource = Resource {
-    group: opstree::GROUP,
-    version: opstree::VERSION,
-    kind: "Redis",
-    plural: "redis",
-    namespaced: true,
-};
+macro_rules! operators_resources {
+    ($($NAME:ident = $Kind:ident $plural:literal;)*) => {
+        $(static $NAME: Resource = Resource {
+            group: opstree::GROUP,
+            version: opstree::VERSION,
+            kind: stringify!($Kind),
+            plural: $plural,
+            namespaced: true,
+        };)*
+
+        /// A kind of the operator's.
+        pub fn resource(kind: Kind) -> &'static Resource {
+            match kind { $(Kind::$Kind => &$NAME,)* }
+        }
+    };
+}
+
+operators_resources! {
+    REDIS = Redis "redis";
+    REDIS_REPLICATION = RedisReplication "redisreplications";
+    REDIS_SENTINEL = RedisSentinel "redissentinels";
+    REDIS_CLUSTER = RedisCluster "redisclusters";
+}
 
 /// Where an instance's objects are.
 #[derive(Clone, Debug)]
@@ -45,17 +61,27 @@ pub struct Addresses {
     pub namespace: String,
     /// Its name.
     pub name: String,
+    /// Its shape.
+    pub topology: Topology,
 }
 
 impl Addresses {
-    /// The custom resource.
-    pub fn custom_resource(&self) -> ObjectRef {
-        ObjectRef::namespaced(&REDIS, &self.namespace, &self.name)
+    /// A custom resource.
+    pub fn custom_resource(&self, kind: Kind) -> ObjectRef {
+        ObjectRef::namespaced(resource(kind), &self.namespace, &self.name)
     }
 
-    /// The StatefulSet that the operator makes.
-    pub fn stateful_set(&self) -> ObjectRef {
-        ObjectRef::namespaced(&STATEFUL_SET, &self.namespace, &self.name)
+    /// The custom resource that carries the data.
+    pub fn data(&self) -> ObjectRef {
+        self.custom_resource(self.topology.data())
+    }
+
+    /// The StatefulSets that the operator makes.
+    pub fn stateful_sets(&self) -> impl Iterator<Item = ObjectRef> {
+        self.topology
+            .parts()
+            .iter()
+            .map(|part| ObjectRef::namespaced(&STATEFUL_SET, &self.namespace, part.name(&self.name)))
     }
 
     /// A ConfigMap.
@@ -78,32 +104,36 @@ impl Addresses {
         ObjectRef::namespaced(&POD, &self.namespace, name)
     }
 
+    /// A Service.
+    pub fn service(&self, name: &str) -> ObjectRef {
+        ObjectRef::namespaced(&SERVICE, &self.namespace, name)
+    }
+
     /// A companion.
-    pub fn companion(&self, companion: &Companion) -> ObjectRef {
-        match companion.kind {
-            CompanionKind::ConfigMap => self.config_map(&companion.name),
-            CompanionKind::Secret => self.secret(&companion.name),
+    pub fn companion(&self, kind: CompanionKind, name: &str) -> ObjectRef {
+        match kind {
+            CompanionKind::ConfigMap => self.config_map(name),
+            CompanionKind::Secret => self.secret(name),
+            CompanionKind::Service => self.service(name),
         }
     }
 
     /// Watches everything that makes the instance run.
     pub fn watch(&self, cluster: &Cluster) -> Watched {
         // The operator labels everything it makes; its own label beside `app`, which a user's objects may have too.
-        let selector = format!("app={},redis_setup_type=standalone", self.name);
-        cluster.watch(vec![
-            Selection::one(&self.custom_resource()),
-            Selection::one(&self.stateful_set()),
-            Selection::labelled(&SERVICE, &self.namespace, &selector),
-            Selection::labelled(&POD, &self.namespace, &selector),
-            Selection::labelled(&CLAIM, &self.namespace, &selector),
-        ])
+        let selector = self.topology.selector(&self.name);
+        let custom_resources =
+            self.topology.kinds().iter().map(|kind| Selection::one(&self.custom_resource(*kind)));
+        let made = [&STATEFUL_SET, &SERVICE, &POD, &CLAIM]
+            .map(|resource| Selection::labelled(resource, &self.namespace, &selector));
+        cluster.watch(custom_resources.chain(made).collect())
     }
 
     /// What runs, as the watch has it.
     pub fn running(&self, watched: &Watched) -> Running {
         let all = |resource| watched.objects(resource).cloned().collect();
         Running {
-            stateful_set: watched.get(&self.stateful_set()).cloned(),
+            stateful_sets: all(&STATEFUL_SET),
             services: all(&SERVICE),
             pods: all(&POD),
             claims: all(&CLAIM),
@@ -114,7 +144,11 @@ impl Addresses {
     pub async fn companions(&self, cluster: &Cluster, deadline: Instant) -> Result<Vec<Companion>, Error> {
         let selector = format!("{INSTANCE_LABEL}={}", self.name);
         let mut companions = Vec::new();
-        for (resource, kind) in [(&CONFIG_MAP, CompanionKind::ConfigMap), (&SECRET, CompanionKind::Secret)] {
+        for (resource, kind) in [
+            (&CONFIG_MAP, CompanionKind::ConfigMap),
+            (&SECRET, CompanionKind::Secret),
+            (&SERVICE, CompanionKind::Service),
+        ] {
             let found =
                 cluster.list_metadata(resource, Some(&self.namespace), Some(&selector), deadline).await?;
             companions.extend(found.iter().map(|object| Companion {
@@ -126,9 +160,9 @@ impl Addresses {
         Ok(companions)
     }
 
-    /// Whether the CRD itself is gone; any other reason for a missing kind is an error.
+    /// Whether the CRD of the data itself is gone; any other reason for a missing kind is an error.
     pub async fn definition_is_gone(&self, cluster: &Cluster, deadline: Instant) -> Result<bool, Error> {
-        let definition = ObjectRef::cluster_wide(&DEFINITION, opstree::Kind::Redis.crd());
+        let definition = ObjectRef::cluster_wide(&DEFINITION, self.topology.data().crd());
         Ok(cluster.get_metadata(&definition, deadline).await? == Lookup::Absent)
     }
 }

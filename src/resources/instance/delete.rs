@@ -1,4 +1,4 @@
-//! Destroy: the custom resource first, then all that the operator made, then what we made.
+//! Destroy: the custom resources first, then all that the operator made, then what we made.
 
 use serde_json::Value as Json;
 use tokio::time::{Instant, sleep_until};
@@ -10,7 +10,7 @@ use super::model::Instance;
 use crate::kubernetes::{self, Cluster, ObjectRef, Propagation, Watched};
 use crate::redis::next::{Companion, Next, Observed, Step, Waiting, next_delete};
 use crate::redis::object::text;
-use crate::redis::opstree::{Kind, api_version};
+use crate::redis::opstree::api_version;
 use crate::terraform::Diagnostic;
 use crate::terraform::record::Record;
 use crate::terraform::resource::{Call, Problems};
@@ -67,13 +67,7 @@ struct Deletion<'a> {
 
 impl Deletion<'_> {
     async fn run(&self) -> Result<(), Failure> {
-        let custom_resource = self
-            .cluster
-            .get(&self.addresses.custom_resource(), self.deadline)
-            .await
-            .map_err(Failure::Refused)?;
         let mut observed = Observed {
-            custom_resource: custom_resource.found(),
             companions: self
                 .addresses
                 .companions(self.cluster, self.deadline)
@@ -81,15 +75,23 @@ impl Deletion<'_> {
                 .map_err(Failure::Refused)?,
             ..Observed::default()
         };
+        for kind in self.addresses.topology.kinds() {
+            let address = self.addresses.custom_resource(*kind);
+            let found = self.cluster.get(&address, self.deadline).await.map_err(Failure::Refused)?.found();
+            observed.set_custom_resource(*kind, found);
+        }
         let mut watched = self.addresses.watch(self.cluster);
         let retained = self.prior.persistence.retain_on_delete;
         loop {
-            match next_delete(&self.prior.claim, retained, &observed) {
+            match next_delete(self.addresses.topology, &self.prior.claim, retained, &observed) {
                 Next::Done => return Ok(()),
                 Next::Do(step) => self.act(&step, &mut observed).await?,
                 Next::Wait(waiting) | Next::Stuck(waiting) => {
                     self.wait(&mut watched, waiting).await?;
-                    observed.custom_resource = watched.get(&self.addresses.custom_resource()).cloned();
+                    for kind in self.addresses.topology.kinds() {
+                        let shown = watched.get(&self.addresses.custom_resource(*kind)).cloned();
+                        observed.set_custom_resource(*kind, shown);
+                    }
                     observed.running = Some(self.addresses.running(&watched));
                 }
             }
@@ -105,7 +107,7 @@ impl Deletion<'_> {
                 observed.companions.iter_mut().filter(is_it).for_each(|one| one.owned = true);
             }
             Step::DeleteCompanion(companion) => {
-                self.delete(&self.addresses.companion(companion), None).await?;
+                self.delete(&self.addresses.companion(companion.kind, &companion.name), None).await?;
                 observed.companions.retain(|one| one != companion);
             }
             Step::DeleteClaim { name, uid } => {
@@ -116,11 +118,12 @@ impl Deletion<'_> {
                     running.claims.iter_mut().filter(is_it).for_each(going);
                 }
             }
-            Step::DeleteCustomResource { uid } => {
-                self.delete(&self.addresses.custom_resource(), uid.as_deref()).await?;
+            Step::DeleteCustomResource { kind, uid } => {
+                self.delete(&self.addresses.custom_resource(*kind), uid.as_deref()).await?;
                 // What is left is for the watch to say; until it does, the object counts as going.
-                if let Some(custom_resource) = &mut observed.custom_resource {
-                    custom_resource["metadata"]["deletionTimestamp"] = Json::from("now");
+                if let Some(mut going) = observed.custom_resource(*kind).cloned() {
+                    going["metadata"]["deletionTimestamp"] = Json::from("now");
+                    observed.set_custom_resource(*kind, Some(going));
                 }
             }
             // Of create and update.
@@ -142,12 +145,12 @@ impl Deletion<'_> {
     async fn hand_over(&self, companion: &Companion, uid: &str) -> Result<(), Failure> {
         let owner = serde_json::json!({
             "apiVersion": api_version(),
-            "kind": Kind::Redis.kind(),
+            "kind": self.addresses.topology.data().kind(),
             "name": self.addresses.name,
             "uid": uid,
         });
         let owned = serde_json::json!({ "metadata": { "ownerReferences": [owner] } });
-        let object = self.addresses.companion(companion);
+        let object = self.addresses.companion(companion.kind, &companion.name);
         match self.cluster.merge_patch(&object, &owned, None, self.deadline).await {
             Ok(_) | Err(kubernetes::Error { cause: kubernetes::Cause::NotFound, .. }) => Ok(()),
             Err(error @ kubernetes::Error { cause: kubernetes::Cause::Forbidden { .. }, .. }) => {

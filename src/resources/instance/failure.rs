@@ -7,9 +7,10 @@ use tokio::time::Instant;
 
 use super::cluster::{Addresses, DEPLOYMENT, EVENT};
 use crate::kubernetes::{self, Cluster, LogOptions};
+use crate::redis::diagnose;
 use crate::redis::next::{Cause, Waiting};
+use crate::redis::opstree::Kind;
 use crate::redis::ready::Running;
-use crate::redis::{diagnose, opstree};
 use crate::terraform::Diagnostic;
 
 /// How long looking for the cause may take: timeouts are kept within a second.
@@ -29,7 +30,12 @@ pub fn patience(cause: Cause) -> Option<Duration> {
             Some(5 * MINUTE)
         }
         // A crash counts by its repetitions; the others end with the timeout.
-        Cause::Crash | Cause::Starting | Cause::Terminating | Cause::Finalizer => None,
+        Cause::Crash
+        | Cause::Starting
+        | Cause::Roles
+        | Cause::Assembling
+        | Cause::Terminating
+        | Cause::Finalizer => None,
     }
 }
 
@@ -63,7 +69,7 @@ pub async fn explain(
     if ended != Ended::Stopped {
         let deadline = Instant::now() + LOOKING;
         parts.extend(evidence(cluster, addresses, waiting, running, deadline).await);
-        parts.push(remedy(waiting.cause, addresses));
+        parts.push(remedy(waiting, addresses));
     }
     Diagnostic::error(summary, parts.join("\n\n"))
 }
@@ -91,7 +97,7 @@ pub async fn explain_delete(
              good, remove the finalizer by hand, then delete the claims yourself: `kubectl -n {} patch {} {} \
              --type=merge -p '{{\"metadata\":{{\"finalizers\":null}}}}'`.",
             addresses.namespace,
-            opstree::Kind::Redis.crd(),
+            held(waiting, addresses).crd(),
             addresses.name
         ));
     } else if ended != Ended::Stopped {
@@ -153,9 +159,16 @@ async fn crash_log(
     None
 }
 
-fn remedy(cause: Cause, addresses: &Addresses) -> String {
-    let Addresses { namespace, name } = addresses;
-    match cause {
+/// The kind of custom resource that the reason names: that of the data, unless it names the other.
+fn held(waiting: &Waiting, addresses: &Addresses) -> Kind {
+    let data = addresses.topology.data();
+    let named = |kind: &&Kind| waiting.why.split_whitespace().any(|word| word == kind.kind());
+    addresses.topology.kinds().iter().find(named).copied().unwrap_or(data)
+}
+
+fn remedy(waiting: &Waiting, addresses: &Addresses) -> String {
+    let Addresses { namespace, name, .. } = addresses;
+    match waiting.cause {
         Cause::NamespaceMissing => format!(
             "Create the namespace {namespace} first (a depends_on on the resource that does), or set create_namespace = \
              true."
@@ -193,15 +206,25 @@ fn remedy(cause: Cause, addresses: &Addresses) -> String {
             "See `kubectl -n {namespace} describe pod {name}-0`. If it only needs longer, raise timeouts.create or \
              timeouts.update; then apply again."
         ),
+        Cause::Roles => format!(
+            "The operator looks every 30 s who is master. See `kubectl -n {namespace} get pods -L redis-role` and the \
+             operator's log; a pod that it cannot log in to keeps it from going on."
+        ),
+        Cause::Assembling => format!(
+            "The operator puts a cluster together by running redis-cli in its first pod, and looks every 30 to 60 s. See \
+             `kubectl -n {namespace} get {} {name}` and its log; if it only needs longer, raise timeouts.create or \
+             timeouts.update. Then apply again.",
+            addresses.topology.data().crd()
+        ),
         Cause::Terminating | Cause::Finalizer => format!(
             "See `kubectl -n {namespace} get {} {name} -o yaml` for the finalizers that hold it.",
-            opstree::Kind::Redis.crd()
+            addresses.topology.data().crd()
         ),
         Cause::SkipReconcile => format!(
             "Take the annotation away, unless somebody keeps the operator off on purpose: `kubectl -n {namespace} \
              annotate {} {name} {}-`. Then apply again.",
-            opstree::Kind::Redis.crd(),
-            opstree::SKIP_RECONCILE
+            held(waiting, addresses).crd(),
+            held(waiting, addresses).skip_reconcile()
         ),
         Cause::Deleted => {
             "Apply again: the refresh will see that it is gone, and plan to make it anew.".to_owned()
@@ -251,10 +274,11 @@ fn capitalized(text: &str) -> String {
 }
 
 /// The name is taken.
-pub fn name_taken(addresses: &Addresses, by_us: bool) -> Diagnostic {
-    let Addresses { namespace, name } = addresses;
+pub fn name_taken(addresses: &Addresses, kind: Kind, by_us: bool) -> Diagnostic {
+    let Addresses { namespace, name, .. } = addresses;
+    let what = if kind == Kind::Redis { "Redis" } else { kind.kind() };
     Diagnostic::error(
-        format!("Redis {namespace}/{name} exists already"),
+        format!("{what} {namespace}/{name} exists already"),
         format!(
             "It was not made by this resource, so nothing was changed. To manage it from here, import it \
              (its import id is {namespace}/{name}), or set adopt_existing = true to take it over with this \
@@ -265,6 +289,34 @@ pub fn name_taken(addresses: &Addresses, by_us: bool) -> Diagnostic {
             } else {
                 ""
             }
+        ),
+    )
+}
+
+/// Another kind of that name makes objects of the same names.
+pub fn name_clashes(addresses: &Addresses, other: Kind) -> Diagnostic {
+    let Addresses { namespace, name, topology } = addresses;
+    Diagnostic::error(
+        format!("A {} of the name {namespace}/{name} exists already", other.kind()),
+        format!(
+            "The operator would give the StatefulSet and Services of the {} the same names, and both would fight for \
+             them; nothing was changed. Choose another name, or delete the {}: `kubectl -n {namespace} get {} {name}`.",
+            topology.data().kind(),
+            other.kind(),
+            other.crd()
+        ),
+    )
+}
+
+/// What was unknown at plan turns out to need a replacement.
+pub fn replaces_late(prior: &super::model::Instance, addresses: &Addresses) -> Diagnostic {
+    Diagnostic::error(
+        format!("{} would have to be replaced", prior.id),
+        format!(
+            "Its replica.count was not known at plan. Now it is, and it makes a {} of a {}: that is another object, \
+             without the data. Nothing was changed. Plan again with the value known, and the plan will say so.",
+            addresses.topology.data().kind(),
+            prior.topology().data().kind()
         ),
     )
 }

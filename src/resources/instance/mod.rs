@@ -8,6 +8,7 @@ mod build;
 mod checks;
 mod cluster;
 mod delete;
+mod endpoints;
 mod failure;
 mod import;
 mod model;

@@ -4,27 +4,23 @@ use std::collections::BTreeMap;
 
 use super::checks;
 use super::cluster::Addresses;
+use super::endpoints;
+use crate::object;
 use crate::redis::names;
+use crate::redis::topology::Topology;
 use crate::resources::blocks::{
-    Authentication, Image, Master, Persistence, SecurityContext, Timeouts, Toleration, Wait,
+    AntiAffinity, Authentication, Cluster, DeploymentMode, Disruption, Image, Master, Persistence, Probe,
+    Replica, SecurityContext, Sentinel, Service, Spread, Timeouts, Toleration, UpdateStrategy, Wait,
+    in_cluster_mode, in_sentinel_mode,
 };
 use crate::resources::types::{DnsLabel, JsonObject, ObjectName, RedisVersion};
 use crate::terraform::attribute::{Attribute, Change, Kind, Presence};
-use crate::terraform::{Schema, Value};
-use crate::{choice, object};
-
-choice! {
-    /// The topology.
-    pub enum DeploymentMode {
-        /// One Redis.
-        Standalone = "standalone",
-    }
-}
+use crate::terraform::{Planned, Schema, Value};
 
 object! {
     /// One Redis on Kubernetes, through the OpsTree operator.
     pub struct Instance {
-        /// Name of the instance, and of its Services: a DNS label of at most 52 characters.
+        /// Name of the instance, and of its Services: a DNS label of at most 52 characters, in sentinel and cluster mode 43.
         name: DnsLabel = required().replaces().check(checks::fits_into_labels),
         /// Namespace of all its objects.
         namespace: DnsLabel = default("redis").replaces(),
@@ -34,10 +30,16 @@ object! {
         version: RedisVersion = default("7.0").rolls(),
         /// Container image.
         image: Image = nested(),
-        /// Topology. `standalone`, one Redis, is the only one yet.
+        /// Topology: `standalone`, `sentinel` or `cluster`.
         deployment_mode: DeploymentMode = default("standalone").replaces(),
         /// The writable Redis.
         master: Master = nested(),
+        /// The copies of the master.
+        replica: Replica = nested(),
+        /// The sentinels. Only with `deployment_mode = "sentinel"`.
+        sentinel: Option<Sentinel> = nested_where(in_sentinel_mode),
+        /// The shards. Only with `deployment_mode = "cluster"`.
+        cluster: Option<Cluster> = nested_where(in_cluster_mode),
         /// Where Redis keeps its data.
         persistence: Persistence = nested(),
         /// Directives of redis.conf, by name. They come last and win over all others.
@@ -53,6 +55,24 @@ object! {
         /// Taints that the pods tolerate.
         tolerations: Vec<Toleration> =
             default(Value::List(Vec::new())).rolls().check(|all| checks::are_tolerations(all)),
+        /// Whether pods of the instance share nodes: `soft` (not if it can be helped), `required` (never) or `none` (as
+        /// the scheduler likes).
+        anti_affinity: AntiAffinity = default("soft").rolls(),
+        /// How pods spread over zones or nodes. Not for a single Redis.
+        topology_spread_constraints: Vec<Spread> =
+            default(Value::List(Vec::new())).rolls().check(|all| checks::are_spreads(all)),
+        /// How many pods an eviction must leave. Not for a single Redis.
+        pod_disruption_budget: Disruption = nested(),
+        /// How Redis is reached from outside of the cluster.
+        service: Service = nested(),
+        /// How pods are replaced when a change restarts them.
+        update_strategy: UpdateStrategy = nested(),
+        /// Seconds that Redis has to write its data and end before it is killed; 30 where not set.
+        termination_grace_period_seconds: Option<i64> = optional().rolls().check(checks::is_not_negative),
+        /// When a pod counts as able to serve.
+        readiness_probe: Option<Probe> = optional(),
+        /// When a container is restarted.
+        liveness_probe: Option<Probe> = optional(),
         /// Priority class of the pods.
         priority_class_name: Option<ObjectName> = optional().rolls(),
         /// Service account of the pods.
@@ -79,14 +99,23 @@ object! {
 
         /// `namespace/name`, also the import id.
         id: String = computed(),
-        /// Host name of the writable Redis, within the cluster.
-        host: String = endpoint(host),
-        /// Host name of a Redis to read from, within the cluster.
-        reader_host: String = endpoint(host),
+        /// Host name of the writable Redis, within the Kubernetes cluster. In cluster mode, of any leader.
+        host: String = endpoint(endpoints::host),
+        /// Host name of a Redis to read from, within the Kubernetes cluster.
+        reader_host: String = endpoint(endpoints::reader_host),
         /// Port of Redis.
         port: i64 = endpoint(|_| Value::from(names::REDIS_PORT)),
+        /// Host name of the sentinels, within the Kubernetes cluster; null in other modes.
+        sentinel_host: Option<String> = endpoint(endpoints::sentinel_host),
+        /// Port of the sentinels; null in other modes.
+        sentinel_port: Option<i64> = endpoint(endpoints::sentinel_port),
+        /// `host:port` of every Service by which a cluster client finds the nodes; null in other modes.
+        cluster_hosts: Option<Vec<String>> = endpoint(endpoints::cluster_hosts),
         /// URL of the writable Redis, without a password.
-        url: String = endpoint(url),
+        url: String = endpoint(endpoints::url),
+        /// Where the Service of type `LoadBalancer` is reached from outside; null for other types, and until it has an
+        /// address.
+        external_host: Option<String> = computed().volatile(),
         /// The Secret that holds the password; null without one.
         auth_secret: Option<AuthSecret> = computed(),
         /// What runs, as of the last apply or refresh.
@@ -101,10 +130,17 @@ object! {
 }
 
 object! {
-    /// Fields of the custom resource that no argument expresses.
+    /// Fields of the custom resources that no argument expresses. Each is a JSON object that is merged last into the
+    /// `spec` of one kind (RFC 7386).
     pub struct CustomSpec {
-        /// JSON object that is merged last into the `spec` of the `Redis` custom resource (RFC 7386).
+        /// Into that of the `Redis`: standalone mode without replicas.
         redis: Option<JsonObject> = optional().rolls().check(checks::leaves_ours_alone),
+        /// Into that of the `RedisReplication`: standalone mode with replicas, and sentinel mode.
+        replication: Option<JsonObject> = optional().rolls().check(checks::leaves_ours_alone),
+        /// Into that of the `RedisSentinel`: sentinel mode.
+        sentinel: Option<JsonObject> = optional().rolls().check(checks::leaves_ours_alone),
+        /// Into that of the `RedisCluster`: cluster mode.
+        cluster: Option<JsonObject> = optional().rolls().check(checks::leaves_ours_alone),
     }
 }
 
@@ -127,10 +163,14 @@ object! {
         phase: String = computed(),
         /// What is missing, where it is not ready.
         message: String = computed(),
+        /// The pod that is the master; null where there is none, and in cluster mode.
+        master_node: Option<String> = computed(),
         /// Names of the Redis pods.
         redis_pods: Vec<String> = computed(),
         /// How many of them are Ready.
         ready_pods: i64 = computed(),
+        /// Names of the sentinel pods.
+        sentinel_pods: Vec<String> = computed(),
         /// The image that runs.
         image: Option<String> = computed(),
     }
@@ -161,9 +201,18 @@ object! {
 }
 
 impl Instance {
+    /// Its shape.
+    pub fn topology(&self) -> Topology {
+        topology(self.deployment_mode, self.replica.count)
+    }
+
     /// Where its objects are.
     pub(super) fn addresses(&self) -> Addresses {
-        Addresses { namespace: self.namespace.0.clone(), name: self.name.0.clone() }
+        Addresses {
+            namespace: self.namespace.0.clone(),
+            name: self.name.0.clone(),
+            topology: self.topology(),
+        }
     }
 
     /// What identifies it.
@@ -171,8 +220,31 @@ impl Instance {
         Identity {
             namespace: self.namespace.0.clone(),
             name: self.name.0.clone(),
-            kind: Some(crate::redis::opstree::Kind::Redis.kind().to_owned()),
+            kind: Some(self.topology().data().kind().to_owned()),
         }
+    }
+}
+
+impl Instance<Planned> {
+    /// Its shape, where the plan tells it.
+    pub fn planned_topology(&self) -> Option<Topology> {
+        let count = match self.replica.known() {
+            Some(replica) => replica.count.known().copied(),
+            None => None,
+        };
+        match *self.deployment_mode.known()? {
+            DeploymentMode::Standalone => Some(topology(DeploymentMode::Standalone, count?)),
+            mode => Some(topology(mode, None)),
+        }
+    }
+}
+
+fn topology(mode: DeploymentMode, replicas: Option<i64>) -> Topology {
+    match mode {
+        DeploymentMode::Standalone if replicas.unwrap_or(0) == 0 => Topology::Standalone,
+        DeploymentMode::Standalone => Topology::Replication,
+        DeploymentMode::Sentinel => Topology::Sentinel,
+        DeploymentMode::Cluster => Topology::Cluster,
     }
 }
 
@@ -211,18 +283,4 @@ fn documented(attributes: Vec<Attribute>) -> Vec<Attribute> {
 
 fn empty() -> Value {
     Value::Map(BTreeMap::new())
-}
-
-fn host(root: &Value) -> Value {
-    match (root.get("name"), root.get("namespace")) {
-        (Value::String(name), Value::String(namespace)) => Value::from(names::service_host(name, namespace)),
-        _ => Value::Unknown,
-    }
-}
-
-fn url(root: &Value) -> Value {
-    match host(root) {
-        Value::String(host) => Value::from(format!("redis://{host}:{}", names::REDIS_PORT)),
-        other => other,
-    }
 }

@@ -1,15 +1,16 @@
 //! Refresh: the state brought up to date, from lists that all instances of a namespace share.
 
+use serde_json::Value as Json;
 use tokio::time::Instant;
 
 use super::InstanceResource;
 use super::build::build;
 use super::cluster::Addresses;
 use super::failure::refused;
-use super::model::Instance;
-use super::state::{Found, observe};
-use crate::kubernetes::{self, Cluster, Content, Lookup};
-use crate::redis::object;
+use super::model::{AuthSecret, Instance};
+use super::state::{Found, external_service_name, observe};
+use crate::kubernetes::{self, Cluster, Content, Lookup, ObjectRef};
+use crate::redis::next::{Desired, Rendered};
 use crate::resources::connection::{Connection, NoCluster};
 use crate::terraform::Diagnostic;
 use crate::terraform::record::Record;
@@ -55,38 +56,58 @@ async fn look(
     state: &Instance,
     deadline: Instant,
 ) -> Result<Option<Instance>, kubernetes::Error> {
-    let addresses: Addresses = state.addresses();
-    let custom_resource =
-        match cluster.get_shared(&addresses.custom_resource(), Content::Whole, deadline).await? {
-            Lookup::Found(custom_resource) => custom_resource,
-            Lookup::Absent => return Ok(None),
-            Lookup::KindMissing => {
-                return if addresses.definition_is_gone(cluster, deadline).await? {
-                    Ok(None)
-                } else {
-                    // The CRD is there and its kind is not served: not to be told from a server that is starting.
-                    cluster.get(&addresses.custom_resource(), deadline).await.map(|_| Some(state.clone()))
-                };
-            }
-        };
-    let desired = build(state, false, true);
-    let config_map = addresses.config_map(object::name(&desired.config_map));
-    let config_map = cluster.get_shared(&config_map, Content::Whole, deadline).await?.found();
-    let stateful_set = cluster.get_shared(&addresses.stateful_set(), Content::Whole, deadline).await?.found();
-    let secret_exists = match &state.auth_secret {
-        None => None,
-        Some(secret) => {
-            let address = addresses.secret(&secret.name);
-            Some(cluster.get_shared(&address, Content::Metadata, deadline).await?.found().is_some())
+    let addresses = state.addresses();
+    let data = match cluster.get_shared(&addresses.data(), Content::Whole, deadline).await? {
+        Lookup::Found(data) => data,
+        Lookup::Absent => return Ok(None),
+        Lookup::KindMissing => {
+            return if addresses.definition_is_gone(cluster, deadline).await? {
+                Ok(None)
+            } else {
+                // The CRD is there and its kind is not served: not to be told from a server that is starting.
+                cluster.get(&addresses.data(), deadline).await.map(|_| Some(state.clone()))
+            };
         }
     };
-    Ok(Some(observe(
-        state,
-        &Found {
-            custom_resource: &custom_resource,
-            config_map: config_map.as_ref(),
-            secret_exists,
-            stateful_set: stateful_set.as_ref(),
-        },
-    )))
+    let written = build(state, false, true);
+    let found = find(cluster, &addresses, &written, state.auth_secret.as_ref(), data, deadline).await?;
+    Ok(Some(observe(state, &written, &found)))
+}
+
+/// Everything else that belongs to an instance.
+async fn find(
+    cluster: &Cluster,
+    addresses: &Addresses,
+    written: &Desired,
+    secret: Option<&AuthSecret>,
+    data: Json,
+    deadline: Instant,
+) -> Result<Found, kubernetes::Error> {
+    let whole = async |object: ObjectRef| {
+        cluster.get_shared(&object, Content::Whole, deadline).await.map(Lookup::found)
+    };
+    let mut found = Found { custom_resources: vec![data], ..Found::default() };
+    for kind in addresses.topology.kinds().iter().skip(1) {
+        found.custom_resources.extend(whole(addresses.custom_resource(*kind)).await?);
+    }
+    for wanted in &written.companions {
+        let object = whole(addresses.companion(wanted.kind, wanted.name())).await?;
+        found.companions.extend(object.map(|object| Rendered { kind: wanted.kind, object }));
+    }
+    for stateful_set in addresses.stateful_sets() {
+        found.stateful_sets.extend(whole(stateful_set).await?);
+    }
+    if let Some(name) = external_service_name(written) {
+        let ours = found.companions.iter().find(|one| one.name() == name).map(|one| one.object.clone());
+        found.external_service = match ours {
+            Some(ours) => Some(ours),
+            None => whole(addresses.service(&name)).await?,
+        };
+    }
+    if let Some(secret) = secret {
+        let address = addresses.secret(&secret.name);
+        let metadata = cluster.get_shared(&address, Content::Metadata, deadline).await?;
+        found.secret_exists = Some(metadata.found().is_some());
+    }
+    Ok(found)
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::values::Attr;
-use super::{Attribute, Change, Check, Derivation, Presence, Reading};
+use super::{Applicability, Attribute, Change, Check, Derivation, Presence, Reading};
 use crate::terraform::phase::{Known, Planned};
 use crate::terraform::value::Value;
 
@@ -56,6 +56,11 @@ pub fn default<T>(value: impl Into<Value>) -> Declaration<T> {
 /// An object that defaults to the defaults of its members.
 pub fn nested<T>() -> Declaration<T> {
     with(Presence::Defaulted(Value::Map(BTreeMap::new())))
+}
+
+/// An object that defaults to the defaults of its members where it applies to the configuration, and is null elsewhere.
+pub fn nested_where<T>(applies: fn(&Value) -> Option<bool>) -> Declaration<Option<T>> {
+    with(Presence::Applicable(Applicability(applies)))
 }
 
 /// The configuration may set it; otherwise computed from the planned root at every plan.
@@ -144,6 +149,11 @@ impl<T: Attr<In<Known> = T>> Declaration<T> {
     }
 }
 
+/// The name of a field in a configuration: `r#type` is `type` there.
+pub fn attribute_name(field: &'static str) -> &'static str {
+    field.strip_prefix("r#").unwrap_or(field)
+}
+
 /// Declares an object once: its struct in both phases, its schema, its reading and its writing.
 ///
 /// ```ignore
@@ -178,7 +188,7 @@ macro_rules! object {
                 use $crate::terraform::attribute::declare::*;
                 vec![ $( {
                     let declaration: Declaration<$Type> = $declaration;
-                    declaration.attribute(stringify!($field), &[$($doc),*])
+                    declaration.attribute(attribute_name(stringify!($field)), &[$($doc),*])
                 }, )* ]
             }
         }
@@ -197,16 +207,16 @@ macro_rules! object {
                 value: &$crate::terraform::Value,
                 reading: &mut $crate::terraform::attribute::Reading,
             ) -> Option<$Object<P>> {
-                use $crate::terraform::attribute::read_attribute;
+                use $crate::terraform::attribute::{declare::attribute_name, read_attribute};
                 // Each is read before any is used, so that all that is wrong is reported at once.
-                $( let $field = read_attribute::<$Type, P>(value, stringify!($field), reading); )*
+                $( let $field = read_attribute::<$Type, P>(value, attribute_name(stringify!($field)), reading); )*
                 Some($Object { $( $field: $field?, )* })
             }
 
             fn write<P: $crate::terraform::Phase>(held: &$Object<P>) -> $crate::terraform::Value {
-                use $crate::terraform::attribute::Attr;
+                use $crate::terraform::attribute::{Attr, declare::attribute_name};
                 $crate::terraform::Value::Map(std::collections::BTreeMap::from([ $( (
-                    stringify!($field).to_owned(),
+                    attribute_name(stringify!($field)).to_owned(),
                     <P as $crate::terraform::Phase>::write(&held.$field, <$Type as Attr>::write::<P>),
                 ), )* ]))
             }

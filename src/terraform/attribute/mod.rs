@@ -78,10 +78,22 @@ pub enum Presence {
     Computed,
     /// The configuration may; otherwise this value. A nested object defaults to its members' defaults.
     Defaulted(Value),
+    /// The configuration may; otherwise an object of its members' defaults where it applies, and null elsewhere.
+    Applicable(Applicability),
     /// The configuration may; otherwise it is computed from the rest of it at every plan.
     Derived(Derivation),
     /// Only the provider does, and it is computed from the configuration at every plan.
     Endpoint(Derivation),
+}
+
+/// Whether an object applies to this configuration (its root); `None` where that is not known.
+#[derive(Clone, Copy, Debug)]
+pub struct Applicability(pub fn(&Value) -> Option<bool>);
+
+impl PartialEq for Applicability {
+    fn eq(&self, other: &Applicability) -> bool {
+        std::ptr::fn_addr_eq(self.0, other.0)
+    }
 }
 
 /// How a value follows from the rest of the configuration.
@@ -124,7 +136,7 @@ impl Attribute {
 
     /// The configuration may set it.
     pub fn is_optional(&self) -> bool {
-        matches!(self.presence, Presence::Optional | Presence::Defaulted(_) | Presence::Derived(_))
+        !matches!(self.presence, Presence::Required | Presence::Computed | Presence::Endpoint(_))
     }
 
     /// The provider may set it.

@@ -14,9 +14,10 @@ use super::build::build;
 use super::cluster::Addresses;
 use super::failure::{Ended, explain, refused};
 use super::model::Instance;
-use super::state::{not_ready, objects, status_of};
+use super::state::{external_host, external_service_name, not_ready, objects, status_of};
 use crate::kubernetes::{self, Cause as Refusal, Cluster, ObjectRef, Watched};
 use crate::redis::next::{Cause, Desired, Next, Observed, Obstacle, Step, Waiting, next};
+use crate::redis::opstree::Kind;
 use crate::resources::blocks::OnFailure;
 use crate::terraform::record::Record;
 use crate::terraform::resource::{Call, Problems};
@@ -46,8 +47,8 @@ pub struct Rollout<'a> {
     desired: Desired,
     observed: Observed,
     watched: Option<Watched>,
-    /// The custom resource as the watch had it when we wrote it: until the watch shows another, ours is newer.
-    outdated: Option<String>,
+    /// The custom resources as the watch had them when we wrote them: until the watch shows another, ours is newer.
+    outdated: BTreeMap<Kind, String>,
     /// Companions that this run made, to be taken back if the custom resource cannot be made.
     made: Vec<ObjectRef>,
     /// Whether this run has written the custom resource.
@@ -78,12 +79,12 @@ impl From<kubernetes::Error> for Failure {
 }
 
 impl<'a> Rollout<'a> {
-    /// A run that ends within `length`. `existing` is the custom resource as it was found.
+    /// A run that ends within `length`. `existing` are the custom resources as they were found.
     pub fn new(
         cluster: &'a Cluster,
         instance: Instance,
         operation: Operation,
-        existing: Option<Json>,
+        existing: Vec<Json>,
         record: &'a Record<InstanceResource>,
         call: &'a Call,
         length: Duration,
@@ -98,9 +99,9 @@ impl<'a> Rollout<'a> {
             force: instance.force_conflicts,
             instance,
             desired,
-            observed: Observed { custom_resource: existing, ..Observed::default() },
+            observed: Observed { custom_resources: existing, ..Observed::default() },
             watched: None,
-            outdated: None,
+            outdated: BTreeMap::new(),
             made: Vec::new(),
             wrote: false,
             served: false,
@@ -132,6 +133,11 @@ impl<'a> Rollout<'a> {
         match outcome {
             Ok(()) => {
                 self.instance.status = self.status();
+                let service = external_service_name(&self.desired).map(|name| self.addresses.service(&name));
+                self.instance.external_host = match service {
+                    Some(service) => host_of(self.cluster, &service, self.deadline).await,
+                    None => None,
+                };
                 self.instance.repairs = BTreeMap::new();
                 self.save();
                 Ok(())
@@ -180,7 +186,11 @@ impl<'a> Rollout<'a> {
                 Ok(())
             }
             Err(Failure::Refused(kubernetes::Error { cause: Refusal::KindNotServed { .. }, .. })) => {
-                self.observed.obstacle = Some(Obstacle::KindMissing);
+                let kind = match step {
+                    Step::ApplyCustomResource { kind, .. } => kind,
+                    _ => self.desired.topology.data(),
+                };
+                self.observed.obstacle = Some(Obstacle::KindMissing(kind));
                 Ok(())
             }
             Err(failure) => Err(failure),
@@ -224,18 +234,21 @@ impl<'a> Rollout<'a> {
     }
 
     fn status(&self) -> super::model::Status {
-        match (&self.observed.running, &self.observed.custom_resource) {
-            (Some(running), Some(custom_resource)) => {
-                status_of(running.stateful_set.as_ref(), custom_resource)
-            }
-            _ => not_ready("Progressing", "it was not waited for (wait.enabled = false)"),
+        match &self.observed.running {
+            Some(running) => status_of(&self.desired, &self.observed.custom_resources, running),
+            None => not_ready("Progressing", "it was not waited for (wait.enabled = false)"),
         }
     }
 
     fn save(&mut self) {
-        self.instance.objects = objects(&self.instance);
+        self.instance.objects = objects(&self.desired);
         self.record.save(&self.instance, &self.instance.identity());
     }
+}
+
+/// A load balancer gets its address long after Redis serves; it is not waited for.
+async fn host_of(cluster: &Cluster, service: &ObjectRef, deadline: Instant) -> Option<String> {
+    external_host(&cluster.get(service, deadline).await.ok()?.found()?)
 }
 
 /// A step that was carried out and is to be carried out again at once.

@@ -14,9 +14,9 @@ use super::super::state::not_ready;
 use super::{Failure, Operation, Rollout};
 use crate::kubernetes::{self, Apply, Cause as Refusal, ObjectRef, Propagation};
 use crate::redis::names::{INSTANCE_LABEL, annotation};
-use crate::redis::next::Step;
+use crate::redis::next::{CompanionKind, Step};
 use crate::redis::object::{self, label, removal, text, without_nulls};
-use crate::redis::opstree;
+use crate::redis::opstree::{self, Kind};
 use crate::terraform::{Diagnostic, Path};
 
 /// Command-line tools by which people edit by hand. A refresh has shown their changes and the plan was to undo
@@ -45,13 +45,17 @@ const BETWEEN_TRIES: Duration = Duration::from_millis(250);
 impl Rollout<'_> {
     /// On create there is nothing to look at yet: what a cut-off run left is found by its name.
     pub(super) async fn look_at_companions(&mut self) -> Result<(), kubernetes::Error> {
-        if self.operation == Operation::Create && self.observed.custom_resource.is_none() {
+        if self.operation == Operation::Create && self.observed.custom_resources.is_empty() {
             return Ok(());
         }
         self.observed.companions = self.addresses.companions(self.cluster, self.deadline).await?;
-        let config_map = self.addresses.config_map(object::name(&self.desired.config_map));
-        let found = self.cluster.get(&config_map, self.deadline).await?.found();
-        self.observed.config_map = found.filter(|found| !is_owned(found));
+        for wanted in &self.desired.companions {
+            let address = self.addresses.companion(wanted.kind, wanted.name());
+            let found = self.cluster.get(&address, self.deadline).await?.found();
+            if let Some(object) = found.filter(|found| !is_owned(found)) {
+                self.observed.set_written(wanted.kind, object);
+            }
+        }
         if let Some(name) = &self.desired.secret {
             let secret = self.addresses.secret(name);
             let found = self.cluster.get_metadata(&secret, self.deadline).await?.found();
@@ -64,21 +68,9 @@ impl Rollout<'_> {
         match step {
             Step::CreateNamespace => self.create_namespace().await?,
             Step::CreateSecret(name) => self.create_secret(name).await?,
-            Step::ApplyConfigMap => {
-                let config_map = self.addresses.config_map(object::name(&self.desired.config_map));
-                let written = self.apply(&config_map, &self.desired.config_map.clone(), None).await?;
-                if is_owned(&written) {
-                    self.disown(&config_map).await?;
-                }
-                self.made.push(config_map);
-                self.observed.config_map = Some(written);
-            }
-            Step::ApplyCustomResource { uid, .. } => {
-                let unfinished = match self.operation {
-                    Operation::Create => Some("creating"),
-                    Operation::Update | Operation::Mend => self.desired.wait.then_some("updating"),
-                };
-                self.apply_custom_resource(unfinished, uid.as_deref()).await?;
+            Step::ApplyCompanion(kind) => self.apply_companion(*kind).await?,
+            Step::ApplyCustomResource { kind, uid, .. } => {
+                self.apply_custom_resource(*kind, uid.as_deref()).await?;
                 self.wrote = true;
                 self.instance.status = not_ready("Progressing", "waiting until Redis serves");
                 self.instance.repairs =
@@ -96,7 +88,7 @@ impl Rollout<'_> {
             }
             Step::Finish { uid } => self.finish(uid.as_deref()).await?,
             Step::DeleteCompanion(companion) => {
-                let address = self.addresses.companion(companion);
+                let address = self.addresses.companion(companion.kind, &companion.name);
                 self.cluster.delete(&address, None, Propagation::Background, self.deadline).await?;
                 self.observed.companions.retain(|one| one != companion);
             }
@@ -164,25 +156,45 @@ impl Rollout<'_> {
         self.cluster.merge_patch(address, &disowned, None, self.deadline).await.map(drop)
     }
 
+    async fn apply_companion(&mut self, kind: CompanionKind) -> Result<(), kubernetes::Error> {
+        let Some(wanted) = self.desired.companion(kind).cloned() else { return Ok(()) };
+        let address = self.addresses.companion(kind, object::name(&wanted));
+        let written = self.apply(&address, &wanted, None).await?;
+        if is_owned(&written) {
+            self.disown(&address).await?;
+        }
+        self.made.push(address);
+        self.observed.set_written(kind, written);
+        Ok(())
+    }
+
     async fn apply_custom_resource(
         &mut self,
-        unfinished: Option<&str>,
+        kind: Kind,
         uid: Option<&str>,
     ) -> Result<(), kubernetes::Error> {
-        let mut body = without_nulls(&self.desired.custom_resource);
-        if let Some(unfinished) = unfinished {
+        let desired = self.desired.custom_resource(kind).clone();
+        let mut body = without_nulls(&desired);
+        let unfinished = match self.operation {
+            Operation::Create => Some("creating"),
+            Operation::Update | Operation::Mend => self.desired.wait.then_some("updating"),
+        };
+        if let Some(unfinished) = unfinished.filter(|_| kind == self.desired.topology.data()) {
             body["metadata"]["annotations"][annotation::UNFINISHED] = Json::from(unfinished);
         }
-        let address = self.addresses.custom_resource();
+        let address = self.addresses.custom_resource(kind);
         let shown = self.watched.as_ref().and_then(|watched| watched.get(&address));
-        self.outdated = shown.and_then(version).map(str::to_owned);
+        match shown.and_then(version) {
+            Some(shown) => drop(self.outdated.insert(kind, shown.to_owned())),
+            None => drop(self.outdated.remove(&kind)),
+        }
         let mut written = self.apply(&address, &body, uid).await?;
         // Server-side apply leaves alone what others have added; it is taken away by name.
-        if let Some(removal) = removal(&opstree::differences(&self.desired.custom_resource, &written)) {
+        if let Some(removal) = removal(&opstree::differences(&desired, &written)) {
             let uid = text(&written, &["metadata", "uid"]).map(str::to_owned);
             written = self.cluster.merge_patch(&address, &removal, uid.as_deref(), self.deadline).await?;
         }
-        self.observed.custom_resource = Some(written);
+        self.observed.set_custom_resource(kind, Some(written));
         Ok(())
     }
 
@@ -190,9 +202,10 @@ impl Rollout<'_> {
     /// which has restored it, or of somebody who has applied a saved manifest.
     async fn finish(&mut self, uid: Option<&str>) -> Result<(), kubernetes::Error> {
         let unmarked = serde_json::json!({ "metadata": { "annotations": { annotation::UNFINISHED: null } } });
-        let address = self.addresses.custom_resource();
-        self.observed.custom_resource =
-            Some(self.cluster.merge_patch(&address, &unmarked, uid, self.deadline).await?);
+        let kind = self.desired.topology.data();
+        let address = self.addresses.custom_resource(kind);
+        let unmarked = self.cluster.merge_patch(&address, &unmarked, uid, self.deadline).await?;
+        self.observed.set_custom_resource(kind, Some(unmarked));
         Ok(())
     }
 

@@ -120,13 +120,17 @@ impl Rollout<'_> {
             return;
         }
         let running = self.addresses.running(watched);
-        self.served |= ready::has_served(&running);
+        self.served |= ready::has_served(self.addresses.topology, &self.addresses.name, &running);
         self.observed.running = Some(running);
-        let shown = watched.get(&self.addresses.custom_resource());
-        let stale = self.outdated.is_some() && shown.and_then(version) == self.outdated.as_deref();
-        if !stale {
-            self.outdated = None;
-            self.observed.custom_resource = shown.cloned();
+        for kind in self.addresses.topology.kinds() {
+            let shown = watched.get(&self.addresses.custom_resource(*kind));
+            let version = shown.and_then(version);
+            let written_upon = self.outdated.get(kind).map(String::as_str);
+            if written_upon.is_some() && version == written_upon {
+                continue;
+            }
+            self.outdated.remove(kind);
+            self.observed.set_custom_resource(*kind, shown.cloned());
         }
     }
 }

@@ -1,26 +1,31 @@
 //! What is wrong across attributes. An unknown never raises an error: `?` ends the guard.
 
+mod amounts;
+mod custom;
+mod topology;
+
 use super::model::Instance;
-use crate::redis::quantity::Quantity;
 use crate::redis::version::known;
-use crate::terraform::{Diagnostic, Maybe, Path, Planned};
+use crate::terraform::{Diagnostic, Path, Planned};
 
 type Guard = fn(&Instance<Planned>) -> Option<Diagnostic>;
 
-const GUARDS: [Guard; 8] = [
+const GUARDS: [Guard; 6] = [
     version_without_tag,
     two_passwords,
     password_without_use,
     version_without_password,
-    cpu_above_limit,
-    memory_above_limit,
     root_refused,
     nothing_to_keep,
 ];
 
 /// Everything that is wrong, at once.
 pub fn validate(config: &Instance<Planned>) -> Vec<Diagnostic> {
-    GUARDS.iter().filter_map(|guard| guard(config)).collect()
+    let mut found: Vec<Diagnostic> = GUARDS.iter().filter_map(|guard| guard(config)).collect();
+    found.extend(topology::validate(config));
+    found.extend(amounts::validate(config));
+    found.extend(custom::validate(config));
+    found
 }
 
 fn version_without_tag(config: &Instance<Planned>) -> Option<Diagnostic> {
@@ -74,30 +79,6 @@ fn version_without_password(config: &Instance<Planned>) -> Option<Diagnostic> {
              authentication.rotate; a password in existing_secret is yours to rotate: refer to another Secret.",
         )
         .at(Path::of("authentication.password_wo_version"))
-    })
-}
-
-fn cpu_above_limit(config: &Instance<Planned>) -> Option<Diagnostic> {
-    let resources = config.master.known()?.resources.known()?;
-    above("cpu", &resources.requests.known()?.cpu, &resources.limits.known()?.cpu)
-}
-
-fn memory_above_limit(config: &Instance<Planned>) -> Option<Diagnostic> {
-    let resources = config.master.known()?.resources.known()?;
-    above("memory", &resources.requests.known()?.memory, &resources.limits.known()?.memory)
-}
-
-fn above(part: &str, request: &Maybe<Quantity>, limit: &Maybe<Quantity>) -> Option<Diagnostic> {
-    let (request, limit) = (request.known()?, limit.known()?);
-    (request > limit).then(|| {
-        Diagnostic::error(
-            format!("More {part} is requested than allowed"),
-            format!(
-                "The API server refuses a container whose request ({request}) is above its limit ({limit}). Raise \
-                 master.resources.limits.{part}, or lower the request."
-            ),
-        )
-        .at(Path::of(&format!("master.resources.requests.{part}")))
     })
 }
 

@@ -1,13 +1,18 @@
 //! What a plan must say before anything is done: guards, warnings, repairs. Pure: no cluster is asked.
 
+mod topology;
+
 use std::collections::BTreeMap;
 
 use super::InstanceResource;
+use super::build::build;
 use super::delete::protected;
 use super::model::{Instance, ManagedObject};
 use super::settle::settle;
 use super::state::objects;
+use crate::redis::topology::Topology;
 use crate::redis::version::Version;
+use crate::resources::blocks::ServiceType;
 use crate::terraform::attribute::{Change as Class, as_planned};
 use crate::terraform::plan::Changed;
 use crate::terraform::resource::PlanChange;
@@ -19,6 +24,11 @@ const PROTECTED: &str = "protected";
 
 /// Judges a plan, and completes it.
 pub fn plan(change: &mut PlanChange<InstanceResource>) -> Vec<Diagnostic> {
+    if let Some(planned) = &mut change.planned
+        && is_within_the_cluster(planned)
+    {
+        planned.external_host = Maybe::Known(None);
+    }
     let replaced_and_protected = change.prior.is_none() && change.private.get(PROTECTED) == Some(true);
     match (&change.prior, &mut change.planned) {
         (Some(prior), None) => {
@@ -39,6 +49,12 @@ pub fn plan(change: &mut PlanChange<InstanceResource>) -> Vec<Diagnostic> {
     } else {
         change.private.remove(PROTECTED);
     }
+    if planned.planned_topology().is_some_and(|topology| topology != prior.topology())
+        && change.requires_replace.is_empty()
+    {
+        // Another kind of custom resource, although the mode is the same.
+        change.requires_replace.push(Path::of("replica.count"));
+    }
     if !change.requires_replace.is_empty() {
         return replacing(prior, &change.requires_replace);
     }
@@ -49,6 +65,7 @@ pub fn plan(change: &mut PlanChange<InstanceResource>) -> Vec<Diagnostic> {
         .map(refused)
         .chain(shrinks(prior, planned))
         .chain(downgrades(prior, planned))
+        .chain(topology::guards(prior, planned, &change.changes))
         .collect();
     let writes = change.changes.iter().any(|changed| changed.change != Class::ProviderOnly);
     if writes {
@@ -56,7 +73,7 @@ pub fn plan(change: &mut PlanChange<InstanceResource>) -> Vec<Diagnostic> {
         if change.changes.iter().any(|changed| changed.path.0.first() == authentication.0.first()) {
             planned.auth_secret = Maybe::Unknown;
         }
-        diagnostics.extend(restarts(&change.changes));
+        diagnostics.extend(restarts(prior, &change.changes));
     } else if !prior.repairs.is_empty() {
         planned.repairs = Maybe::Known(BTreeMap::new());
         planned.status = Maybe::Unknown;
@@ -70,13 +87,18 @@ pub fn plan(change: &mut PlanChange<InstanceResource>) -> Vec<Diagnostic> {
     diagnostics
 }
 
+fn is_within_the_cluster(planned: &Instance<Planned>) -> bool {
+    let service = planned.service.known().and_then(|service| service.r#type.known());
+    service == Some(&ServiceType::ClusterIp)
+}
+
 /// What the provider will manage, where that can be told before apply.
 fn known_objects(
     prior: &Instance,
     planned: &Instance<Planned>,
 ) -> Option<Vec<Maybe<ManagedObject<Planned>>>> {
     planned.auth_secret.known()?;
-    as_planned::<Vec<ManagedObject>>(&objects(&settle(planned, Some(prior)).ok()?))
+    as_planned::<Vec<ManagedObject>>(&objects(&build(&settle(planned, Some(prior)).ok()?, false, true)))
 }
 
 fn unprotected(planned: &Instance<Planned>) -> Option<Diagnostic> {
@@ -159,20 +181,24 @@ fn downgrades(prior: &Instance, planned: &Instance<Planned>) -> Option<Diagnosti
     })
 }
 
-fn restarts(changes: &[Changed]) -> Option<Diagnostic> {
+fn restarts(prior: &Instance, changes: &[Changed]) -> Option<Diagnostic> {
     let rolling: Vec<String> = changes
         .iter()
         .filter(|changed| changed.change == Class::Rolls)
         .map(|changed| changed.path.to_string())
+        // They follow the master's.
+        .filter(|path| prior.topology() == Topology::Cluster || !path.starts_with("replica.resources"))
         .collect();
-    (!rolling.is_empty()).then(|| {
-        Diagnostic::warning(
-            "Redis will restart",
-            format!(
-                "A change of {} restarts the pod. A standalone Redis cannot be reached meanwhile, usually for some \
-                 seconds; it keeps its data where persistence is enabled.",
-                rolling.join(", ")
-            ),
-        )
-    })
+    let what = rolling.join(", ");
+    let how = match prior.topology() {
+        Topology::Standalone => format!(
+            "A change of {what} restarts the pod. A standalone Redis cannot be reached meanwhile, usually for some \
+             seconds; it keeps its data where persistence is enabled."
+        ),
+        _ => format!(
+            "A change of {what} restarts all pods, one after the other. Connections to a pod are closed when its turn \
+             comes: clients must connect again."
+        ),
+    };
+    (!rolling.is_empty()).then(|| Diagnostic::warning("Redis will restart", how))
 }

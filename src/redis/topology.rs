@@ -1,0 +1,169 @@
+//! The shapes Redis takes on Kubernetes, and what the operator makes of each. Its names are functions of the instance's
+//! name, so endpoints, StatefulSets and selectors are known before anything exists.
+
+use serde_json::Value as Json;
+
+use super::object::{at, count};
+use super::opstree::Kind;
+
+/// The shape of an instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Topology {
+    /// One Redis.
+    Standalone,
+    /// A master and its replicas, without failover.
+    Replication,
+    /// A master and its replicas, with sentinels that promote one when the master is lost.
+    Sentinel,
+    /// Shards, each a leader with its followers.
+    Cluster,
+}
+
+/// One StatefulSet that the operator makes, with the pods, the Services and the claims that belong to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Of which custom resource.
+    pub kind: Kind,
+    suffix: &'static str,
+    /// The field of the custom resource that holds the pods' placement, where it is not the spec itself.
+    pub section: Option<&'static str>,
+}
+
+const STANDALONE: Part = Part { kind: Kind::Redis, suffix: "", section: None };
+const REPLICATION: Part = Part { kind: Kind::RedisReplication, suffix: "", section: None };
+const SENTINELS: Part = Part { kind: Kind::RedisSentinel, suffix: "-sentinel", section: None };
+const LEADERS: Part = Part { kind: Kind::RedisCluster, suffix: "-leader", section: Some("redisLeader") };
+const FOLLOWERS: Part =
+    Part { kind: Kind::RedisCluster, suffix: "-follower", section: Some("redisFollower") };
+
+impl Topology {
+    /// Kind of the custom resource that carries the data.
+    pub fn data(self) -> Kind {
+        match self {
+            Topology::Standalone => Kind::Redis,
+            Topology::Replication | Topology::Sentinel => Kind::RedisReplication,
+            Topology::Cluster => Kind::RedisCluster,
+        }
+    }
+
+    /// Kinds of all custom resources, that of the data first.
+    pub fn kinds(self) -> &'static [Kind] {
+        match self {
+            Topology::Standalone => &[Kind::Redis],
+            Topology::Replication => &[Kind::RedisReplication],
+            Topology::Sentinel => &[Kind::RedisReplication, Kind::RedisSentinel],
+            Topology::Cluster => &[Kind::RedisCluster],
+        }
+    }
+
+    /// The StatefulSets, those with data first.
+    pub fn parts(self) -> &'static [Part] {
+        match self {
+            Topology::Standalone => &[STANDALONE],
+            Topology::Replication => &[REPLICATION],
+            Topology::Sentinel => &[REPLICATION, SENTINELS],
+            Topology::Cluster => &[LEADERS, FOLLOWERS],
+        }
+    }
+
+    /// Kinds that make objects of the same names, so that both cannot bear one name.
+    pub fn clashes(self) -> &'static [Kind] {
+        match self {
+            Topology::Standalone => &[Kind::RedisReplication],
+            // The Service of the master has one name in both.
+            Topology::Replication | Topology::Sentinel => &[Kind::Redis, Kind::RedisCluster],
+            Topology::Cluster => &[Kind::RedisReplication],
+        }
+    }
+
+    /// Longest name of an instance: the longest StatefulSet's name and a ten-letter hash must fit into a label.
+    pub fn longest_name(self) -> usize {
+        match self {
+            Topology::Standalone | Topology::Replication => 52,
+            Topology::Sentinel | Topology::Cluster => 43,
+        }
+    }
+
+    /// The Service through which the master is written to; of a cluster, one that reaches any leader.
+    pub fn writable_service(self, name: &str) -> String {
+        match self {
+            Topology::Standalone => name.to_owned(),
+            Topology::Replication | Topology::Sentinel => format!("{name}-master"),
+            Topology::Cluster => format!("{name}-leader"),
+        }
+    }
+
+    /// The Service to read through.
+    pub fn readable_service(self, name: &str) -> String {
+        match self {
+            Topology::Standalone => name.to_owned(),
+            Topology::Replication | Topology::Sentinel => format!("{name}-replica"),
+            Topology::Cluster => format!("{name}-follower"),
+        }
+    }
+
+    /// A selector of everything that the operator makes for the instance, by labels that are its own alone.
+    pub fn selector(self, name: &str) -> String {
+        let apps: Vec<String> = self.parts().iter().map(|part| part.name(name)).collect();
+        let mut setups: Vec<&str> = self.parts().iter().map(|part| part.setup()).collect();
+        setups.dedup();
+        format!("app in ({}),redis_setup_type in ({})", apps.join(","), setups.join(","))
+    }
+}
+
+impl Part {
+    /// Name of its StatefulSet, of its Service and of its pods' `app`.
+    pub fn name(self, instance: &str) -> String {
+        format!("{instance}{}", self.suffix)
+    }
+
+    /// The operator's `redis_setup_type`.
+    pub fn setup(self) -> &'static str {
+        match self.kind {
+            Kind::Redis => "standalone",
+            Kind::RedisReplication => "replication",
+            Kind::RedisSentinel => "sentinel",
+            Kind::RedisCluster => "cluster",
+        }
+    }
+
+    /// Whether its pods hold data.
+    pub fn has_data(self) -> bool {
+        self.kind != Kind::RedisSentinel
+    }
+
+    /// How many pods the custom resource asks for.
+    pub fn replicas(self, custom_resource: &Json) -> i64 {
+        let size = count(custom_resource, &["spec", "clusterSize"]);
+        match self.section {
+            None if self.kind == Kind::Redis => 1,
+            None => size,
+            Some(section) => at(custom_resource, &["spec", section, "replicas"]).as_i64().unwrap_or(size),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_selector_names_every_part() {
+        assert_eq!(Topology::Standalone.selector("a"), "app in (a),redis_setup_type in (standalone)");
+        assert_eq!(
+            Topology::Sentinel.selector("a"),
+            "app in (a,a-sentinel),redis_setup_type in (replication,sentinel)"
+        );
+        assert_eq!(
+            Topology::Cluster.selector("a"),
+            "app in (a-leader,a-follower),redis_setup_type in (cluster)"
+        );
+    }
+
+    #[test]
+    fn a_part_knows_its_size() {
+        let cluster = serde_json::json!({ "spec": { "clusterSize": 3, "redisFollower": { "replicas": 0 } } });
+        let sizes: Vec<i64> = Topology::Cluster.parts().iter().map(|part| part.replicas(&cluster)).collect();
+        assert_eq!(sizes, [3, 0]);
+    }
+}

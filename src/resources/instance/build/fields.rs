@@ -1,0 +1,257 @@
+//! Groups of fields that several kinds share.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value as Json, json};
+
+use super::super::model::Instance;
+use crate::redis::names::annotation;
+use crate::redis::opstree::Kind;
+use crate::redis::topology::{Part, Topology};
+use crate::resources::blocks::{
+    Amounts, AntiAffinity, Disruption, Image, Persistence, Probe, RollingUpdate, SecurityContext,
+    SentinelDisruption, Service, ServiceType, Spread, Toleration, UpdateStrategy,
+};
+
+/// `kubernetesConfig`, which every kind has.
+pub(super) fn kubernetes_config(instance: &Instance, kind: Kind, amounts: &Amounts) -> Map<String, Json> {
+    let Image { repository, sentinel_repository, tag, pull_policy, pull_secrets } = &instance.image;
+    let repository = if kind == Kind::RedisSentinel { sentinel_repository } else { repository };
+    let secrets = pull_secrets.iter().map(|secret| json!({ "name": secret.0 })).collect();
+    let protected = match (&instance.sentinel, kind) {
+        (Some(sentinel), Kind::RedisSentinel) => sentinel.password_protected,
+        _ => true,
+    };
+    let secret = instance
+        .auth_secret
+        .as_ref()
+        .filter(|_| protected)
+        .map(|secret| json!({ "name": secret.name, "key": secret.key }));
+    let ignored: Vec<&str> = annotation::IGNORED.into_iter().chain([kind.skip_reconcile()]).collect();
+    Map::from_iter([
+        ("image".to_owned(), json!(format!("{repository}:{tag}"))),
+        ("imagePullPolicy".to_owned(), json!(pull_policy.word())),
+        ("imagePullSecrets".to_owned(), unless_empty(pull_secrets.is_empty(), secrets)),
+        ("resources".to_owned(), resources(amounts)),
+        ("ignoreAnnotations".to_owned(), json!(ignored)),
+        ("redisSecret".to_owned(), json!(secret)),
+        ("updateStrategy".to_owned(), update_strategy(&instance.update_strategy)),
+    ])
+}
+
+/// What every kind says of all its pods.
+pub(super) fn of_all_pods(instance: &Instance) -> Map<String, Json> {
+    let Instance { security_context, priority_class_name, service_account, env, .. } = instance;
+    let SecurityContext { run_as_non_root, run_as_user, fs_group } = security_context;
+    let variables = env.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
+    // A null says that nothing may be there: what somebody adds by hand is taken away again.
+    Map::from_iter([
+        (
+            "podSecurityContext".to_owned(),
+            json!({ "fsGroup": fs_group, "runAsNonRoot": run_as_non_root, "runAsUser": run_as_user }),
+        ),
+        ("priorityClassName".to_owned(), json!(priority_class_name.as_ref().map(|class| &class.0))),
+        ("serviceAccountName".to_owned(), json!(service_account.as_ref().map(|account| &account.0))),
+        ("env".to_owned(), unless_empty(env.is_empty(), variables)),
+    ])
+}
+
+/// What the pods of one StatefulSet have: of a cluster, leaders and followers each.
+pub(super) fn of_part(instance: &Instance, part: Part) -> Map<String, Json> {
+    let Instance {
+        name,
+        node_selector,
+        tolerations,
+        anti_affinity,
+        topology_spread_constraints,
+        pod_disruption_budget,
+        termination_grace_period_seconds,
+        readiness_probe,
+        liveness_probe,
+        ..
+    } = instance;
+    let mut fields = Map::from_iter([
+        ("nodeSelector".to_owned(), unless_empty(node_selector.is_empty(), json!(node_selector))),
+        (
+            "tolerations".to_owned(),
+            unless_empty(tolerations.is_empty(), tolerations.iter().map(toleration).collect()),
+        ),
+        ("affinity".to_owned(), affinity(*anti_affinity, instance.topology(), part, &name.0)),
+        ("terminationGracePeriodSeconds".to_owned(), json!(termination_grace_period_seconds)),
+        ("readinessProbe".to_owned(), probe(readiness_probe.as_ref())),
+        ("livenessProbe".to_owned(), probe(liveness_probe.as_ref())),
+    ]);
+    if part.kind != Kind::Redis {
+        fields.insert(
+            "topologySpreadConstraints".to_owned(),
+            spreads(topology_spread_constraints, &part.name(&name.0)),
+        );
+        let pdb = match (&instance.sentinel, part.kind) {
+            (Some(sentinel), Kind::RedisSentinel) => {
+                sentinel_budget(&sentinel.pod_disruption_budget, sentinel.replicas)
+            }
+            _ => budget(pod_disruption_budget),
+        };
+        fields.insert("pdb".to_owned(), pdb);
+    }
+    fields
+}
+
+pub(super) fn unless_empty(empty: bool, value: Json) -> Json {
+    if empty { Json::Null } else { value }
+}
+
+pub(super) fn resources(amounts: &Amounts) -> Json {
+    let Amounts { requested_cpu, requested_memory, cpu, memory } = amounts;
+    json!({
+        "requests": { "cpu": requested_cpu.canonical(), "memory": requested_memory.canonical() },
+        "limits": { "cpu": cpu.canonical(), "memory": memory.canonical() },
+    })
+}
+
+pub(super) fn storage(persistence: &Persistence) -> Map<String, Json> {
+    let Persistence {
+        enabled: _,
+        storage_class,
+        size,
+        // Of cluster mode.
+        node_conf_size: _,
+        access_modes,
+        // In redis.conf.
+        rdb: _,
+        aof: _,
+        retain_on_delete,
+    } = persistence;
+    Map::from_iter([
+        ("keepAfterDelete".to_owned(), json!(retain_on_delete)),
+        (
+            "volumeClaimTemplate".to_owned(),
+            json!({
+                "spec": {
+                    "storageClassName": storage_class.0,
+                    "accessModes": access_modes,
+                    "resources": { "requests": { "storage": size.canonical() } },
+                },
+            }),
+        ),
+    ])
+}
+
+fn toleration(toleration: &Toleration) -> Json {
+    let Toleration { key, operator, value, effect, toleration_seconds } = toleration;
+    let fields = [
+        ("key", key.as_ref().map(|key| json!(key))),
+        ("operator", operator.as_ref().map(|operator| json!(operator))),
+        ("value", value.as_ref().map(|value| json!(value))),
+        ("effect", effect.as_ref().map(|effect| json!(effect))),
+        ("tolerationSeconds", toleration_seconds.map(|seconds| json!(seconds))),
+    ];
+    Json::Object(fields.into_iter().filter_map(|(field, value)| Some((field.to_owned(), value?))).collect())
+}
+
+/// Keeps pods of one instance apart. Leaders and followers of a cluster count as one: a node that takes a leader and its
+/// follower with it takes the shard.
+pub fn affinity(anti_affinity: AntiAffinity, topology: Topology, part: Part, instance: &str) -> Json {
+    let apps: Vec<String> = topology
+        .parts()
+        .iter()
+        .filter(|other| other.kind == part.kind)
+        .map(|other| other.name(instance))
+        .collect();
+    let term = json!({
+        "labelSelector": { "matchExpressions": [{ "key": "app", "operator": "In", "values": apps }] },
+        "topologyKey": "kubernetes.io/hostname",
+    });
+    match anti_affinity {
+        // One pod has nothing to be kept apart from.
+        _ if topology == Topology::Standalone => Json::Null,
+        AntiAffinity::None => Json::Null,
+        AntiAffinity::Soft => json!({ "podAntiAffinity": {
+            "preferredDuringSchedulingIgnoredDuringExecution": [{ "weight": 100, "podAffinityTerm": term }],
+        } }),
+        AntiAffinity::Required => json!({ "podAntiAffinity": {
+            "requiredDuringSchedulingIgnoredDuringExecution": [term],
+        } }),
+    }
+}
+
+/// Spreads the pods of one StatefulSet.
+fn spreads(spreads: &[Spread], app: &str) -> Json {
+    let rule = |spread: &Spread| {
+        let Spread { max_skew, topology_key, when_unsatisfiable } = spread;
+        json!({
+            "maxSkew": max_skew,
+            "topologyKey": topology_key,
+            "whenUnsatisfiable": when_unsatisfiable,
+            "labelSelector": { "matchLabels": { "app": app } },
+        })
+    };
+    unless_empty(spreads.is_empty(), spreads.iter().map(rule).collect())
+}
+
+/// What an eviction must leave.
+pub fn budget(disruption: &Disruption) -> Json {
+    let Disruption { enabled, min_available, max_unavailable } = disruption;
+    pdb(*enabled, *min_available, *max_unavailable, 1)
+}
+
+/// How many sentinels an eviction must leave.
+pub fn sentinel_budget(disruption: &SentinelDisruption, sentinels: i64) -> Json {
+    let SentinelDisruption { enabled, min_available, max_unavailable } = disruption;
+    pdb(*enabled, *min_available, *max_unavailable, sentinels / 2 + 1)
+}
+
+fn pdb(enabled: bool, min: Option<i64>, max: Option<i64>, usual: i64) -> Json {
+    if !enabled {
+        return Json::Null;
+    }
+    let min = if max.is_some() { min } else { min.or(Some(usual)) };
+    json!({ "enabled": true, "minAvailable": min, "maxUnavailable": max })
+}
+
+/// The timings of a probe; the operator adds what is asked.
+pub fn probe(probe: Option<&Probe>) -> Json {
+    let Some(Probe { initial_delay_seconds, period_seconds, timeout_seconds, failure_threshold }) = probe
+    else {
+        return Json::Null;
+    };
+    json!({
+        "initialDelaySeconds": initial_delay_seconds,
+        "periodSeconds": period_seconds,
+        "timeoutSeconds": timeout_seconds,
+        "failureThreshold": failure_threshold,
+    })
+}
+
+/// How the StatefulSet controller replaces pods.
+pub fn update_strategy(strategy: &UpdateStrategy) -> Json {
+    let UpdateStrategy {
+        // Of the provider.
+        guarded: _,
+        r#type,
+        rolling_update,
+    } = strategy;
+    if r#type.is_none() && rolling_update.is_none() {
+        return Json::Null;
+    }
+    let rolling = rolling_update.as_ref().map(|rolling| {
+        let RollingUpdate { max_unavailable, partition } = rolling;
+        json!({ "maxUnavailable": max_unavailable, "partition": partition })
+    });
+    json!({ "type": r#type.map(crate::resources::blocks::UpdateType::word), "rollingUpdate": rolling })
+}
+
+/// The annotations of the Service that is reached from outside; those of the configuration win.
+pub(super) fn service_annotations(service: &Service) -> BTreeMap<String, String> {
+    const INTERNAL: [(&str, &str); 2] = [
+        ("service.beta.kubernetes.io/aws-load-balancer-internal", "true"),
+        ("service.beta.kubernetes.io/aws-load-balancer-scheme", "internal"),
+    ];
+    let Service { r#type, annotations, internal } = service;
+    let mut all = BTreeMap::new();
+    if *internal && *r#type == ServiceType::LoadBalancer {
+        all.extend(INTERNAL.map(|(key, value)| (key.to_owned(), value.to_owned())));
+    }
+    all.extend(annotations.clone());
+    all
+}

@@ -1,0 +1,65 @@
+//! Changes of size and shape that the operator cannot make, or only alone.
+
+use super::super::model::Instance;
+use crate::terraform::attribute::Change as Class;
+use crate::terraform::plan::Changed;
+use crate::terraform::{Diagnostic, Path, Planned};
+
+pub(super) fn guards(prior: &Instance, planned: &Instance<Planned>, changes: &[Changed]) -> Vec<Diagnostic> {
+    [
+        fewer_followers(prior, planned),
+        fewer_shards_and_more(prior, planned, changes),
+        other_addresses(prior, planned),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn fewer_followers(prior: &Instance, planned: &Instance<Planned>) -> Option<Diagnostic> {
+    let before = prior.cluster.as_ref()?.replicas_per_shard;
+    let after = *planned.cluster.known()?.as_ref()?.replicas_per_shard.known()?;
+    (after < before).then(|| {
+        Diagnostic::error(
+            format!("A shard cannot go from {before} followers to {after}"),
+            "The operator deletes the pods without telling the cluster to forget them, and then waits for them for ever. \
+             Set it back; or make a new instance with fewer followers, move the data there, and destroy this one.",
+        )
+        .at(Path::of("cluster.replicas_per_shard"))
+    })
+}
+
+fn fewer_shards_and_more(
+    prior: &Instance,
+    planned: &Instance<Planned>,
+    changes: &[Changed],
+) -> Option<Diagnostic> {
+    let before = prior.cluster.as_ref()?.num_shards;
+    let after = *planned.cluster.known()?.as_ref()?.num_shards.known()?;
+    let shards = Path::of("cluster.num_shards");
+    let other = changes.iter().find(|changed| changed.path != shards && changed.change == Class::Rolls)?;
+    (after < before).then(|| {
+        Diagnostic::error(
+            "Shards cannot be removed while pods restart",
+            format!(
+                "The operator puts off the removal until all pods are Ready again, and then may not find the nodes it \
+                 wants to remove. First apply the change of {}, then that of cluster.num_shards.",
+                other.path
+            ),
+        )
+        .at(shards)
+    })
+}
+
+fn other_addresses(prior: &Instance, planned: &Instance<Planned>) -> Option<Diagnostic> {
+    let before = prior.cluster.as_ref()?.version_mode;
+    let after = *planned.cluster.known()?.as_ref()?.version_mode.known()?;
+    (before != after).then(|| {
+        Diagnostic::warning(
+            format!("Cluster nodes will be known in another way: {} instead of {}", after.word(), before.word()),
+            "Until all pods have restarted, some nodes announce host names and others addresses. Clients that follow \
+             redirections by host name may lose some of them for that time.",
+        )
+        .at(Path::of("cluster.version_mode"))
+    })
+}

@@ -1,0 +1,341 @@
+//! The arguments of the operator's custom resources, read back group by group in the order of `build`.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value as Json;
+
+use crate::redis::object::{at, count, differences, list, text};
+use crate::redis::opstree::Kind;
+use crate::redis::quantity::Quantity;
+use crate::redis::topology::{Part, Topology};
+use crate::redis::version::Version;
+use crate::resources::blocks::{
+    Amounts, AntiAffinity, ClusterVersion, Disruption, Image, Probe, PullPolicy, RollingUpdate,
+    SecurityContext, SentinelDisruption, ServiceType, Spread, Toleration, UpdateType,
+};
+use crate::resources::instance::build::{affinity, budget, probe, sentinel_budget, update_strategy};
+use crate::resources::instance::model::{AuthSecret, CustomSpec, Instance};
+use crate::resources::types::{JsonObject, ObjectName, RedisVersion};
+use crate::terraform::Value;
+use crate::terraform::attribute::Scalar;
+
+/// The arguments as the custom resources have them; where they say nothing, what was known stays.
+pub fn observe_arguments(known: &Instance, custom_resources: &[Json]) -> Instance {
+    let topology = known.topology();
+    let of_kind =
+        |kind| custom_resources.iter().find(|one| Kind::of(one) == Some(kind)).unwrap_or(&Json::Null);
+    let data = of_kind(topology.data());
+    let spec = at(data, &["spec"]);
+    let part = topology.parts().first().copied();
+    let section = part.and_then(|part| part.section).map_or(spec, |section| at(spec, &[section]));
+    let mut instance = known.clone();
+    instance.image = observe_image(&known.image, spec);
+    if let Some(version) = Version::of_tag(&instance.image.tag)
+        && instance.image.tag != known.image.tag
+        && version != known.version.0
+        && version >= crate::redis::version::OLDEST
+    {
+        instance.version = RedisVersion(version);
+    }
+    observe_sizes(&mut instance, spec);
+    if topology == Topology::Sentinel {
+        observe_sentinel(&mut instance, at(of_kind(Kind::RedisSentinel), &["spec"]));
+    }
+    observe_storage(&mut instance, spec);
+    instance.security_context = observe_security(&known.security_context, spec);
+    instance.node_selector = strings(at(section, &["nodeSelector"]));
+    instance.tolerations = list(section, &["tolerations"]).iter().map(observe_toleration).collect();
+    if let Some(part) = part {
+        observe_placement(&mut instance, topology, part, section);
+    }
+    observe_lives(&mut instance, spec, section);
+    instance.priority_class_name = text(spec, &["priorityClassName"]).map(|name| ObjectName(name.to_owned()));
+    instance.service_account = text(spec, &["serviceAccountName"]).map(|name| ObjectName(name.to_owned()));
+    instance.env = list(spec, &["env"])
+        .iter()
+        .filter_map(|variable| {
+            Some((text(variable, &["name"])?.to_owned(), variable.get("value")?.as_str()?.to_owned()))
+        })
+        .collect();
+    // Other tools put labels and annotations of their own there: only those that are ours count.
+    instance.labels = kept(&known.labels, at(data, &["metadata", "labels"]));
+    instance.annotations = kept(&known.annotations, at(data, &["metadata", "annotations"]));
+    for kind in topology.kinds() {
+        observe_custom(&mut instance.custom_spec, *kind, at(of_kind(*kind), &["spec"]));
+    }
+    if let Some(secret) = at(spec, &["kubernetesConfig", "redisSecret"]).as_object() {
+        let part = |field: &str| secret.get(field).and_then(Json::as_str).map(str::to_owned);
+        if let (Some(name), Some(key), Some(known)) =
+            (part("name"), part("key"), &mut instance.authentication.existing_secret)
+        {
+            *known = crate::resources::blocks::SecretKey { name: ObjectName(name), key };
+            instance.auth_secret = Some(AuthSecret { name: known.name.0.clone(), key: known.key.clone() });
+        }
+    }
+    instance
+}
+
+fn observe_image(known: &Image, spec: &Json) -> Image {
+    let mut image = known.clone();
+    let reference = text(spec, &["kubernetesConfig", "image"]).unwrap_or_default();
+    if let Some((repository, tag)) = split_reference(reference) {
+        (image.repository, image.tag) = (repository.to_owned(), tag.to_owned());
+    }
+    if let Some(policy) = text(spec, &["kubernetesConfig", "imagePullPolicy"]) {
+        image.pull_policy = PullPolicy::parse(&Value::from(policy)).unwrap_or(known.pull_policy);
+    }
+    image.pull_secrets = list(spec, &["kubernetesConfig", "imagePullSecrets"])
+        .iter()
+        .filter_map(|secret| text(secret, &["name"]))
+        .map(|name| ObjectName(name.to_owned()))
+        .collect();
+    image
+}
+
+/// `host:5000/path:tag` → (`host:5000/path`, `tag`); `None` without a tag.
+pub fn split_reference(reference: &str) -> Option<(&str, &str)> {
+    let path = reference.rfind('/').map_or(0, |slash| slash + 1);
+    let colon = reference[path..].rfind(':')? + path;
+    Some((&reference[..colon], &reference[colon + 1..]))
+}
+
+/// How many pods there are, and what each may use.
+fn observe_sizes(instance: &mut Instance, spec: &Json) {
+    let usual = instance.master.resources.amounts();
+    let amounts = observe_amounts(usual, at(spec, &["kubernetesConfig", "resources"]));
+    let size = at(spec, &["clusterSize"]).as_i64();
+    match (instance.topology(), &mut instance.cluster) {
+        (Topology::Cluster, Some(cluster)) => {
+            let leaders = at(spec, &["redisLeader", "replicas"]).as_i64().or(size);
+            let followers = at(spec, &["redisFollower", "replicas"]).as_i64().or(size);
+            cluster.num_shards = leaders.unwrap_or(cluster.num_shards);
+            if let Some(followers) = followers {
+                cluster.replicas_per_shard = followers / cluster.num_shards.max(1);
+            }
+            if let Some(Ok(version)) =
+                text(spec, &["clusterVersion"]).map(|word| ClusterVersion::parse(&Value::from(word)))
+            {
+                cluster.version_mode = version;
+            }
+            let of_part =
+                |section: &str, usual: Amounts| observe_amounts(usual, at(spec, &[section, "resources"]));
+            instance.replica.resources = of_part("redisFollower", amounts.clone()).into();
+            instance.master.resources = of_part("redisLeader", amounts).into();
+        }
+        (topology, _) => {
+            if topology != Topology::Standalone {
+                instance.replica.count = size.map(|size| size - 1).or(instance.replica.count);
+            }
+            instance.replica.resources = amounts.clone().into();
+            instance.master.resources = amounts.into();
+        }
+    }
+}
+
+fn observe_amounts(known: Amounts, resources: &Json) -> Amounts {
+    let quantity =
+        |path: [&str; 2], known: Quantity| text(resources, &path).and_then(Quantity::parse).unwrap_or(known);
+    Amounts {
+        requested_cpu: quantity(["requests", "cpu"], known.requested_cpu),
+        requested_memory: quantity(["requests", "memory"], known.requested_memory),
+        cpu: quantity(["limits", "cpu"], known.cpu),
+        memory: quantity(["limits", "memory"], known.memory),
+    }
+}
+
+fn observe_sentinel(instance: &mut Instance, spec: &Json) {
+    let Some(sentinel) = instance.sentinel.as_mut().filter(|_| !spec.is_null()) else { return };
+    if let Some((repository, _)) = text(spec, &["kubernetesConfig", "image"]).and_then(split_reference) {
+        instance.image.sentinel_repository = repository.to_owned();
+    }
+    let config = at(spec, &["redisSentinelConfig"]);
+    let number =
+        |field: &str, known: i64| text(config, &[field]).and_then(|text| text.parse().ok()).unwrap_or(known);
+    sentinel.replicas = at(spec, &["clusterSize"]).as_i64().unwrap_or(sentinel.replicas);
+    sentinel.quorum = number("quorum", sentinel.quorum);
+    sentinel.down_after_milliseconds = number("downAfterMilliseconds", sentinel.down_after_milliseconds);
+    sentinel.failover_timeout = number("failoverTimeout", sentinel.failover_timeout);
+    sentinel.parallel_syncs = number("parallelSyncs", sentinel.parallel_syncs);
+    if let Some(name) = text(config, &["masterGroupName"]) {
+        sentinel.master_name = name.to_owned();
+    }
+    sentinel.resources =
+        observe_amounts(sentinel.resources.amounts(), at(spec, &["kubernetesConfig", "resources"])).into();
+    sentinel.password_protected = !at(spec, &["kubernetesConfig", "redisSecret"]).is_null();
+    let pdb = at(spec, &["pdb"]);
+    let budget = &mut sentinel.pod_disruption_budget;
+    if !differences(&sentinel_budget(budget, sentinel.replicas), pdb).is_empty() {
+        let (enabled, min, max) = observe_budget(pdb);
+        *budget = SentinelDisruption { enabled, min_available: min, max_unavailable: max };
+    }
+}
+
+fn observe_budget(pdb: &Json) -> (bool, Option<i64>, Option<i64>) {
+    let enabled = at(pdb, &["enabled"]) == &Json::Bool(true);
+    (enabled, at(pdb, &["minAvailable"]).as_i64(), at(pdb, &["maxUnavailable"]).as_i64())
+}
+
+/// Where pods may run, and how many must stay. What is not of our making is left to `repairs`.
+fn observe_placement(instance: &mut Instance, topology: Topology, part: Part, section: &Json) {
+    let found = at(section, &["affinity"]);
+    let name = instance.name.0.clone();
+    let is_it = |one: &AntiAffinity| differences(&affinity(*one, topology, part, &name), found).is_empty();
+    let all = [instance.anti_affinity, AntiAffinity::Soft, AntiAffinity::Required, AntiAffinity::None];
+    if let Some(anti_affinity) = all.into_iter().find(is_it) {
+        instance.anti_affinity = anti_affinity;
+    }
+    if part.kind == Kind::Redis {
+        return;
+    }
+    let rules: Vec<Spread> = list(section, &["topologySpreadConstraints"])
+        .iter()
+        .map(|rule| Spread {
+            max_skew: count(rule, &["maxSkew"]),
+            topology_key: text(rule, &["topologyKey"]).unwrap_or_default().to_owned(),
+            when_unsatisfiable: text(rule, &["whenUnsatisfiable"]).unwrap_or_default().to_owned(),
+        })
+        .collect();
+    instance.topology_spread_constraints = rules;
+    let pdb = at(section, &["pdb"]);
+    if !differences(&budget(&instance.pod_disruption_budget), pdb).is_empty() {
+        let (enabled, min_available, max_unavailable) = observe_budget(pdb);
+        instance.pod_disruption_budget = Disruption { enabled, min_available, max_unavailable };
+    }
+}
+
+/// How pods are asked how they are, and how they are replaced.
+fn observe_lives(instance: &mut Instance, spec: &Json, section: &Json) {
+    instance.termination_grace_period_seconds = at(section, &["terminationGracePeriodSeconds"]).as_i64();
+    instance.readiness_probe =
+        observe_probe(instance.readiness_probe.take(), at(section, &["readinessProbe"]));
+    instance.liveness_probe = observe_probe(instance.liveness_probe.take(), at(section, &["livenessProbe"]));
+    let found = at(spec, &["kubernetesConfig", "updateStrategy"]);
+    let strategy = &mut instance.update_strategy;
+    if !differences(&update_strategy(strategy), found).is_empty() {
+        let word = text(found, &["type"]).map(Value::from);
+        strategy.r#type = word.and_then(|word| UpdateType::parse(&word).ok());
+        let rolling = at(found, &["rollingUpdate"]);
+        strategy.rolling_update = (!rolling.is_null()).then(|| RollingUpdate {
+            max_unavailable: at(rolling, &["maxUnavailable"]).as_i64(),
+            partition: at(rolling, &["partition"]).as_i64(),
+        });
+    }
+    if instance.topology() == Topology::Cluster {
+        let service = at(spec, &["kubernetesConfig", "service"]);
+        let word = Value::from(text(service, &["serviceType"]).unwrap_or("ClusterIP"));
+        instance.service.r#type = ServiceType::parse(&word).unwrap_or(instance.service.r#type);
+    }
+}
+
+/// The operator adds to a probe what is asked.
+fn observe_probe(known: Option<Probe>, found: &Json) -> Option<Probe> {
+    if differences(&probe(known.as_ref()), found).is_empty() {
+        return known;
+    }
+    let number = |field: &str| at(found, &[field]).as_i64();
+    let probe = Probe {
+        initial_delay_seconds: number("initialDelaySeconds"),
+        period_seconds: number("periodSeconds"),
+        timeout_seconds: number("timeoutSeconds"),
+        failure_threshold: number("failureThreshold"),
+    };
+    (!found.is_null()).then_some(probe)
+}
+
+/// Whether there are volumes, their class and their access modes are left as they are known: the operator does not
+/// act on a change of them, so what was made is still there.
+fn observe_storage(instance: &mut Instance, spec: &Json) {
+    let storage = at(spec, &["storage"]);
+    if !storage.is_null() {
+        instance.persistence.retain_on_delete = at(storage, &["keepAfterDelete"]) == &Json::Bool(true);
+    }
+    let size = text(storage, &["volumeClaimTemplate", "spec", "resources", "requests", "storage"]);
+    if let Some(size) = size.and_then(Quantity::parse) {
+        instance.persistence.size = size;
+    }
+}
+
+fn observe_security(known: &SecurityContext, spec: &Json) -> SecurityContext {
+    let context = at(spec, &["podSecurityContext"]);
+    SecurityContext {
+        run_as_non_root: at(context, &["runAsNonRoot"]).as_bool(),
+        run_as_user: at(context, &["runAsUser"]).as_i64(),
+        fs_group: at(context, &["fsGroup"]).as_i64().unwrap_or(known.fs_group),
+    }
+}
+
+fn observe_toleration(toleration: &Json) -> Toleration {
+    let part = |field| text(toleration, &[field]).map(str::to_owned);
+    Toleration {
+        key: part("key"),
+        operator: part("operator"),
+        value: part("value"),
+        effect: part("effect"),
+        toleration_seconds: at(toleration, &["tolerationSeconds"]).as_i64(),
+    }
+}
+
+/// The values that these keys have now.
+fn kept(known: &BTreeMap<String, String>, found: &Json) -> BTreeMap<String, String> {
+    let mut found = strings(found);
+    found.retain(|name, _| known.contains_key(name));
+    found
+}
+
+/// Drift in a field that `custom_spec` sets appears there.
+fn observe_custom(custom_spec: &mut CustomSpec, kind: Kind, spec: &Json) {
+    let CustomSpec { redis, replication, sentinel, cluster } = custom_spec;
+    let custom = match kind {
+        Kind::Redis => redis,
+        Kind::RedisReplication => replication,
+        Kind::RedisSentinel => sentinel,
+        Kind::RedisCluster => cluster,
+    };
+    let Some(known) = custom.as_ref().filter(|_| !spec.is_null()) else { return };
+    let mut object = known.object.clone();
+    restrict(&mut object, spec);
+    if let Ok(found) = JsonObject::parse(&Value::from(object.to_string())) {
+        *custom = Some(found);
+    }
+}
+
+/// Takes from `found` the values of the paths that `wanted` sets.
+fn restrict(wanted: &mut Json, found: &Json) {
+    match wanted {
+        Json::Object(fields) => {
+            fields.iter_mut().for_each(|(field, value)| restrict(value, at(found, &[field])))
+        }
+        value => {
+            let absent = value.is_null() && found.is_null();
+            if !absent && !differences(value, found).is_empty() {
+                *value = found.clone();
+            }
+        }
+    }
+}
+
+pub fn strings(object: &Json) -> BTreeMap<String, String> {
+    object
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_are_split_at_the_tag() {
+        for (reference, parts) in [
+            ("quay.io/opstree/redis:v7.0.15", Some(("quay.io/opstree/redis", "v7.0.15"))),
+            ("host:5000/redis:1", Some(("host:5000/redis", "1"))),
+            ("host:5000/redis", None),
+            ("redis", None),
+        ] {
+            assert_eq!(split_reference(reference), parts, "{reference}");
+        }
+    }
+}

@@ -1,0 +1,533 @@
+//! From the objects to the model: the other direction of `build`. What no argument expresses becomes an entry in
+//! `repairs`.
+
+mod arguments;
+
+use std::collections::BTreeMap;
+
+pub use arguments::{observe_arguments, strings};
+use serde_json::Value as Json;
+
+use super::build::build;
+use super::model::{Instance, ManagedObject, Status};
+use crate::redis::names::{self, annotation};
+use crate::redis::next::{CompanionKind, Desired, Rendered};
+use crate::redis::object::{self, Difference, at, count, text};
+use crate::redis::opstree::{self, Kind};
+use crate::redis::ready::{self, rolled_out};
+use crate::redis::topology::Topology;
+
+/// The entry in `repairs` of an instance that is being deleted.
+pub const DELETION: &str = "deletion";
+
+/// What a refresh found of an instance.
+#[derive(Default)]
+pub struct Found {
+    /// The custom resources; that of the data is there.
+    pub custom_resources: Vec<Json>,
+    /// Those of the companions that are wanted and were found.
+    pub companions: Vec<Rendered>,
+    /// Whether the Secret that the state names is there; `None` where that could not be told.
+    pub secret_exists: Option<bool>,
+    /// The StatefulSets.
+    pub stateful_sets: Vec<Json>,
+    /// The Service by which the instance is reached from outside of the cluster.
+    pub external_service: Option<Json>,
+}
+
+impl Found {
+    fn custom_resource(&self, kind: Kind) -> Option<&Json> {
+        self.custom_resources.iter().find(|one| Kind::of(one) == Some(kind))
+    }
+
+    fn stateful_set(&self, name: &str) -> Option<&Json> {
+        self.stateful_sets.iter().find(|one| object::name(one) == name)
+    }
+}
+
+/// The instance as it is found, given what is known of it. `written` is what is known, built.
+pub fn observe(known: &Instance, written: &Desired, found: &Found) -> Instance {
+    // The usual case, and the cheap one: everything we wrote is there and means the same.
+    let as_written = |wanted: &Json| {
+        let live = Kind::of(wanted).and_then(|kind| found.custom_resource(kind));
+        live.is_some_and(|live| real_differences(wanted, live).is_empty())
+    };
+    if written.custom_resources.iter().all(as_written) {
+        return with_computed(known.clone(), written, written, found);
+    }
+    let instance = observe_arguments(known, &found.custom_resources);
+    let desired = build(&instance, false, true);
+    with_computed(instance, &desired, written, found)
+}
+
+fn with_computed(mut instance: Instance, desired: &Desired, written: &Desired, found: &Found) -> Instance {
+    instance.repairs = repairs(&instance, desired, written, found);
+    instance.status = status(desired.topology, &desired.name, found);
+    instance.objects = objects(desired);
+    instance.external_host = found.external_service.as_ref().and_then(external_host);
+    instance
+}
+
+/// What differs between what we want and what is there, our own marks aside: the hash follows from the rest.
+fn real_differences(wanted: &Json, found: &Json) -> Vec<Difference> {
+    let mark = |path: &str| path == format!("metadata.annotations.{}", annotation::SPEC_HASH);
+    let mut all = opstree::differences(wanted, found);
+    all.retain(|difference| !mark(&difference.path));
+    all
+}
+
+/// What is wrong and no argument expresses, one readable line each.
+fn repairs(
+    instance: &Instance,
+    desired: &Desired,
+    written: &Desired,
+    found: &Found,
+) -> BTreeMap<String, String> {
+    let mut repairs = BTreeMap::new();
+    for wanted in &desired.custom_resources {
+        repairs.extend(repairs_of_custom_resource(wanted, written, found));
+    }
+    repairs.extend(repairs_of_run(desired.topology, found));
+    repairs.extend(written.companions.iter().filter_map(|wanted| repair_of_companion(wanted, found)));
+    if let (Some(secret), Some(false)) = (&instance.auth_secret, found.secret_exists) {
+        repairs.insert(format!("Secret {}", secret.name), "is missing".to_owned());
+    }
+    repairs
+}
+
+/// redis.conf is compared with what was written, not with what the arguments as they are found would make of it.
+fn repairs_of_custom_resource(wanted: &Json, written: &Desired, found: &Found) -> Vec<(String, String)> {
+    const CONFIGURATIONS: [&[&str]; 3] =
+        [&["redisConfig"], &["redisLeader", "redisConfig"], &["redisFollower", "redisConfig"]];
+    let Some(kind) = Kind::of(wanted) else { return Vec::new() };
+    let prefix = if kind == written.topology.data() { String::new() } else { format!("{} ", kind.kind()) };
+    let Some(live) = found.custom_resource(kind) else {
+        return vec![(format!("{prefix}{}", written.name), "is missing".to_owned())];
+    };
+    let mut wanted = wanted.clone();
+    for path in CONFIGURATIONS {
+        let before = at(at(written.custom_resource(kind), &["spec"]), path);
+        if !before.is_null() {
+            set(&mut wanted["spec"], path, before.clone());
+        }
+    }
+    let mut repairs: Vec<(String, String)> = real_differences(&wanted, live)
+        .into_iter()
+        .map(|difference| {
+            let line = format!("is {}, should be {}", shown(&difference.found), shown(&difference.wanted));
+            (format!("{prefix}{}", difference.path), line)
+        })
+        .collect();
+    if object::is_terminating(live) {
+        let line = "it is being deleted; once it is gone, the next apply makes it anew, without its data";
+        repairs.push((DELETION.to_owned(), line.to_owned()));
+    }
+    repairs
+}
+
+fn set(object: &mut Json, path: &[&str], value: Json) {
+    let slot = path.iter().fold(object, |inner, name| &mut inner[*name]);
+    *slot = value;
+}
+
+/// What an apply that was cut off, or the loss of pods, has left.
+fn repairs_of_run(topology: Topology, found: &Found) -> Vec<(String, String)> {
+    let Some(data) = found.custom_resource(topology.data()) else { return Vec::new() };
+    let mut repairs = Vec::new();
+    match object::annotation(data, annotation::UNFINISHED) {
+        Some("creating") => repairs.push(("rollout", "the creation was not finished".to_owned())),
+        Some(_) => repairs.push(("rollout", "the last change was not rolled out".to_owned())),
+        None => {}
+    }
+    let name = object::name(data);
+    let all_ready = topology.parts().iter().filter(|part| part.has_data()).all(|part| {
+        let stateful_set = found.stateful_set(&part.name(name));
+        stateful_set.is_some_and(|one| rolled_out(one, part.replicas(data)).is_ok())
+    });
+    let replicated = matches!(topology, Topology::Replication | Topology::Sentinel);
+    if replicated && all_ready && text(data, &["status", "masterNode"]).is_none_or(str::is_empty) {
+        repairs.push(("master", "all pods are Ready, and none is the master".to_owned()));
+    }
+    if topology == Topology::Cluster && text(data, &["status", "state"]) == Some("Failed") {
+        let reason = text(data, &["status", "reason"]).unwrap_or("for no given reason");
+        repairs.push(("cluster", format!("has failed: {reason}")));
+    }
+    repairs.into_iter().map(|(name, line)| (name.to_owned(), line)).collect()
+}
+
+fn repair_of_companion(wanted: &Rendered, found: &Found) -> Option<(String, String)> {
+    let name = format!("{} {}", wanted.kind.kind(), wanted.name());
+    let live = found.companions.iter().find(|one| one.kind == wanted.kind);
+    let Some(live) = live else { return Some((name, "is missing".to_owned())) };
+    let line = match wanted.kind {
+        CompanionKind::ConfigMap => {
+            let same = at(&live.object, &["data"]) == at(&wanted.object, &["data"]);
+            (!same).then(|| "its text was changed".to_owned())
+        }
+        _ => {
+            let different = object::differences(at(&wanted.object, &["spec"]), at(&live.object, &["spec"]));
+            different.first().map(|first| {
+                format!("spec.{} is {}, should be {}", first.path, shown(&first.found), shown(&first.wanted))
+            })
+        }
+    };
+    line.map(|line| (name, line))
+}
+
+fn shown(value: &Json) -> String {
+    if value.is_null() { "not set".to_owned() } else { value.to_string() }
+}
+
+fn status(topology: Topology, name: &str, found: &Found) -> Status {
+    let mut status = not_ready("Ready", "");
+    let mut missing = None;
+    for part in topology.parts() {
+        let app = part.name(name);
+        let wanted =
+            found.custom_resource(part.kind).map_or(0, |custom_resource| part.replicas(custom_resource));
+        let Some(stateful_set) = found.stateful_set(&app) else {
+            let why = format!("the operator has not made the StatefulSet {app} yet");
+            missing = missing.or(Some(why).filter(|_| wanted > 0));
+            continue;
+        };
+        missing = missing.or(rolled_out(stateful_set, wanted).err());
+        let pods = usize::try_from(count(stateful_set, &["spec", "replicas"])).unwrap_or(0);
+        let pods = (0..pods).map(|ordinal| format!("{app}-{ordinal}"));
+        if part.has_data() {
+            status.redis_pods.extend(pods);
+            status.ready_pods += count(stateful_set, &["status", "readyReplicas"]);
+            status.image = status.image.or_else(|| ready::image(stateful_set).map(str::to_owned));
+        } else {
+            status.sentinel_pods.extend(pods);
+        }
+    }
+    if let Some(data) = found.custom_resource(topology.data()) {
+        let master = text(data, &["status", "masterNode"]).filter(|master| !master.is_empty());
+        status.master_node = match topology {
+            Topology::Standalone => status.redis_pods.first().cloned(),
+            Topology::Cluster => None,
+            _ => master.map(str::to_owned),
+        };
+        let unsettled = match topology {
+            Topology::Standalone => None,
+            Topology::Cluster => ready::assembled(data).err().map(|waiting| waiting.why),
+            _ if master.is_none() => Some("the operator has not found a master yet".to_owned()),
+            _ => None,
+        };
+        missing = missing.or(unsettled);
+    }
+    if let Some(missing) = missing {
+        status.phase = "Progressing".to_owned();
+        status.message = missing;
+    } else {
+        status.ready = true;
+    }
+    status
+}
+
+/// The status of an instance that does not serve.
+pub fn not_ready(phase: &str, message: &str) -> Status {
+    Status {
+        ready: false,
+        phase: phase.to_owned(),
+        message: message.to_owned(),
+        master_node: None,
+        redis_pods: Vec::new(),
+        ready_pods: 0,
+        sentinel_pods: Vec::new(),
+        image: None,
+    }
+}
+
+/// The status as of what runs.
+pub fn status_of(desired: &Desired, custom_resources: &[Json], running: &ready::Running) -> Status {
+    let found = Found {
+        custom_resources: custom_resources.to_vec(),
+        stateful_sets: running.stateful_sets.clone(),
+        ..Found::default()
+    };
+    status(desired.topology, &desired.name, &found)
+}
+
+/// The Service by which an instance is reached from outside of the cluster, where there is one.
+pub fn external_service_name(desired: &Desired) -> Option<String> {
+    let of_cluster = || {
+        let service = at(desired.data(), &["spec", "kubernetesConfig", "service"]);
+        (!service.is_null()).then(|| format!("{}-leader-additional", desired.name))
+    };
+    match desired.topology {
+        Topology::Cluster => of_cluster(),
+        _ => desired.companion(CompanionKind::Service).map(|_| names::external_service(&desired.name)),
+    }
+}
+
+/// Where a load balancer is reached.
+pub fn external_host(service: &Json) -> Option<String> {
+    let first = object::list(service, &["status", "loadBalancer", "ingress"]).first()?;
+    text(first, &["hostname"]).or(text(first, &["ip"])).map(str::to_owned)
+}
+
+/// The objects that the provider manages.
+pub fn objects(desired: &Desired) -> Vec<ManagedObject> {
+    let object = |kind: &str, name: &str| ManagedObject {
+        kind: kind.to_owned(),
+        namespace: desired.namespace.clone(),
+        name: name.to_owned(),
+    };
+    let custom_resources = desired.topology.kinds().iter().map(|kind| object(kind.kind(), &desired.name));
+    let companions = desired.companions.iter().map(|one| object(one.kind.kind(), one.name()));
+    let secret = desired.secret.iter().map(|secret| object(CompanionKind::Secret.kind(), secret));
+    custom_resources.chain(companions).chain(secret).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::super::cluster::Addresses;
+    use super::super::import::with_defaults;
+    use super::super::model::AuthSecret;
+    use super::*;
+    use crate::redis::config;
+    use crate::redis::quantity::Quantity;
+    use crate::resources::blocks::{
+        AntiAffinity, Probe, PullPolicy, ServiceType, Spread, Toleration, UpdateType,
+    };
+    use crate::resources::types::ObjectName;
+
+    fn instance_of(topology: Topology) -> Instance {
+        let (namespace, name) = ("redis".to_owned(), "cache".to_owned());
+        let mut instance = with_defaults(&Addresses { namespace, name, topology }).unwrap();
+        instance.auth_secret = Some(AuthSecret { name: "cache-auth".to_owned(), key: "password".to_owned() });
+        instance
+    }
+
+    fn instance() -> Instance {
+        instance_of(Topology::Standalone)
+    }
+
+    fn built(instance: &Instance) -> Desired {
+        build(instance, false, true)
+    }
+
+    /// What a refresh finds of `stored`, where the companions are as `written` has them.
+    fn found(stored: Vec<Json>, written: &Desired) -> Found {
+        Found {
+            custom_resources: stored,
+            companions: written.companions.clone(),
+            secret_exists: Some(true),
+            ..Found::default()
+        }
+    }
+
+    /// What the API server and the operator make of what we write (facts §1.7).
+    fn as_stored(instance: &Instance) -> Vec<Json> {
+        built(instance).custom_resources.iter().map(stored).collect()
+    }
+
+    fn stored(custom_resource: &Json) -> Json {
+        let mut stored = object::without_nulls(custom_resource);
+        stored["metadata"]["finalizers"] = json!(["redisFinalizer"]);
+        if stored["spec"]["kubernetesConfig"]["updateStrategy"].is_null() {
+            stored["spec"]["kubernetesConfig"]["updateStrategy"] = json!({});
+        }
+        if let Some(storage) = stored["spec"]["storage"].as_object_mut() {
+            storage.retain(|_, value| value != &json!(false));
+        }
+        stored["status"] = json!({ "masterNode": "cache-0", "state": "Ready" });
+        stored
+    }
+
+    #[test]
+    fn what_the_operator_fills_in_never_shows() {
+        for topology in [Topology::Standalone, Topology::Replication, Topology::Sentinel, Topology::Cluster] {
+            let instance = instance_of(topology);
+            let written = built(&instance);
+            let observed = observe(&instance, &written, &found(as_stored(&instance), &written));
+            assert_eq!(observed.repairs, BTreeMap::new());
+            assert_eq!(
+                Instance { status: instance.status.clone(), objects: Vec::new(), ..observed },
+                instance
+            );
+        }
+    }
+
+    #[test]
+    fn what_no_argument_expresses_is_to_be_repaired() {
+        let instance = instance();
+        let written = built(&instance);
+        let mut stored = as_stored(&instance);
+        stored[0]["spec"]["storage"]["volumeClaimTemplate"]["spec"]["storageClassName"] = json!("other");
+        stored[0]["metadata"]["annotations"][annotation::UNFINISHED] = json!("updating");
+        let mut found = Found { secret_exists: Some(false), ..found(stored, &written) };
+        found.companions[0].object["data"][config::KEY] = json!("save 1 1");
+        let observed = observe(&instance, &written, &found);
+        let lines: Vec<String> =
+            observed.repairs.iter().map(|(what, why)| format!("{what}: {why}")).collect();
+        insta::assert_snapshot!(lines.join("\n"), @r#"
+        ConfigMap cache-config-7aaaf72a6d: its text was changed
+        Secret cache-auth: is missing
+        rollout: the last change was not rolled out
+        spec.storage.volumeClaimTemplate.spec.storageClassName: is "other", should be "gp3"
+        "#);
+    }
+
+    #[test]
+    fn sentinels_that_are_gone_or_edited_where_no_argument_says_so_are_to_be_repaired() {
+        let instance = instance_of(Topology::Sentinel);
+        let written = built(&instance);
+        let mut stored = as_stored(&instance);
+        stored[1]["spec"]["redisSentinelConfig"]["redisPort"] = json!("1");
+        let repairs = |stored| observe(&instance, &written, &found(stored, &written)).repairs;
+        assert_eq!(
+            repairs(stored.clone()),
+            BTreeMap::from([(
+                "RedisSentinel spec.redisSentinelConfig.redisPort".to_owned(),
+                "is \"1\", should be \"6379\"".to_owned()
+            )])
+        );
+        stored.pop();
+        assert_eq!(
+            repairs(stored),
+            BTreeMap::from([("RedisSentinel cache".to_owned(), "is missing".to_owned())])
+        );
+    }
+
+    fn quantity() -> impl Strategy<Value = Quantity> {
+        (1u32..2000, "(m|Mi|Gi)")
+            .prop_map(|(number, unit)| Quantity::parse(&format!("{number}{unit}")).unwrap())
+    }
+
+    fn words() -> impl Strategy<Value = BTreeMap<String, String>> {
+        proptest::collection::btree_map("[a-z]{1,5}", "[a-z0-9]{1,5}", 0..3)
+    }
+
+    prop_compose! {
+        fn any_instance()(
+            cpu in quantity(), memory in quantity(), size in quantity(),
+            tag in "v[0-9]\\.[0-9]\\.[0-9]{1,2}", policy in 0..3usize,
+            selector in words(), env in words(), labels in words(), annotations in words(),
+            tolerations in proptest::collection::vec(("[a-z]{1,5}", proptest::option::of(0i64..100)), 0..3),
+            class in proptest::option::of("[a-z]{1,5}"), account in proptest::option::of("[a-z]{1,5}"),
+            user in proptest::option::of(1i64..2000), non_root in proptest::option::of(any::<bool>()),
+            persistent in any::<bool>(), retain in any::<bool>(), authenticated in any::<bool>(),
+            (topology, count, seconds) in (0..4usize, 3i64..6, proptest::option::of(1i64..90)),
+            (affinity, spread, on_delete, exposed) in
+                (0..3usize, any::<bool>(), any::<bool>(), any::<bool>()),
+        ) -> Instance {
+            let topology =
+                [Topology::Standalone, Topology::Replication, Topology::Sentinel, Topology::Cluster][topology];
+            let mut instance = instance_of(topology);
+            instance.master.resources.requests.cpu = cpu.clone();
+            instance.master.resources.limits.cpu = cpu;
+            instance.master.resources.requests.memory = memory.clone();
+            instance.master.resources.limits.memory = memory;
+            if topology != Topology::Cluster {
+                instance.replica.resources = instance.master.resources.amounts().into();
+            }
+            if let Some(sentinel) = &mut instance.sentinel {
+                sentinel.replicas = count;
+                sentinel.quorum = count - 1;
+                sentinel.down_after_milliseconds = 1000 * count;
+                sentinel.password_protected = authenticated && retain;
+                sentinel.pod_disruption_budget.max_unavailable = seconds;
+            }
+            if let Some(cluster) = &mut instance.cluster {
+                cluster.num_shards = count;
+                cluster.replicas_per_shard = count - 3;
+            }
+            if matches!(topology, Topology::Replication | Topology::Sentinel) {
+                instance.replica.count = Some(count);
+            }
+            if topology != Topology::Standalone {
+                instance.anti_affinity =
+                    [AntiAffinity::Soft, AntiAffinity::Required, AntiAffinity::None][affinity];
+                instance.pod_disruption_budget.enabled = spread;
+                instance.topology_spread_constraints = (0..i64::from(spread)).map(|_| Spread {
+                    max_skew: count, topology_key: "zone".to_owned(),
+                    when_unsatisfiable: "DoNotSchedule".to_owned(),
+                }).collect();
+            }
+            if topology == Topology::Cluster && exposed {
+                instance.service.r#type = ServiceType::LoadBalancer;
+            }
+            instance.update_strategy.r#type = on_delete.then_some(UpdateType::OnDelete);
+            instance.termination_grace_period_seconds = seconds;
+            instance.readiness_probe = seconds.map(|seconds| Probe {
+                initial_delay_seconds: None, period_seconds: Some(seconds), timeout_seconds: None,
+                failure_threshold: None,
+            });
+            instance.persistence.enabled = persistent;
+            instance.persistence.retain_on_delete = retain && persistent;
+            if persistent {
+                instance.persistence.size = size;
+            }
+            instance.image.tag = tag;
+            instance.image.pull_policy = [PullPolicy::Always, PullPolicy::Never, PullPolicy::IfNotPresent][policy];
+            instance.node_selector = selector;
+            instance.env = env;
+            instance.labels = labels;
+            instance.annotations = annotations;
+            instance.tolerations = tolerations.into_iter().map(|(key, seconds)| Toleration {
+                key: Some(key), operator: Some("Exists".to_owned()), value: None,
+                effect: Some("NoExecute".to_owned()), toleration_seconds: seconds,
+            }).collect();
+            instance.priority_class_name = class.map(ObjectName);
+            instance.service_account = account.map(ObjectName);
+            instance.security_context.run_as_user = user;
+            instance.security_context.run_as_non_root = non_root;
+            if !authenticated {
+                instance.auth_secret = None;
+                instance.authentication.enabled = false;
+            }
+            instance
+        }
+    }
+
+    proptest! {
+        /// Both directions of the mapping: whatever is built is observed again.
+        #[test]
+        fn what_is_built_is_observed(instance in any_instance()) {
+            let written = built(&instance);
+            let stored = as_stored(&instance);
+            let observed = observe(&instance, &written, &found(stored.clone(), &written));
+            prop_assert_eq!(&observed.repairs, &BTreeMap::new());
+            let arguments = observe_arguments(&instance, &stored);
+            prop_assert_eq!(Instance { version: instance.version.clone(), ..arguments }, instance);
+        }
+
+        /// Drift: an instance that is known otherwise takes the values that are found.
+        #[test]
+        fn what_was_edited_is_observed(known in any_instance(), edited in any_instance()) {
+            let mut edited = edited;
+            prop_assume!(known.topology() == edited.topology());
+            // What is not observed: see `observe_storage` and `kept`.
+            edited.persistence = known.persistence.clone();
+            edited.labels = known.labels.clone();
+            edited.annotations = known.annotations.clone();
+            edited.auth_secret = known.auth_secret.clone();
+            edited.authentication = known.authentication.clone();
+            let written = built(&known);
+            let mut stored = as_stored(&edited);
+            for (stored, written) in stored.iter_mut().zip(&written.custom_resources) {
+                for path in [&["redisConfig"][..], &["redisLeader", "redisConfig"], &["redisFollower", "redisConfig"]] {
+                    let before = at(at(written, &["spec"]), path);
+                    if !before.is_null() {
+                        set(&mut stored["spec"], path, before.clone());
+                    }
+                }
+            }
+            let observed = observe(&known, &written, &found(stored.clone(), &written));
+            prop_assert_eq!(&observed.repairs, &BTreeMap::new());
+            let ours = Instance {
+                version: edited.version.clone(),
+                // What equals the usual value may be written in two ways.
+                pod_disruption_budget: edited.pod_disruption_budget.clone(),
+                sentinel: edited.sentinel.clone(),
+                ..observe_arguments(&known, &stored)
+            };
+            prop_assert_eq!(ours, edited);
+        }
+    }
+}

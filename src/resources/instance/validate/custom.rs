@@ -1,0 +1,49 @@
+//! What must not be merged into the operator's custom resources: kinds that this instance does not have, and fields with
+//! which the operator crashes, jams or loses data. Each was found in its source or by its users.
+
+use serde_json::Value as Json;
+
+use super::super::model::Instance;
+use crate::redis::hazards::{Hazard, hazards};
+use crate::redis::opstree::Kind;
+use crate::resources::types::JsonObject;
+use crate::terraform::{Diagnostic, Path, Planned};
+
+pub(super) fn validate(config: &Instance<Planned>) -> Vec<Diagnostic> {
+    let Some(custom) = config.custom_spec.known() else { return Vec::new() };
+    let all = [
+        (Kind::Redis, "redis", custom.redis.known()),
+        (Kind::RedisReplication, "replication", custom.replication.known()),
+        (Kind::RedisSentinel, "sentinel", custom.sentinel.known()),
+        (Kind::RedisCluster, "cluster", custom.cluster.known()),
+    ];
+    all.into_iter()
+        .filter_map(|(kind, name, spec)| Some((kind, format!("custom_spec.{name}"), spec?.as_ref()?)))
+        .flat_map(|(kind, path, spec)| of_kind(config, kind, &path, spec))
+        .collect()
+}
+
+fn of_kind(config: &Instance<Planned>, kind: Kind, path: &str, spec: &JsonObject) -> Vec<Diagnostic> {
+    let Some(topology) = config.planned_topology() else { return Vec::new() };
+    if !topology.kinds().contains(&kind) {
+        let kinds: Vec<&str> = topology.kinds().iter().map(|kind| kind.kind()).collect();
+        let diagnostic = Diagnostic::error(
+            format!("{path} has no effect"),
+            format!("An instance of this shape is made of {}. Leave it out.", kinds.join(" and ")),
+        );
+        return vec![diagnostic.at(Path::of(path))];
+    }
+    let spec: &Json = &spec.object;
+    hazards(kind, spec).into_iter().map(|hazard| diagnostic(&hazard, path)).collect()
+}
+
+fn diagnostic(hazard: &Hazard, path: &str) -> Diagnostic {
+    let summary = format!("{path}: {}", hazard.summary);
+    let detail = hazard.detail.to_owned();
+    let diagnostic = if hazard.is_fatal {
+        Diagnostic::error(summary, detail)
+    } else {
+        Diagnostic::warning(summary, detail)
+    };
+    diagnostic.at(Path::of(path))
+}

@@ -1,0 +1,241 @@
+//! What does not go with the topology: arguments of another mode, and combinations that lose data or jam the operator.
+
+use super::super::model::Instance;
+use crate::redis::topology::Topology;
+use crate::terraform::{Diagnostic, Path, Planned};
+
+type Guard = fn(&Instance<Planned>) -> Option<Diagnostic>;
+
+const GUARDS: [Guard; 13] = [
+    name_too_long,
+    replicas_in_cluster_mode,
+    no_replica_to_promote,
+    sentinel_without_use,
+    cluster_without_use,
+    quorum_out_of_reach,
+    sentinel_without_password,
+    data_at_risk,
+    guarded_and_by_hand,
+    pods_left_behind,
+    spread_of_one,
+    budget_of_one,
+    annotations_without_use,
+];
+
+pub(super) fn validate(config: &Instance<Planned>) -> Vec<Diagnostic> {
+    let mut found: Vec<Diagnostic> = GUARDS.iter().filter_map(|guard| guard(config)).collect();
+    found.extend(two_limits(config));
+    found
+}
+
+fn name_too_long(config: &Instance<Planned>) -> Option<Diagnostic> {
+    let name = &config.name.known()?.0;
+    let longest = config.planned_topology()?.longest_name();
+    (name.len() > longest).then(|| {
+        Diagnostic::error(
+            format!("The name is longer than {longest} characters"),
+            format!(
+                "It has {}. In this mode the operator appends up to nine letters to it, and Kubernetes puts the result and \
+                 a hash of ten letters into a label of at most 63. Choose a shorter name.",
+                name.len()
+            ),
+        )
+        .at(Path::of("name"))
+    })
+}
+
+fn replicas_in_cluster_mode(config: &Instance<Planned>) -> Option<Diagnostic> {
+    let is_cluster = config.planned_topology()? == Topology::Cluster;
+    let is_set = config.replica.known()?.count.known()?.is_some();
+    (is_cluster && is_set).then(|| {
+        Diagnostic::error(
+            "replica.count is not valid in cluster mode",
+            "Every shard of a cluster has its own followers. Leave replica.count out, and set \
+             cluster.replicas_per_shard.",
+        )
+        .at(Path::of("replica.count"))
+    })
+}
+
+fn no_replica_to_promote(config: &Instance<Planned>) -> Option<Diagnostic> {
+    let is_sentinel = config.planned_topology()? == Topology::Sentinel;
+    let count = config.replica.known()?.count.known()?.unwrap_or(0);
+    (is_sentinel && count == 0).then(|| {
+        Diagnostic::error(
+            "Sentinel mode needs at least one replica",
+            "Sentinels promote a replica when the master is lost; without one they can do nothing. Set replica.count to 1 \
+             or more, or deployment_mode = \"standalone\".",
+        )
+        .at(Path::of("replica.count"))
+    })
+}
+
+fn sentinel_without_use(config: &Instance<Planned>) -> Option<Diagnostic> {
+    let is_set = config.sentinel.known()?.is_some();
+    (is_set && config.planned_topology()? != Topology::Sentinel).then(|| of_another_mode("sentinel"))
+}
+
+fn cluster_without_use(config: &Instance<Planned>) -> Option<Diagnostic> {
+    let is_set = config.cluster.known()?.is_some();
+    (is_set && config.planned_topology()? != Topology::Cluster).then(|| of_another_mode("cluster"))
+}
+
+fn of_another_mode(attribute: &str) -> Diagnostic {
+    Diagnostic::error(
+        format!("{attribute} is set, but this is not {attribute} mode"),
+        format!(
+            "It would have no effect. Set deployment_mode = \"{attribute}\" (on an existing instance that replaces it), \
+             or leave {attribute} out."
+        ),
+    )
+    .at(Path::of(attribute))
+}
+
+fn quorum_out_of_reach(config: &Instance<Planned>) -> Option<Diagnostic> {
+    let sentinel = config.sentinel.known()?.as_ref()?;
+    let (replicas, quorum) = (*sentinel.replicas.known()?, *sentinel.quorum.known()?);
+    (quorum > replicas).then(|| {
+        Diagnostic::error(
+            format!("{quorum} of {replicas} sentinels can never agree"),
+            format!(
+                "No failover would ever begin. Leave sentinel.quorum out for the majority ({}), or set at most {replicas}.",
+                replicas / 2 + 1
+            ),
+        )
+        .at(Path::of("sentinel.quorum"))
+    })
+}
+
+fn sentinel_without_password(config: &Instance<Planned>) -> Option<Diagnostic> {
+    let protected = *config.sentinel.known()?.as_ref()?.password_protected.known()?;
+    let enabled = *config.authentication.known()?.enabled.known()?;
+    (protected && !enabled).then(|| {
+        Diagnostic::error(
+            "The sentinels are to ask for a password, and there is none",
+            "They would ask for that of Redis. Set authentication.enabled = true, or sentinel.password_protected = false.",
+        )
+        .at(Path::of("sentinel.password_protected"))
+    })
+}
+
+fn data_at_risk(config: &Instance<Planned>) -> Option<Diagnostic> {
+    let enabled = *config.persistence.known()?.enabled.known()?;
+    let custom = config.custom_spec.known()?;
+    let (accepted, why) = match config.planned_topology()? {
+        Topology::Standalone => return None,
+        Topology::Replication | Topology::Sentinel => (
+            custom.replication.known()?.is_some(),
+            "A master that restarts comes back empty, and its replicas copy that: all data is gone",
+        ),
+        Topology::Cluster => (
+            custom.cluster.known()?.is_some(),
+            "A node that restarts has forgotten its data and the cluster, and does not come back into it",
+        ),
+    };
+    (!enabled && !accepted).then(|| {
+        Diagnostic::error(
+            "Without persistence a restart can lose everything",
+            format!(
+                "{why}. Set persistence.enabled = true. If this is a cache that may be lost, say so by a custom_spec for \
+                 the kind, which may be an empty object: jsonencode({{}})."
+            ),
+        )
+        .at(Path::of("persistence.enabled"))
+    })
+}
+
+fn guarded_and_by_hand(config: &Instance<Planned>) -> Option<Diagnostic> {
+    let strategy = config.update_strategy.known()?;
+    let guarded = *strategy.guarded.known()?;
+    let set = match (strategy.r#type.known()?, strategy.rolling_update.known()?) {
+        (Some(_), _) => "type",
+        (None, Some(_)) => "rolling_update",
+        (None, None) => return None,
+    };
+    guarded.then(|| {
+        Diagnostic::error(
+            format!("update_strategy.{set} is not valid with a guarded rollout"),
+            format!(
+                "The provider replaces the pods itself then, one at a time, and needs the field for that. Leave {set} out, \
+                 or set update_strategy.guarded = false."
+            ),
+        )
+        .at(Path::of(&format!("update_strategy.{set}")))
+    })
+}
+
+fn pods_left_behind(config: &Instance<Planned>) -> Option<Diagnostic> {
+    let strategy = config.update_strategy.known()?;
+    if *strategy.guarded.known()? {
+        return None;
+    }
+    let on_delete = *strategy.r#type.known()? == Some(crate::resources::blocks::UpdateType::OnDelete);
+    on_delete.then(|| {
+        Diagnostic::warning(
+            "Changes take effect only when you delete the pods",
+            "With update_strategy.type = \"OnDelete\" an apply returns with the old pods still running.",
+        )
+        .at(Path::of("update_strategy.type"))
+    })
+}
+
+fn spread_of_one(config: &Instance<Planned>) -> Option<Diagnostic> {
+    let several = !config.topology_spread_constraints.known()?.is_empty();
+    (several && config.planned_topology()? == Topology::Standalone).then(|| {
+        Diagnostic::error(
+            "topology_spread_constraints has no effect on a single Redis",
+            "The operator's kind for one Redis has no such field. Leave it out; node_selector and tolerations choose its \
+             node.",
+        )
+        .at(Path::of("topology_spread_constraints"))
+    })
+}
+
+fn budget_of_one(config: &Instance<Planned>) -> Option<Diagnostic> {
+    let enabled = *config.pod_disruption_budget.known()?.enabled.known()?;
+    (enabled && config.planned_topology()? == Topology::Standalone).then(|| {
+        Diagnostic::error(
+            "A single Redis can have no disruption budget",
+            "The operator's kind for one Redis has no such field, and a budget that keeps the only pod would block every \
+             drain of its node. Leave pod_disruption_budget out, or add a replica.",
+        )
+        .at(Path::of("pod_disruption_budget.enabled"))
+    })
+}
+
+fn two_limits(config: &Instance<Planned>) -> Vec<Diagnostic> {
+    let of_pods = || {
+        let budget = config.pod_disruption_budget.known()?;
+        Some(budget.min_available.known()?.is_some() && budget.max_unavailable.known()?.is_some())
+    };
+    let of_sentinels = || {
+        let budget = config.sentinel.known()?.as_ref()?.pod_disruption_budget.known()?;
+        Some(budget.min_available.known()?.is_some() && budget.max_unavailable.known()?.is_some())
+    };
+    let refused = |path: &str| {
+        Diagnostic::error(
+            "A disruption budget has one limit",
+            "Kubernetes takes either how many pods must stay or how many may go; the operator would drop min_available \
+             without a word. Set only one of them.",
+        )
+        .at(Path::of(&format!("{path}.min_available")))
+    };
+    [(of_pods(), "pod_disruption_budget"), (of_sentinels(), "sentinel.pod_disruption_budget")]
+        .into_iter()
+        .filter(|(both, _)| *both == Some(true))
+        .map(|(_, path)| refused(path))
+        .collect()
+}
+
+fn annotations_without_use(config: &Instance<Planned>) -> Option<Diagnostic> {
+    let service = config.service.known()?;
+    let within = *service.r#type.known()? == crate::resources::blocks::ServiceType::ClusterIp;
+    (within && !service.annotations.known()?.is_empty()).then(|| {
+        Diagnostic::warning(
+            "service.annotations has no effect",
+            "They are those of the Service that reaches Redis from outside, and service.type = \"ClusterIP\" makes none. \
+             Use annotations for all objects.",
+        )
+        .at(Path::of("service.annotations"))
+    })
+}
