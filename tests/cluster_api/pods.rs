@@ -152,6 +152,31 @@ async fn ports(cluster: &Cluster) {
     println!("{error}");
     let error = cluster.exec(&named(&POD, "waiting"), run(&["true"]), soon()).await.unwrap_err();
     println!("{error}");
+    ended(cluster).await;
+}
+
+/// A container that has ended, in a pod whose other one has not.
+async fn ended(cluster: &Cluster) {
+    let pod = named(&POD, "half");
+    let container =
+        |name: &str, command: &str| json!({"name": name, "image": IMAGE, "command": ["sh", "-c", command]});
+    let half = json!({"spec": {"restartPolicy": "Never", "terminationGracePeriodSeconds": 0,
+        "containers": [container("ended", "true"), container("runs", "exec sleep 600")]}});
+    cluster.create(&pod, &half, soon()).await.unwrap();
+    let mut watched = cluster.watch(vec![Selection::one(&pod)]);
+    until(&mut watched, |watched| {
+        let statuses = watched.get(&pod).and_then(|pod| pod["status"]["containerStatuses"].as_array());
+        let states: Vec<&Value> = statuses.into_iter().flatten().map(|one| &one["state"]).collect();
+        states.iter().any(|state| !state["terminated"].is_null())
+            && states.iter().any(|state| !state["running"].is_null())
+    })
+    .await;
+    let options = ExecOptions { container: Some("ended"), ..run(&["true"]) };
+    let error = cluster.exec(&pod, options, soon()).await.unwrap_err();
+    println!("{error}");
+    assert!(matches!(error.cause, Cause::Unavailable { .. }), "{error:?}");
+    let deleted = cluster.delete(&pod, None, Propagation::Background, soon()).await;
+    deleted.unwrap();
 }
 
 fn run<'a>(command: &'a [&'a str]) -> ExecOptions<'a> {
@@ -323,10 +348,15 @@ async fn services(cluster: &Cluster) {
         probe_through_service(cluster, from, host, port, question, soon()).await
     };
     let key = Question::Writable { key: "terraform-provider-redis:probe" };
-    let answer = ask("alone", 6379, key).await.unwrap();
-    assert!(matches!(&answer, Answer::Writable(written) if written.is_writable()), "{answer:?}");
+    // The name of a new Service is not known at once.
+    eventually(|| async { ask("alone", 6379, key).await.ok() }).await;
+    let answers = futures::future::join_all((0..4).map(|_| ask("alone", 6379, key))).await;
+    for answer in answers {
+        let answer = answer.unwrap();
+        assert!(matches!(&answer, Answer::Writable(written) if written.is_writable()), "{answer:?}");
+    }
     let mut session = Session::open(cluster, &pod, 6379, Some(&password()), soon()).await.unwrap();
-    let left = session.send(&Command::new(["EXISTS", "terraform-provider-redis:probe"]), soon()).await;
+    let left = session.send(&Command::new(["DBSIZE"]), soon()).await;
     assert_eq!(left.unwrap().text().as_deref(), Some("0"), "the probe leaves nothing behind");
 
     // These have no password, and are asked from a container that does not have one either.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::password;
 use super::session::{Refusal, TalkError};
 use crate::kubernetes::{Cluster, ExecOptions, ObjectRef};
 use crate::redis::talk::{self, Address, ClusterInfo, Command, Reply, Unexpected};
@@ -38,9 +39,9 @@ pub struct Vantage<'a> {
 /// What to find out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Question<'a> {
-    /// Whether a master answers that takes writes: this key is written, read and deleted.
+    /// Whether a master answers that takes writes: a key is written, read and deleted.
     Writable {
-        /// Without blanks or quotes. It should be nobody's.
+        /// How the key begins, without blanks or quotes. Something random is added: several probes may be under way.
         key: &'a str,
     },
     /// Where a sentinel says that the master of this group is.
@@ -114,6 +115,14 @@ pub async fn probe_through_service(
     question: Question<'_>,
     deadline: Instant,
 ) -> Result<Answer, TalkError> {
+    let unique;
+    let question = match question {
+        Question::Writable { key } => {
+            unique = format!("{key}:{}", password::random(12));
+            Question::Writable { key: &unique }
+        }
+        other => other,
+    };
     let commands = question.commands();
     let lines: Vec<String> = commands.iter().map(Command::to_string).collect();
     let (port, seconds) = (port.to_string(), LONGEST.as_secs().to_string());
