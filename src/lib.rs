@@ -8,8 +8,8 @@
 //!    and calls it.
 //! 4. [`resources`] is what users write: the resource turns its model into the objects it wants and
 //!    drives one loop, `observe → next → do`.
-//! 5. [`redis`] decides, purely: what a running Redis is, what it needs next, when it is ready.
-//! 6. [`kubernetes`] talks to the cluster: server-side apply, shared reads, watches.
+//! 5. [`redis`] decides, purely: what a running Redis is, what it needs next, when it is ready, what it says.
+//! 6. [`kubernetes`] talks to the cluster: server-side apply, shared reads, watches, and the ways into a pod.
 //!
 //! Dependence: `plugin → terraform ← resources → { redis, kubernetes }`. `provider` sees all. `terraform`,
 //! `redis` and `kubernetes` import nothing of ours; `tests/layering.rs` holds that.
