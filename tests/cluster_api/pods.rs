@@ -74,6 +74,7 @@ async fn pods_are_reached_and_redis_answers() {
     services(&cluster).await;
     rights(&path).await;
     speed(&cluster).await;
+    going(&cluster).await;
 
     gone(&cluster, &named(&REDIS, "alone")).await;
     gone(&cluster, &namespace).await;
@@ -336,6 +337,16 @@ async fn passwords(cluster: &Cluster) {
     open(Some(&next)).await.unwrap();
     session.send(&Command::remove_password("default", &next), soon()).await.unwrap();
     assert!(open(Some(&next)).await.unwrap_err().refusal().is_some());
+
+    // What was dropped is closed, all the way into the pod.
+    eventually(|| async {
+        let mut session = Session::open(cluster, &pod, 6379, Some(&password()), soon()).await.unwrap();
+        let listed = session.send(&Command::new(["CLIENT", "LIST", "TYPE", "normal"]), soon()).await;
+        let others = listed.unwrap().text()?.lines().filter(|line| !line.contains("cmd=client")).count();
+        // The one of this function is still open.
+        (others == 1).then_some(())
+    })
+    .await;
 }
 
 /// What an application reaches by a Service's name, asked from the operator's pod.
@@ -434,5 +445,24 @@ async fn speed(cluster: &Cluster) {
         let (first, middle, last) = (times[0], times[times.len() / 2], times[times.len() - 1]);
         println!("{name}: {middle:.1?} ({first:.1?} to {last:.1?})");
     }
-    let _ = cluster.delete(&named(&POD, "several"), None, Propagation::Background, soon()).await;
+}
+
+/// A session whose pod goes away ends, at once and with words.
+async fn going(cluster: &Cluster) {
+    let pod = named(&POD, "several");
+    let mut session = Session::open(cluster, &pod, MASTER, None, soon()).await.unwrap();
+    cluster.delete(&pod, None, Propagation::Background, soon()).await.unwrap();
+    let began = Instant::now();
+    // Answered until the pod has gone: blocks until Redis, or the connection, ends.
+    let blocked = Command::new(["BLPOP", "nothing", "0"]);
+    let error = session.send(&blocked, soon()).await.unwrap_err();
+    println!("after {} ms: {error}", began.elapsed().as_millis());
+    assert!(matches!(error, TalkError::Broken { .. }) && error.may_pass(), "{error:?}");
+    assert!(matches!(session.ping(soon()).await.unwrap_err(), TalkError::Broken { .. }));
+    gone(cluster, &pod).await;
+    let error = Session::open(cluster, &pod, MASTER, None, soon()).await.unwrap_err();
+    assert!(
+        matches!(&error, TalkError::Cluster(inside) if matches!(inside.cause, Cause::NotFound)),
+        "{error:?}"
+    );
 }
