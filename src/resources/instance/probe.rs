@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::password;
 use super::session::{Refusal, TalkError};
 use crate::kubernetes::{Cluster, ExecOptions, ObjectRef};
 use crate::redis::talk::{self, Address, ClusterInfo, Command, Replication, Reply, Unexpected};
@@ -38,9 +39,9 @@ pub struct Vantage<'a> {
 /// What to find out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Question<'a> {
-    /// Whether a master answers that takes writes: this key is written, read and deleted.
+    /// Whether a master answers that takes writes: a key is written, read and deleted.
     Writable {
-        /// Without blanks or quotes. It should be nobody's.
+        /// How the key begins, without blanks or quotes. Something random is added: several probes may be under way.
         key: &'a str,
     },
     /// Where a sentinel says that the master of this group is.
@@ -119,6 +120,14 @@ pub async fn probe_through_service(
     question: Question<'_>,
     deadline: Instant,
 ) -> Result<Answer, TalkError> {
+    let unique;
+    let question = match question {
+        Question::Writable { key } => {
+            unique = format!("{key}:{}", password::random(12));
+            Question::Writable { key: &unique }
+        }
+        other => other,
+    };
     let commands = question.commands();
     let lines: Vec<String> = commands.iter().map(Command::to_string).collect();
     let (port, seconds) = (port.to_string(), LONGEST.as_secs().to_string());
@@ -181,6 +190,11 @@ impl Answers<'_> {
     /// The next answer; an error of Redis is one.
     fn next(&mut self) -> Result<Result<Reply, Refusal>, TalkError> {
         let Some(command) = self.commands.next() else { return Ok(Ok(Reply::Null)) };
+        let broken =
+            |why| Err(TalkError::Broken { place: self.place.to_owned(), command: command.to_string(), why });
+        if self.rest.is_empty() {
+            return broken(why(self.stderr));
+        }
         let (line, rest) = self.rest.split_once('\n').unwrap_or((self.rest, ""));
         match talk::csv_line(line.trim_end()) {
             Some(Reply::Error(message)) => {
@@ -191,11 +205,7 @@ impl Answers<'_> {
                 self.rest = rest;
                 Ok(Ok(reply))
             }
-            None => Err(TalkError::Broken {
-                place: self.place.to_owned(),
-                command: command.to_string(),
-                why: why(self.stderr),
-            }),
+            None => broken("redis-cli printed something else than an answer".to_owned()),
         }
     }
 
@@ -245,6 +255,8 @@ mod tests {
 
     #[test]
     fn a_master_and_a_replica() {
+        let lonely = answer(WRITABLE, "\"PONG\"\n\"master\",0,\n\"OK\"\n\"k\"\n1\n", "");
+        assert!(matches!(lonely, Ok(Answer::Writable(written)) if written.is_writable()));
         let found = answer(
             WRITABLE,
             "\"PONG\"\n\"master\",494,\"10.0.0.1\",\"6379\",\"107\"\n\"OK\"\n\"k\"\n1\n",
