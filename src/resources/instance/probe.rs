@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::password;
 use super::session::{Refusal, TalkError};
 use crate::kubernetes::{Cluster, ExecOptions, ObjectRef};
-use crate::redis::talk::{self, Address, ClusterInfo, Command, Reply, Unexpected};
+use crate::redis::talk::{self, Address, ClusterInfo, Command, Replication, Reply, Unexpected};
 
 /// Feeds the commands to one redis-cli, so that all go to the same server. `--csv`: one line for each reply.
 ///
@@ -51,6 +51,8 @@ pub enum Question<'a> {
     },
     /// What a node says of its cluster.
     ClusterState,
+    /// Whom a replica follows, or who follows a master.
+    Replication,
 }
 
 /// What was found out.
@@ -62,6 +64,8 @@ pub enum Answer {
     MasterOf(Option<Address>),
     /// To [`Question::ClusterState`].
     ClusterState(ClusterInfo),
+    /// To [`Question::Replication`].
+    Replication(Replication),
 }
 
 /// How writing went.
@@ -97,6 +101,7 @@ impl Question<'_> {
                 commands.push(ask(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", group]));
             }
             Question::ClusterState => commands.push(ask(&["CLUSTER", "INFO"])),
+            Question::Replication => commands.push(ask(&["INFO", "replication"])),
         }
         commands
     }
@@ -165,12 +170,10 @@ fn read(
             talk::master_address(&answers.accepted()?).map(Answer::MasterOf).map_err(unexpected)
         }
         Question::ClusterState => {
-            // redis-cli prints this one as it is, over many lines.
-            let reply = match answers.rest.starts_with("ERROR,") {
-                true => answers.accepted()?,
-                false => Reply::Bytes(answers.rest.as_bytes().to_vec()),
-            };
-            talk::cluster_info(&reply).map(Answer::ClusterState).map_err(unexpected)
+            talk::cluster_info(&answers.as_it_is()?).map(Answer::ClusterState).map_err(unexpected)
+        }
+        Question::Replication => {
+            talk::replication(&answers.as_it_is()?).map(Answer::Replication).map_err(unexpected)
         }
     }
 }
@@ -203,6 +206,14 @@ impl Answers<'_> {
                 Ok(Ok(reply))
             }
             None => broken("redis-cli printed something else than an answer".to_owned()),
+        }
+    }
+
+    /// The rest: redis-cli prints some answers as they are, over many lines.
+    fn as_it_is(&mut self) -> Result<Reply, TalkError> {
+        match self.rest.starts_with("ERROR,") {
+            true => self.accepted(),
+            false => Ok(Reply::Bytes(self.rest.as_bytes().to_vec())),
         }
     }
 
