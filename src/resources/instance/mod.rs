@@ -21,6 +21,7 @@ mod rollout;
 pub mod session;
 mod settle;
 mod state;
+mod talk_error;
 mod validate;
 
 use std::sync::{Arc, LazyLock};

@@ -1,7 +1,7 @@
 //! A conversation with one Redis or Sentinel inside its pod, over a port forwarded by the API server.
 //!
 //! `forward → AUTH, PING → command → reply → command → …`, one at a time or several in one pipeline. What is said
-//! and what is understood is `redis::talk`; here it is carried, and never for longer than [`LONGEST`].
+//! and what is understood is `redis::talk`; here it is carried, and no answer is waited for longer than ten seconds.
 //!
 //! A session that failed, timed out or was cancelled in the middle of a command is over: what would be read next
 //! might be the answer to something else. Each further command says so.
@@ -14,6 +14,7 @@ use secrecy::zeroize::Zeroize as _;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::{Instant, timeout_at};
 
+pub use super::talk_error::{Refusal, TalkError};
 use crate::kubernetes::{self, Cluster, ObjectRef};
 use crate::redis::talk::{
     self, Address, ClusterInfo, Command, Malformed, Master, Node, Peer, Persistence, Quorum, Replica,
@@ -23,112 +24,6 @@ use crate::redis::talk::{
 /// Longest wait for the answer to one command or pipeline: none that we send takes Redis more than milliseconds, and
 /// the API server notices a dead node only after half a minute.
 const LONGEST: Duration = Duration::from_secs(10);
-
-/// What Redis says when it does not do what it was told, such as `READONLY You can't write against a read only
-/// replica.`; without secrets.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Refusal(String);
-
-impl Refusal {
-    pub(super) fn new(command: &Command, message: &str) -> Refusal {
-        Refusal(command.redact(message))
-    }
-
-    /// Its first word, such as `READONLY`, `LOADING`, `NOAUTH` or `ERR`.
-    pub fn code(&self) -> &str {
-        self.0.split(' ').next().unwrap_or_default()
-    }
-
-    /// Whether it is about who we are: no password, a wrong one, or one that does not give this right.
-    pub fn is_about_rights(&self) -> bool {
-        matches!(self.code(), "NOAUTH" | "WRONGPASS" | "NOPERM")
-            || self.0.starts_with("ERR AUTH <password> called without any password configured")
-    }
-
-    /// Whether it is still reading its data from disk.
-    pub fn is_loading(&self) -> bool {
-        self.code() == "LOADING"
-    }
-}
-
-/// Why a conversation failed.
-#[derive(Debug, thiserror::Error)]
-pub enum TalkError {
-    /// The way there: rights, the pod, the port ([`kubernetes::Cause::PortClosed`]), the API server.
-    #[error(transparent)]
-    Cluster(#[from] kubernetes::Error),
-    /// Redis has answered, with an error.
-    #[error("{place} refused {command}: {refusal}")]
-    Refused {
-        /// Who.
-        place: String,
-        /// What it was told; without secrets.
-        command: String,
-        /// Its words.
-        refusal: Refusal,
-    },
-    /// Redis has answered something that the command is not known to answer.
-    #[error("{place} cannot be understood: {unexpected}")]
-    Unexpected {
-        /// Who.
-        place: String,
-        /// What is wrong.
-        #[source]
-        unexpected: Unexpected,
-    },
-    /// What answers is not Redis.
-    #[error("{place} cannot be understood: {malformed}")]
-    Malformed {
-        /// Who.
-        place: String,
-        /// What is wrong.
-        #[source]
-        malformed: Malformed,
-    },
-    /// The connection ended, or was given up before.
-    #[error("the connection to {place} broke at {command}: {why}")]
-    Broken {
-        /// With whom.
-        place: String,
-        /// What was being said; without secrets.
-        command: String,
-        /// Why.
-        why: String,
-    },
-    /// No answer in time.
-    #[error("{place} did not answer {command} within {} s", after.as_secs_f32())]
-    Slow {
-        /// Who.
-        place: String,
-        /// What it was told; without secrets.
-        command: String,
-        /// How long was waited.
-        after: Duration,
-    },
-}
-
-impl TalkError {
-    /// What Redis said, if it has answered with an error.
-    pub fn refusal(&self) -> Option<&Refusal> {
-        match self {
-            TalkError::Refused { refusal, .. } => Some(refusal),
-            _ => None,
-        }
-    }
-
-    /// Whether the same may succeed later without anybody's help: Redis or its pod is starting, or the network ails.
-    pub fn may_pass(&self) -> bool {
-        match self {
-            TalkError::Cluster(error) => error.cause.may_pass(),
-            TalkError::Refused { refusal, .. } => {
-                matches!(refusal.code(), "LOADING" | "MASTERDOWN" | "BUSY" | "TRYAGAIN" | "CLUSTERDOWN")
-            }
-            TalkError::Broken { .. } | TalkError::Slow { .. } => true,
-            TalkError::Unexpected { .. } | TalkError::Malformed { .. } => false,
-        }
-    }
-}
 
 /// What carries a session.
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
