@@ -17,6 +17,8 @@ pub struct LogOptions<'a> {
     pub previous: bool,
     /// How many lines from the end.
     pub tail_lines: Option<i64>,
+    /// Only what was said within so many seconds.
+    pub since_seconds: Option<i64>,
     /// At most this many bytes, from the beginning of those lines.
     pub limit_bytes: Option<i64>,
 }
@@ -36,6 +38,7 @@ impl Cluster {
             container: options.container.map(str::to_owned),
             previous: options.previous,
             tail_lines: options.tail_lines,
+            since_seconds: options.since_seconds,
             limit_bytes: options.limit_bytes,
             ..LogParams::default()
         };

@@ -186,6 +186,17 @@ pub fn operator(deployments: Option<&[Json]>, namespace: &str) -> String {
     }
 }
 
+/// Where the pods of the operator are: namespace and selector.
+pub fn operators(deployments: &[Json]) -> Vec<(String, String)> {
+    let place = |deployment: &Json| {
+        let labels = at(deployment, &["spec", "selector", "matchLabels"]).as_object()?;
+        let selector: Vec<String> =
+            labels.iter().filter_map(|(key, value)| Some(format!("{key}={}", value.as_str()?))).collect();
+        Some((text(deployment, &["metadata", "namespace"])?.to_owned(), selector.join(",")))
+    };
+    deployments.iter().filter(|deployment| is_operator(deployment)).filter_map(place).collect()
+}
+
 fn is_operator(deployment: &Json) -> bool {
     containers(deployment).iter().any(|container| {
         text(container, &["image"]).is_some_and(|image| {

@@ -1,7 +1,8 @@
 //! What a running Redis is and needs: pure functions, no Terraform words, no cluster access, no `async`.
 //!
 //! `topology` says what an instance is made of, `names` and `version` say what things are called, `config` renders
-//! redis.conf, `quantity` compares sizes, `object` reads Kubernetes objects. `next` decides what to do now; `ready`,
+//! redis.conf, `quantity` compares sizes, `object` reads Kubernetes objects. `next` decides what to do now, `rollout` how a
+//! replicated set is rolled; `ready`,
 //! `reach` and `diagnose` judge what is observed, `hazards` what is wanted. `talk` is the language of Redis and Sentinel.
 
 pub mod config;
@@ -16,6 +17,7 @@ pub mod opstree;
 pub mod quantity;
 pub mod reach;
 pub mod ready;
+pub mod rollout;
 pub mod talk;
 pub mod topology;
 pub mod version;

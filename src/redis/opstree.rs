@@ -91,6 +91,12 @@ const NODE_SELECTORS: [&[&str]; 3] = [
 /// counts as a whole: an entry that somebody added keeps pods off our nodes.
 pub fn differences(wanted: &Json, found: &Json) -> Vec<Difference> {
     let mut all = object::differences(wanted, found);
+    // What a StatefulSet does without being told.
+    all.retain(|difference| {
+        !(difference.path == "spec.kubernetesConfig.updateStrategy.type"
+            && difference.found.is_null()
+            && difference.wanted == "RollingUpdate")
+    });
     for selector in NODE_SELECTORS {
         let (ours, theirs) = (at(wanted, selector).as_object(), at(found, selector).as_object());
         let (Some(ours), Some(theirs)) = (ours, theirs) else { continue };

@@ -88,7 +88,7 @@ fn part_ready(part: Part, custom_resource: &Json, running: &Running) -> Result<(
 /// The Services carry the hash of the spec that the operator read last, and it writes them after the
 /// StatefulSet (a RedisSentinel's before it, so its StatefulSet must be looked at, too): the same hash on the Service
 /// proves that the StatefulSet is of this spec.
-fn seen_by_operator(part: Part, custom_resource: &Json, running: &Running) -> Result<(), Waiting> {
+pub fn seen_by_operator(part: Part, custom_resource: &Json, running: &Running) -> Result<(), Waiting> {
     let wanted = annotation(custom_resource, annotation::SPEC_HASH);
     let app = part.name(name(custom_resource));
     let service = running.services.iter().find(|service| name(service) == app);

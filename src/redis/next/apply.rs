@@ -3,7 +3,9 @@
 
 use serde_json::Value as Json;
 
-use super::{Cause, Companion, CompanionKind, Desired, Next, Observed, Obstacle, Step, Waiting, wait};
+use super::{
+    Cause, Companion, CompanionKind, Desired, Next, Observed, Obstacle, Step, Waiting, guarded, wait,
+};
 use crate::redis::names::annotation;
 use crate::redis::object::{self, differences, text};
 use crate::redis::opstree::{self, Kind};
@@ -11,7 +13,7 @@ use crate::redis::ready;
 
 /// What apply is to do now.
 pub fn next(desired: &Desired, observed: &Observed) -> Next {
-    let steps = [obstacle, companions, custom_resources, readiness, tidy];
+    let steps = [obstacle, companions, guarded::rolling, custom_resources, readiness, tidy];
     steps.iter().find_map(|step| step(desired, observed)).unwrap_or(Next::Done)
 }
 
@@ -54,7 +56,7 @@ fn custom_resource(kind: Kind, desired: &Desired, observed: &Observed) -> Option
         {
             wait(Cause::Terminating, left)
         } else {
-            Next::Do(Step::ApplyCustomResource { kind, uid: None, differences: Vec::new() })
+            Next::Do(Step::ApplyCustomResource { kind, uid: None, differences: Vec::new(), guarded: false })
         });
     };
     if object::is_terminating(found) {
@@ -63,7 +65,7 @@ fn custom_resource(kind: Kind, desired: &Desired, observed: &Observed) -> Option
     let differences = opstree::differences(desired.custom_resource(kind), found);
     (!differences.is_empty()).then(|| {
         let uid = uid(found);
-        Next::Do(Step::ApplyCustomResource { kind, uid, differences })
+        Next::Do(Step::ApplyCustomResource { kind, uid, differences, guarded: false })
     })
 }
 
@@ -123,7 +125,7 @@ fn is_wanted(desired: &Desired, companion: &Companion) -> bool {
     }
 }
 
-fn uid(object: &Json) -> Option<String> {
+pub(super) fn uid(object: &Json) -> Option<String> {
     text(object, &["metadata", "uid"]).map(str::to_owned)
 }
 
@@ -143,6 +145,7 @@ mod tests {
             name: "cache".to_owned(),
             namespace: "redis".to_owned(),
             custom_resources: custom_resources(topology),
+            guarded: Vec::new(),
             companions: vec![Rendered {
                 kind: CompanionKind::ConfigMap,
                 object: json!({ "metadata": { "name": "cache-config-1" }, "data": { "a": "b" } }),
@@ -183,6 +186,9 @@ mod tests {
                 Step::DeleteCompanion(gone) => observed.companions.retain(|companion| companion != gone),
                 Step::CreateNamespace
                 | Step::Nudge(_)
+                | Step::Talk
+                | Step::Roll(_)
+                | Step::Unpause(_)
                 | Step::DeletePod { .. }
                 | Step::HandOver { .. }
                 | Step::DeleteClaim { .. }
@@ -197,7 +203,7 @@ mod tests {
     }
 
     fn written(kind: Kind) -> Step {
-        Step::ApplyCustomResource { kind, uid: None, differences: Vec::new() }
+        Step::ApplyCustomResource { kind, uid: None, differences: Vec::new(), guarded: false }
     }
 
     #[test]
@@ -230,7 +236,8 @@ mod tests {
         live["metadata"]["uid"] = json!("u");
         live["spec"]["clusterSize"] = json!(5);
         observed.set_custom_resource(Kind::RedisSentinel, Some(live));
-        let Next::Do(Step::ApplyCustomResource { kind, uid, differences }) = next(&desired, &observed) else {
+        let Next::Do(Step::ApplyCustomResource { kind, uid, differences, .. }) = next(&desired, &observed)
+        else {
             panic!("expected a write")
         };
         assert_eq!(kind, Kind::RedisSentinel);

@@ -3,6 +3,7 @@
 
 mod apply;
 mod delete;
+mod guarded;
 
 pub use apply::next;
 pub use delete::next_delete;
@@ -11,6 +12,7 @@ use serde_json::Value as Json;
 use super::object::{self, Difference};
 use super::opstree::Kind;
 use super::ready::Running;
+use super::rollout::{Move, Set};
 use super::topology::Topology;
 
 /// What is wanted, rendered.
@@ -24,6 +26,8 @@ pub struct Desired {
     pub namespace: String,
     /// The custom resources, without the mark of an unfinished run; that of the data first.
     pub custom_resources: Vec<Json>,
+    /// The same with pods that only we replace, for a guarded rollout; empty where the operator is to roll.
+    pub guarded: Vec<Json>,
     /// Objects of ours that the custom resources need or complete; not the Secret, which is written only once.
     pub companions: Vec<Rendered>,
     /// The Secret that we keep, by name; `None` where the user keeps one, or there is no password.
@@ -45,6 +49,11 @@ impl Desired {
     /// The custom resource of that kind; null where the instance has none.
     pub fn custom_resource(&self, kind: Kind) -> &Json {
         of_kind(&self.custom_resources, kind).unwrap_or(&Json::Null)
+    }
+
+    /// The custom resource of that kind while a guarded rollout goes on.
+    pub fn guarded(&self, kind: Kind) -> Option<&Json> {
+        of_kind(&self.guarded, kind)
     }
 
     /// The companion of that kind.
@@ -86,6 +95,8 @@ pub struct Observed {
     pub running: Option<Running>,
     /// Whether what should be reachable is; `None` while it has not been asked. `Err` says what is not.
     pub reached: Option<Result<(), String>>,
+    /// What Redis and the sentinels say, while the set is being rolled; `None` while they have not been asked.
+    pub set: Option<Set>,
 }
 
 impl Observed {
@@ -208,6 +219,10 @@ pub enum Cause {
     Assembling,
     /// A Service does not lead to what it should.
     Unreachable,
+    /// A pod of a guarded rollout is not well yet.
+    Rolling,
+    /// What a guarded rollout finds cannot be mended without asking.
+    Ambiguous,
     /// An older object of that name is still being deleted.
     Terminating,
     /// The operator has not taken its finalizer away.
@@ -235,11 +250,19 @@ pub enum Step {
         uid: Option<String>,
         /// What is to change, for the log.
         differences: Vec<Difference>,
+        /// Whether to write it so that only we replace pods.
+        guarded: bool,
     },
     /// Begin to watch what runs.
     Watch,
     /// Have the operator look again, which it does at every write of a custom resource.
     Nudge(String),
+    /// Ask Redis and the sentinels how they are.
+    Talk,
+    /// A move of a guarded rollout.
+    Roll(Move),
+    /// Let the operator look after a custom resource again.
+    Unpause(Kind),
     /// Ask every endpoint from within the cluster whether it is what it should be.
     Reach,
     /// Delete a pod of an older revision that does not become Ready: the StatefulSet controller waits for it for
@@ -293,6 +316,15 @@ impl Step {
             Step::ApplyCustomResource { .. } => "write the custom resource",
             Step::Watch => "watch",
             Step::Nudge(_) => "have the operator look again",
+            Step::Talk => "ask Redis and the sentinels",
+            Step::Roll(Move::Pause) => "keep the operator off",
+            Step::Roll(Move::Delete { .. }) => "have a pod replaced",
+            Step::Roll(Move::Follow { .. }) => "make a pod follow the master",
+            Step::Roll(Move::Promote { .. }) => "promote a replica",
+            Step::Roll(Move::Label { .. }) => "label a pod",
+            Step::Roll(Move::Watch { .. }) => "have a sentinel watch the master",
+            Step::Roll(Move::HandOver { .. }) => "let the master hand over",
+            Step::Unpause(_) => "let the operator look after it again",
             Step::Reach => "ask the endpoints",
             Step::DeletePod { .. } => "delete the broken pod of an older revision",
             Step::DeleteCompanion(_) => "delete what is no longer wanted",

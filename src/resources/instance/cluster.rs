@@ -25,6 +25,7 @@ resources! {
     CLAIM = "" / "v1" "PersistentVolumeClaim" "persistentvolumeclaims" true;
     NAMESPACE = "" / "v1" "Namespace" "namespaces" false;
     EVENT = "" / "v1" "Event" "events" true;
+    ENDPOINT_SLICE = "discovery.k8s.io" / "v1" "EndpointSlice" "endpointslices" true;
     STATEFUL_SET = "apps" / "v1" "StatefulSet" "statefulsets" true;
     DEPLOYMENT = "apps" / "v1" "Deployment" "deployments" true;
     DEFINITION = "apiextensions.k8s.io" / "v1" "CustomResourceDefinition" "customresourcedefinitions" false;

@@ -23,7 +23,9 @@ const LOG_LINES: i64 = 12;
 pub fn patience(cause: Cause) -> Option<Duration> {
     const MINUTE: Duration = Duration::from_secs(60);
     match cause {
-        Cause::ImageName | Cause::Deleted | Cause::ChangedBack | Cause::SkipReconcile => Some(Duration::ZERO),
+        Cause::Ambiguous | Cause::ImageName | Cause::Deleted | Cause::ChangedBack | Cause::SkipReconcile => {
+            Some(Duration::ZERO)
+        }
         Cause::Image => Some(MINUTE),
         Cause::NamespaceMissing | Cause::KindMissing | Cause::Reference => Some(2 * MINUTE),
         Cause::OperatorAbsent | Cause::OperatorBehind | Cause::Unschedulable | Cause::Claim => {
@@ -35,6 +37,7 @@ pub fn patience(cause: Cause) -> Option<Duration> {
         | Cause::Roles
         | Cause::Assembling
         | Cause::Unreachable
+        | Cause::Rolling
         | Cause::Terminating
         | Cause::Finalizer => None,
     }
@@ -151,6 +154,7 @@ async fn crash_log(
             previous,
             tail_lines: Some(LOG_LINES),
             limit_bytes: Some(8192),
+            ..LogOptions::default()
         };
         match cluster.logs(&pod, options, deadline).await {
             Ok(log) if !log.trim().is_empty() => return Some(log),
@@ -210,6 +214,15 @@ fn remedy(waiting: &Waiting, addresses: &Addresses) -> String {
         Cause::Roles => format!(
             "The operator looks every 30 s who is master. See `kubectl -n {namespace} get pods -L redis-role` and the \
              operator's log; a pod that it cannot log in to keeps it from going on."
+        ),
+        Cause::Rolling => format!(
+            "The other pods serve, and the operator looks after the set again. Mend what keeps the pod from being well (`kubectl \
+             -n {namespace} describe pod` and its log), then apply again: the rollout goes on from there."
+        ),
+        Cause::Ambiguous => format!(
+            "Nothing was changed for that. See what each pod holds (`kubectl -n {namespace} exec POD -- redis-cli info \
+             keyspace`, with `info replication` for its history), decide which data must stay, and make the others follow it \
+             with `replicaof`. Then apply again."
         ),
         Cause::Unreachable => format!(
             "It was asked from a pod of the instance. Check that a NetworkPolicy does not keep its pods from each other, \

@@ -10,7 +10,7 @@ use crate::redis::opstree::Kind;
 use crate::redis::topology::{Part, Topology};
 use crate::resources::blocks::{
     Amounts, AntiAffinity, Disruption, Image, Persistence, Probe, RollingUpdate, SecurityContext,
-    SentinelDisruption, Service, ServiceType, Spread, Toleration, UpdateStrategy,
+    SentinelDisruption, Service, ServiceType, Spread, Toleration, UpdateStrategy, UpdateType,
 };
 
 /// `kubernetesConfig`, which every kind has.
@@ -231,14 +231,14 @@ pub fn update_strategy(strategy: &UpdateStrategy) -> Json {
         r#type,
         rolling_update,
     } = strategy;
-    if r#type.is_none() && rolling_update.is_none() {
-        return Json::Null;
-    }
     let rolling = rolling_update.as_ref().map(|rolling| {
         let RollingUpdate { max_unavailable, partition } = rolling;
         json!({ "maxUnavailable": max_unavailable, "partition": partition })
     });
-    json!({ "type": r#type.map(crate::resources::blocks::UpdateType::word), "rollingUpdate": rolling })
+    // Said even where it is the default: to take `OnDelete` away again would leave a null, which the kind's definition
+    // refuses, since the operator owns the empty object around it.
+    let r#type = r#type.unwrap_or(UpdateType::RollingUpdate);
+    json!({ "type": r#type.word(), "rollingUpdate": rolling })
 }
 
 /// The annotations of the Service that is reached from outside; those of the configuration win.

@@ -33,11 +33,17 @@ pub const PASSWORD_KEY: &str = "password";
 pub fn build(instance: &Instance, creating: bool, wait: bool) -> Desired {
     let topology = instance.topology();
     let config_map = config_map(instance);
-    let custom_resources = topology
+    let custom_resources: Vec<Json> = topology
         .kinds()
         .iter()
         .map(|kind| custom_resource(instance, *kind, object::name(&config_map)))
         .collect();
+    let replicated = matches!(topology, Topology::Replication | Topology::Sentinel);
+    let guarded = if instance.update_strategy.guarded && replicated && wait && !creating {
+        custom_resources.iter().map(rolled_by_us).collect()
+    } else {
+        Vec::new()
+    };
     let mut companions = vec![Rendered { kind: CompanionKind::ConfigMap, object: config_map }];
     companions
         .extend(external_service(instance).map(|object| Rendered { kind: CompanionKind::Service, object }));
@@ -47,6 +53,7 @@ pub fn build(instance: &Instance, creating: bool, wait: bool) -> Desired {
         name: instance.name.0.clone(),
         namespace: instance.namespace.0.clone(),
         custom_resources,
+        guarded,
         companions,
         secret: ours.map(|secret| secret.name.clone()),
         creating,
@@ -78,6 +85,17 @@ fn custom_resource(instance: &Instance, kind: Kind, config_map: &str) -> Json {
         "metadata": { "name": name.0, "namespace": namespace.0, "labels": labels, "annotations": marks },
         "spec": spec,
     })
+}
+
+/// The custom resource while we replace its pods: nobody else does. Its hash is another one, so that the operator can be
+/// seen to have taken it over.
+fn rolled_by_us(custom_resource: &Json) -> Json {
+    let mut guarded = custom_resource.clone();
+    guarded["spec"]["kubernetesConfig"]["updateStrategy"] =
+        json!({ "type": "OnDelete", "rollingUpdate": null });
+    let hash = object::annotation(custom_resource, annotation::SPEC_HASH).unwrap_or_default();
+    guarded["metadata"]["annotations"][annotation::SPEC_HASH] = json!(format!("{hash}-guarded"));
+    guarded
 }
 
 /// Metadata of an object of ours that the operator does not make.

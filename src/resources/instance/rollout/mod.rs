@@ -1,6 +1,9 @@
 //! The loop of create and update: look, decide, act, wait; and at the end, say what came of it.
 
+mod moves;
+mod quiet;
 mod steps;
+mod talk;
 mod wait;
 
 use std::collections::BTreeMap;
@@ -49,6 +52,8 @@ pub struct Rollout<'a> {
     watched: Option<Watched>,
     /// The custom resources as the watch had them when we wrote them: until the watch shows another, ours is newer.
     outdated: BTreeMap<Kind, String>,
+    /// Connections to the pods, while they are rolled.
+    talks: talk::Talks,
     /// Companions that this run made, to be taken back if the custom resource cannot be made.
     made: Vec<ObjectRef>,
     /// Whether this run has written the custom resource.
@@ -102,6 +107,7 @@ impl<'a> Rollout<'a> {
             observed: Observed { custom_resources: existing, ..Observed::default() },
             watched: None,
             outdated: BTreeMap::new(),
+            talks: talk::Talks::default(),
             made: Vec::new(),
             wrote: false,
             served: false,
@@ -175,7 +181,13 @@ impl<'a> Rollout<'a> {
             let why = undone(&step);
             return Err(Failure::Wait(Waiting { cause: Cause::ChangedBack, why }, Ended::GivenUp));
         }
-        tracing::info!(instance = %self.instance.id, step = step.name(), "doing");
+        match step {
+            // Looks, not deeds, and many of them.
+            Step::Talk | Step::Reach => {
+                tracing::debug!(instance = %self.instance.id, step = step.name(), "doing")
+            }
+            _ => tracing::info!(instance = %self.instance.id, step = step.name(), "doing"),
+        }
         match self.carry_out(&step).await {
             Ok(()) => {
                 self.last_step = Some(step);
@@ -193,12 +205,23 @@ impl<'a> Rollout<'a> {
                 self.observed.obstacle = Some(Obstacle::KindMissing(kind));
                 Ok(())
             }
+            // Without the rights for it, the operator rolls the pods.
+            Err(Failure::Refused(error))
+                if matches!(error.cause, Refusal::Forbidden { .. })
+                    && matches!(step, Step::Talk | Step::Roll(_)) =>
+            {
+                self.record.warn(not_guarded(&self.instance.id, &error));
+                self.let_go().await;
+                self.desired.guarded.clear();
+                Ok(())
+            }
             Err(failure) => Err(failure),
         }
     }
 
     /// What core and the user are told of a run that did not end well.
     async fn fail(mut self, failure: Failure) -> Result<(), Problems> {
+        self.let_go().await;
         let (problem, why) = match &failure {
             Failure::Refused(error) => (refused(error), format!("the attempt to {}", error.attempt)),
             Failure::Problem(problem) => (problem.clone(), problem.summary.clone()),
@@ -244,6 +267,17 @@ impl<'a> Rollout<'a> {
         self.instance.objects = objects(&self.desired);
         self.record.save(&self.instance, &self.instance.identity());
     }
+}
+
+fn not_guarded(id: &str, error: &kubernetes::Error) -> Diagnostic {
+    Diagnostic::warning(
+        format!("{id} was not rolled by the provider"),
+        format!(
+            "The operator restarts the pods then, and writes may fail for half a minute: {error}.\n\nA guarded rollout needs \
+             the rights to create pods/portforward, to get Secrets, to delete and patch pods, and in the operator's \
+             namespace to list Deployments and pods and to get pods/log."
+        ),
+    )
 }
 
 /// A load balancer gets its address long after Redis serves; it is not waited for.

@@ -71,8 +71,8 @@ impl Rollout<'_> {
             Step::CreateNamespace => self.create_namespace().await?,
             Step::CreateSecret(name) => self.create_secret(name).await?,
             Step::ApplyCompanion(kind) => self.apply_companion(*kind).await?,
-            Step::ApplyCustomResource { kind, uid, .. } => {
-                self.apply_custom_resource(*kind, uid.as_deref()).await?;
+            Step::ApplyCustomResource { kind, uid, guarded, .. } => {
+                self.apply_custom_resource(*kind, uid.as_deref(), *guarded).await?;
                 self.wrote = true;
                 self.instance.status = not_ready("Progressing", "waiting until Redis serves");
                 self.instance.repairs =
@@ -80,6 +80,12 @@ impl Rollout<'_> {
                 self.save();
             }
             Step::Watch => self.begin_to_watch().await?,
+            Step::Talk => self.talk().await?,
+            Step::Roll(todo) => {
+                self.make(todo).await?;
+                self.observed.set = None;
+            }
+            Step::Unpause(kind) => self.unpause(*kind).await?,
             Step::Nudge(news) => self.nudge(news).await?,
             Step::Reach => self.reach().await?,
             Step::DeletePod { name, uid } => {
@@ -176,8 +182,10 @@ impl Rollout<'_> {
         &mut self,
         kind: Kind,
         uid: Option<&str>,
+        guarded: bool,
     ) -> Result<(), kubernetes::Error> {
-        let desired = self.desired.custom_resource(kind).clone();
+        let plain = self.desired.custom_resource(kind);
+        let desired = self.desired.guarded(kind).filter(|_| guarded).unwrap_or(plain).clone();
         let mut body = without_nulls(&desired);
         let unfinished = match self.operation {
             Operation::Create => Some("creating"),
@@ -199,7 +207,7 @@ impl Rollout<'_> {
     }
 
     /// What the watch shows now is older than what is about to be written.
-    fn outdate(&mut self, kind: Kind) {
+    pub(super) fn outdate(&mut self, kind: Kind) {
         let address = self.addresses.custom_resource(kind);
         let shown = self.watched.as_ref().and_then(|watched| watched.get(&address));
         match shown.and_then(version) {

@@ -22,6 +22,9 @@ const OBSTACLE_PAUSE: Duration = Duration::from_millis(500);
 /// Pause before endpoints are asked again: kube-proxy takes up to a second to follow.
 const ASKING_PAUSE: Duration = Duration::from_millis(250);
 
+/// Pause before Redis and the sentinels are asked again: a restarted pod must be told whom to follow at once.
+const TALKING_PAUSE: Duration = Duration::from_millis(100);
+
 impl Rollout<'_> {
     pub(super) async fn begin_to_watch(&mut self) -> Result<(), kubernetes::Error> {
         let mut watched = self.addresses.watch(self.cluster);
@@ -57,7 +60,11 @@ impl Rollout<'_> {
             }
             return Ok(());
         }
-        let wake = if waiting.cause == Cause::Unreachable { wake.min(now + ASKING_PAUSE) } else { wake };
+        let wake = match waiting.cause {
+            Cause::Unreachable => wake.min(now + ASKING_PAUSE),
+            Cause::Rolling => wake.min(now + TALKING_PAUSE),
+            _ => wake,
+        };
         if self.watched.is_none() {
             // An older object of this name is still going.
             self.begin_to_watch().await?;
@@ -120,6 +127,7 @@ impl Rollout<'_> {
     /// Takes over what the watch shows now.
     pub(super) fn take_news(&mut self) {
         self.observed.reached = None;
+        self.observed.set = None;
         let Some(watched) = &self.watched else { return };
         if !watched.is_whole() {
             return;

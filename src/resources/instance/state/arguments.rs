@@ -211,7 +211,9 @@ fn observe_lives(instance: &mut Instance, spec: &Json, section: &Json) {
     instance.liveness_probe = observe_probe(instance.liveness_probe.take(), at(section, &["livenessProbe"]));
     let found = at(spec, &["kubernetesConfig", "updateStrategy"]);
     let strategy = &mut instance.update_strategy;
-    if !differences(&update_strategy(strategy), found).is_empty() {
+    // While we roll the pods nobody else may; if that was cut off, `repairs` says so.
+    let ours = strategy.guarded && text(found, &["type"]) == Some("OnDelete");
+    if !ours && !differences(&update_strategy(strategy), found).is_empty() {
         let word = text(found, &["type"]).map(Value::from);
         strategy.r#type = word.and_then(|word| UpdateType::parse(&word).ok());
         let rolling = at(found, &["rollingUpdate"]);

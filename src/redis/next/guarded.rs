@@ -1,0 +1,174 @@
+//! The guarded rollout's place in an apply. The custom resources are written so that no pod restarts by itself; once the
+//! operator has taken that over, `rollout` replaces the pods; then they are written as they are to stay.
+//!
+//! Where an earlier run was cut off is told by the custom resources alone: as each is to stay, as it is while pods are
+//! rolled, or neither.
+
+use serde_json::Value as Json;
+
+use super::apply::uid;
+use super::{Cause, Desired, Next, Observed, Step, Waiting, wait};
+use crate::redis::names::annotation;
+use crate::redis::object::{annotation as mark, count, is_terminating, label, text};
+use crate::redis::opstree::{self, Kind};
+use crate::redis::ready::{self, Running};
+use crate::redis::rollout::{self, Decision};
+use crate::redis::topology::Part;
+
+/// What to do as long as the set is not as it is to stay; `None` where nothing is to be rolled.
+pub(super) fn rolling(desired: &Desired, observed: &Observed) -> Option<Next> {
+    if desired.guarded.is_empty() {
+        return None;
+    }
+    let data = observed.custom_resource(desired.topology.data())?;
+    if is_terminating(data) {
+        return None;
+    }
+    let kinds = || desired.topology.kinds().iter().copied();
+    if kinds().all(|kind| stays(kind, desired, observed)) {
+        return kinds()
+            .find(|kind| is_left_paused(*kind, data, observed))
+            .map(|kind| Next::Do(Step::Unpause(kind)));
+    }
+    let Some(running) = &observed.running else { return Some(Next::Do(Step::Watch)) };
+    // The sentinels' first: the operator puts them off while the data's pods are not all of one revision.
+    for kind in kinds().rev() {
+        if let Some(next) = prepare(kind, desired, observed, running) {
+            return Some(next);
+        }
+    }
+    if kinds().all(|kind| !is_rolled_by_us(kind, desired, observed) || !has_old_pods(kind, desired, running))
+        && !kinds().any(|kind| is_paused(kind, observed))
+    {
+        return finish(desired, observed, running);
+    }
+    let Some(set) = &observed.set else { return Some(Next::Do(Step::Talk)) };
+    match rollout::next(set) {
+        Decision::Done => finish(desired, observed, running),
+        Decision::Wait(why) => Some(wait(Cause::Rolling, why)),
+        Decision::Do(todo) => Some(Next::Do(Step::Roll(todo))),
+        Decision::Stuck(why) => Some(Next::Stuck(Waiting { cause: Cause::Ambiguous, why })),
+    }
+}
+
+/// Whether the custom resource is there as it is to stay.
+fn stays(kind: Kind, desired: &Desired, observed: &Observed) -> bool {
+    let found = observed.custom_resource(kind);
+    found.is_some_and(|found| opstree::differences(desired.custom_resource(kind), found).is_empty())
+}
+
+/// Whether the custom resource is there as it is while its pods are rolled.
+fn is_rolled_by_us(kind: Kind, desired: &Desired, observed: &Observed) -> bool {
+    let wanted = desired.guarded(kind);
+    let found = observed.custom_resource(kind);
+    matches!((wanted, found), (Some(wanted), Some(found)) if opstree::differences(wanted, found).is_empty())
+}
+
+fn is_paused(kind: Kind, observed: &Observed) -> bool {
+    let found = observed.custom_resource(kind);
+    found.is_some_and(|found| mark(found, kind.skip_reconcile()) == Some("true"))
+}
+
+/// Only a run of ours that was cut off leaves a pause; one without our mark is somebody's wish.
+fn is_left_paused(kind: Kind, data: &Json, observed: &Observed) -> bool {
+    mark(data, annotation::UNFINISHED).is_some() && is_paused(kind, observed)
+}
+
+/// Writes the custom resource for the rollout, and waits until the operator has taken it over.
+fn prepare(kind: Kind, desired: &Desired, observed: &Observed, running: &Running) -> Option<Next> {
+    if stays(kind, desired, observed) {
+        return None;
+    }
+    if !is_rolled_by_us(kind, desired, observed) {
+        let found = observed.custom_resource(kind);
+        if let Some(found) = found.filter(|_| is_paused(kind, observed)) {
+            // Cut off, and asked for something else since: what it was doing is not what is wanted now.
+            let ours = mark(found, annotation::UNFINISHED).is_some() || kind != desired.topology.data();
+            return ours.then_some(Next::Do(Step::Unpause(kind)));
+        }
+        let wanted = desired.guarded(kind)?;
+        let differences = found.map(|found| opstree::differences(wanted, found)).unwrap_or_default();
+        let uid = found.and_then(uid);
+        return Some(Next::Do(Step::ApplyCustomResource { kind, uid, differences, guarded: true }));
+    }
+    let Err(waiting) = taken_over(kind, desired, observed, running) else { return None };
+    if kind == Kind::RedisSentinel && !is_whole(desired, running) {
+        // The operator looks after sentinels only once the data's pods are all of one revision: those first.
+        let data_stays = stays(desired.topology.data(), desired, observed);
+        return (data_stays && !is_paused(kind, observed)).then_some(Next::Wait(waiting));
+    }
+    Some(match waiting.cause {
+        Cause::SkipReconcile => Next::Do(Step::Unpause(kind)),
+        _ => Next::Wait(waiting),
+    })
+}
+
+/// Whether the operator has acted on the custom resource as it is while its pods are rolled.
+fn taken_over(kind: Kind, desired: &Desired, observed: &Observed, running: &Running) -> Result<(), Waiting> {
+    let (Some(custom_resource), Some(part)) = (observed.custom_resource(kind), parts(kind, desired).next())
+    else {
+        return Ok(());
+    };
+    ready::seen_by_operator(part, custom_resource, running)?;
+    let app = part.name(&desired.name);
+    if running.stateful_set(&app).is_some_and(is_acted_on) {
+        return Ok(());
+    }
+    let why = format!("the StatefulSet {app} has not been acted on yet");
+    Err(Waiting { cause: Cause::OperatorBehind, why })
+}
+
+fn is_taken_over(kind: Kind, desired: &Desired, observed: &Observed, running: &Running) -> bool {
+    stays(kind, desired, observed) || taken_over(kind, desired, observed, running).is_ok()
+}
+
+fn parts(kind: Kind, desired: &Desired) -> impl Iterator<Item = Part> {
+    desired.topology.parts().iter().copied().filter(move |part| part.kind == kind)
+}
+
+fn is_acted_on(stateful_set: &Json) -> bool {
+    count(stateful_set, &["status", "observedGeneration"]) == count(stateful_set, &["metadata", "generation"])
+        && text(stateful_set, &["spec", "updateStrategy", "type"]) == Some("OnDelete")
+}
+
+/// Whether the data's pods are of one revision and Ready.
+fn is_whole(desired: &Desired, running: &Running) -> bool {
+    running.stateful_set(&desired.name).is_some_and(|stateful_set| {
+        let revision = |field| text(stateful_set, &["status", field]);
+        revision("currentRevision") == revision("updateRevision")
+            && count(stateful_set, &["status", "readyReplicas"]) == count(stateful_set, &["spec", "replicas"])
+    })
+}
+
+fn has_old_pods(kind: Kind, desired: &Desired, running: &Running) -> bool {
+    parts(kind, desired).any(|part| {
+        let app = part.name(&desired.name);
+        let revision = running.stateful_set(&app).map(|one| text(one, &["status", "updateRevision"]));
+        running.pods_of(&app).any(|pod| Some(label(pod, "controller-revision-hash")) != revision)
+    })
+}
+
+/// All pods are new: written as it is to stay, and left to the operator again. The data first; the sentinels only once the
+/// operator has taken over what they are to be, or it would roll them.
+fn finish(desired: &Desired, observed: &Observed, running: &Running) -> Option<Next> {
+    for kind in desired.topology.kinds() {
+        if *kind == Kind::RedisSentinel && !is_taken_over(*kind, desired, observed, running) {
+            return Some(match is_paused(*kind, observed) {
+                true => Next::Do(Step::Unpause(*kind)),
+                false => wait(Cause::OperatorBehind, "the operator has not acted on the sentinels yet"),
+            });
+        }
+        if !stays(*kind, desired, observed) {
+            let found = observed.custom_resource(*kind);
+            let wanted = desired.custom_resource(*kind);
+            let differences = found.map(|found| opstree::differences(wanted, found)).unwrap_or_default();
+            let uid = found.and_then(uid);
+            let step = Step::ApplyCustomResource { kind: *kind, uid, differences, guarded: false };
+            return Some(Next::Do(step));
+        }
+        if is_paused(*kind, observed) {
+            return Some(Next::Do(Step::Unpause(*kind)));
+        }
+    }
+    None
+}

@@ -1,0 +1,144 @@
+//! Keeping the operator off a set while its pods are rolled, and proving that it is.
+//!
+//! The annotation stops no reconcile that is under way, and one that goes on with what it saw before a handover would link
+//! the new master to the old one. A delay is no proof. But the operator handles one object at a time: once it logs that it
+//! has found the annotation, nothing older is under way.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::Value as Json;
+use tokio::time::{Instant, sleep};
+
+use super::super::cluster::{DEPLOYMENT, POD};
+use super::super::failure::Ended;
+use super::super::password;
+use super::{Failure, Rollout};
+use crate::kubernetes::{self, LogOptions, ObjectRef};
+use crate::redis::diagnose;
+use crate::redis::names::annotation;
+use crate::redis::next::{Cause, Waiting};
+use crate::redis::object::{annotation as mark, name, text};
+use crate::redis::opstree::Kind;
+
+/// How long the operator may take to notice: some seconds, but it handles few objects at a time.
+const NOTICING: Duration = Duration::from_secs(300);
+/// Pause between two looks at its log, which cannot be watched without following it.
+const LOOKING: Duration = Duration::from_millis(200);
+/// What was logged before we began.
+const BEFORE: i64 = 20;
+/// How long letting go may take when a run fails: its own time may be over.
+const LETTING_GO: Duration = Duration::from_secs(5);
+
+impl Rollout<'_> {
+    /// Keeps the operator off all custom resources. The sentinels' first: the other order lets it reset them once more.
+    pub(super) async fn keep_off(&mut self) -> Result<(), Failure> {
+        let operators = self.operator_pods().await?;
+        for kind in self.addresses.topology.kinds().iter().rev() {
+            let began = Instant::now();
+            let before = self.skips(&operators, *kind, BEFORE).await?;
+            // The second makes it an event even where an earlier run has left the first.
+            self.annotate(
+                *kind,
+                &[(kind.skip_reconcile(), Some("true")), (annotation::NEWS, Some(&password::random(8)))],
+            )
+            .await?;
+            loop {
+                let since = i64::try_from(began.elapsed().as_secs()).unwrap_or(0) + 2;
+                let now = self.skips(&operators, *kind, since).await?;
+                if now.difference(&before).next().is_some() {
+                    break;
+                }
+                if began.elapsed() > NOTICING || Instant::now() > self.deadline {
+                    let why =
+                        format!("the operator has not noticed that it is to leave the {} alone", kind.kind());
+                    return Err(Failure::Wait(Waiting { cause: Cause::OperatorBehind, why }, Ended::GivenUp));
+                }
+                tokio::select! {
+                    () = sleep(LOOKING) => {}
+                    () = self.call.cancelled.cancelled() => {
+                        let why = "the operator was about to be kept off".to_owned();
+                        return Err(Failure::Wait(Waiting { cause: Cause::Rolling, why }, Ended::Stopped));
+                    }
+                }
+            }
+        }
+        self.talks.is_quiet = true;
+        Ok(())
+    }
+
+    /// Lets the operator look after a custom resource again.
+    pub(super) async fn unpause(&mut self, kind: Kind) -> Result<(), kubernetes::Error> {
+        self.talks.is_quiet = false;
+        self.annotate(kind, &[(kind.skip_reconcile(), None)]).await
+    }
+
+    /// Whatever a run ends with: nobody looks after a set that is paused.
+    pub(super) async fn let_go(&mut self) {
+        let deadline = std::mem::replace(&mut self.deadline, Instant::now() + LETTING_GO);
+        for kind in self.addresses.topology.kinds() {
+            let found = self.observed.custom_resource(*kind);
+            let is_ours = found.is_some_and(|found| mark(found, kind.skip_reconcile()) == Some("true"));
+            if is_ours && (self.talks.is_quiet || self.wrote) {
+                if let Err(error) = self.unpause(*kind).await {
+                    tracing::warn!(%error, "the operator is still kept off; the next apply lets it go on");
+                }
+            }
+        }
+        self.deadline = deadline;
+    }
+
+    async fn annotate(
+        &mut self,
+        kind: Kind,
+        marks: &[(&str, Option<&str>)],
+    ) -> Result<(), kubernetes::Error> {
+        let marks: serde_json::Map<String, Json> =
+            marks.iter().map(|(mark, value)| ((*mark).to_owned(), Json::from(*value))).collect();
+        let patch = serde_json::json!({ "metadata": { "annotations": marks } });
+        let uid = self.observed.custom_resource(kind).and_then(|one| text(one, &["metadata", "uid"]));
+        let uid = uid.map(str::to_owned);
+        self.outdate(kind);
+        let address = self.addresses.custom_resource(kind);
+        let written = self.cluster.merge_patch(&address, &patch, uid.as_deref(), self.deadline).await?;
+        self.observed.set_custom_resource(kind, Some(written));
+        Ok(())
+    }
+
+    async fn operator_pods(&mut self) -> Result<Vec<ObjectRef>, Failure> {
+        let deployments = self.cluster.list(&DEPLOYMENT, None, None, self.deadline).await?;
+        let mut pods = Vec::new();
+        for (namespace, selector) in diagnose::operators(&deployments) {
+            let found = self.cluster.list(&POD, Some(&namespace), Some(&selector), self.deadline).await?;
+            pods.extend(found.iter().map(|pod| ObjectRef::namespaced(&POD, namespace.as_str(), name(pod))));
+        }
+        Ok(pods)
+    }
+
+    /// Which reconciles of that object have found the annotation lately.
+    async fn skips(
+        &mut self,
+        operators: &[ObjectRef],
+        kind: Kind,
+        since_seconds: i64,
+    ) -> Result<BTreeSet<String>, kubernetes::Error> {
+        let mut found = BTreeSet::new();
+        for operator in operators {
+            let options = LogOptions { since_seconds: Some(since_seconds), ..LogOptions::default() };
+            let log = match self.cluster.logs(operator, options, self.deadline).await {
+                Err(kubernetes::Error { cause: kubernetes::Cause::NotFound, .. }) => continue,
+                log => log?,
+            };
+            let lines = log.lines().filter_map(|line| serde_json::from_str::<Json>(line).ok());
+            found.extend(lines.filter_map(|line| {
+                let is = |field: &str, value: &str| text(&line, &[field]) == Some(value);
+                let about = is("msg", "found skip reconcile annotation")
+                    && is("controllerKind", kind.kind())
+                    && is("namespace", &self.addresses.namespace)
+                    && is("name", &self.addresses.name);
+                text(&line, &["reconcileID"]).filter(|_| about).map(str::to_owned)
+            }));
+        }
+        Ok(found)
+    }
+}
