@@ -109,8 +109,10 @@ fn observe_sizes(instance: &mut Instance, spec: &Json) {
             let leaders = at(spec, &["redisLeader", "replicas"]).as_i64().or(size);
             let followers = at(spec, &["redisFollower", "replicas"]).as_i64().or(size);
             cluster.num_shards = leaders.unwrap_or(cluster.num_shards);
-            if let Some(followers) = followers {
-                cluster.replicas_per_shard = followers / cluster.num_shards.max(1);
+            let shards = cluster.num_shards.max(1);
+            // A number of followers that does not go round, no argument expresses.
+            if let Some(followers) = followers.filter(|followers| followers % shards == 0) {
+                cluster.replicas_per_shard = followers / shards;
             }
             if let Some(Ok(version)) =
                 text(spec, &["clusterVersion"]).map(|word| ClusterVersion::parse(&Value::from(word)))
@@ -151,6 +153,7 @@ fn observe_sentinel(instance: &mut Instance, spec: &Json) {
     let config = at(spec, &["redisSentinelConfig"]);
     let number =
         |field: &str, known: i64| text(config, &[field]).and_then(|text| text.parse().ok()).unwrap_or(known);
+    let usual = sentinel.replicas;
     sentinel.replicas = at(spec, &["clusterSize"]).as_i64().unwrap_or(sentinel.replicas);
     sentinel.quorum = number("quorum", sentinel.quorum);
     sentinel.down_after_milliseconds = number("downAfterMilliseconds", sentinel.down_after_milliseconds);
@@ -164,15 +167,21 @@ fn observe_sentinel(instance: &mut Instance, spec: &Json) {
     sentinel.password_protected = !at(spec, &["kubernetesConfig", "redisSecret"]).is_null();
     let pdb = at(spec, &["pdb"]);
     let budget = &mut sentinel.pod_disruption_budget;
-    if !differences(&sentinel_budget(budget, sentinel.replicas), pdb).is_empty() {
-        let (enabled, min, max) = observe_budget(pdb);
+    let is_it = |sentinels: i64| differences(&sentinel_budget(budget, sentinels), pdb).is_empty();
+    // What follows from their number still follows from the number that was known.
+    if !is_it(usual) && !is_it(sentinel.replicas) {
+        let known = (budget.min_available, budget.max_unavailable);
+        let (enabled, min, max) = observe_budget(known, pdb);
         *budget = SentinelDisruption { enabled, min_available: min, max_unavailable: max };
     }
 }
 
-fn observe_budget(pdb: &Json) -> (bool, Option<i64>, Option<i64>) {
-    let enabled = at(pdb, &["enabled"]) == &Json::Bool(true);
-    (enabled, at(pdb, &["minAvailable"]).as_i64(), at(pdb, &["maxUnavailable"]).as_i64())
+/// The limits of a budget; where there is none, those that are known stay, since they mean nothing then.
+fn observe_budget(known: (Option<i64>, Option<i64>), pdb: &Json) -> (bool, Option<i64>, Option<i64>) {
+    if at(pdb, &["enabled"]) != &Json::Bool(true) {
+        return (false, known.0, known.1);
+    }
+    (true, at(pdb, &["minAvailable"]).as_i64(), at(pdb, &["maxUnavailable"]).as_i64())
 }
 
 /// Where pods may run, and how many must stay. What is not of our making is left to `repairs`.
@@ -198,7 +207,9 @@ fn observe_placement(instance: &mut Instance, topology: Topology, part: Part, se
     instance.topology_spread_constraints = rules;
     let pdb = at(section, &["pdb"]);
     if !differences(&budget(&instance.pod_disruption_budget), pdb).is_empty() {
-        let (enabled, min_available, max_unavailable) = observe_budget(pdb);
+        let known = &instance.pod_disruption_budget;
+        let known = (known.min_available, known.max_unavailable);
+        let (enabled, min_available, max_unavailable) = observe_budget(known, pdb);
         instance.pod_disruption_budget = Disruption { enabled, min_available, max_unavailable };
     }
 }
@@ -252,6 +263,10 @@ fn observe_storage(instance: &mut Instance, spec: &Json) {
     let size = text(storage, &["volumeClaimTemplate", "spec", "resources", "requests", "storage"]);
     if let Some(size) = size.and_then(Quantity::parse) {
         instance.persistence.size = size;
+    }
+    let nodes = ["nodeConfVolumeClaimTemplate", "spec", "resources", "requests", "storage"];
+    if let Some(size) = text(storage, &nodes).and_then(Quantity::parse) {
+        instance.persistence.node_conf_size = size;
     }
 }
 
