@@ -73,7 +73,7 @@ pub fn plan(change: &mut PlanChange<InstanceResource>) -> Vec<Diagnostic> {
         if change.changes.iter().any(|changed| changed.path.0.first() == authentication.0.first()) {
             planned.auth_secret = Maybe::Unknown;
         }
-        diagnostics.extend(restarts(prior, &change.changes));
+        diagnostics.extend(restarts(prior, planned, &change.changes));
     } else if !prior.repairs.is_empty() {
         planned.repairs = Maybe::Known(BTreeMap::new());
         planned.status = Maybe::Unknown;
@@ -181,10 +181,13 @@ fn downgrades(prior: &Instance, planned: &Instance<Planned>) -> Option<Diagnosti
     })
 }
 
-fn restarts(prior: &Instance, changes: &[Changed]) -> Option<Diagnostic> {
+fn restarts(prior: &Instance, planned: &Instance<Planned>, changes: &[Changed]) -> Option<Diagnostic> {
+    let announces = topology::announces_other_addresses(prior, planned);
     let rolling: Vec<String> = changes
         .iter()
-        .filter(|changed| changed.change == Class::Rolls)
+        .filter(|changed| {
+            changed.change == Class::Rolls || (announces && changed.path == Path::of("service.type"))
+        })
         .map(|changed| changed.path.to_string())
         // They follow the master's.
         .filter(|path| prior.topology() == Topology::Cluster || !path.starts_with("replica.resources"))
