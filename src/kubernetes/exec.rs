@@ -20,6 +20,9 @@ use super::upgrade::quoted;
 /// Most bytes that are kept of what a command prints on either stream; the rest is read and dropped.
 const KEPT: usize = 1 << 20;
 
+/// How container runtimes say that the container has no such program.
+const NO_PROGRAM: [&str; 3] = ["executable file not found", "no such file or directory", "permission denied"];
+
 /// What to run, and where.
 #[derive(Debug, Clone, Default)]
 pub struct ExecOptions<'a> {
@@ -49,7 +52,7 @@ impl Cluster {
     ///
     /// # Errors
     /// `NotFound` where the pod is gone; `Forbidden` without the right to `pods/exec`; `Invalid` where the pod has
-    /// no such container or it does not run; `Rejected` where the program cannot be started.
+    /// no such container; `Unavailable` where the container does not run; `Rejected` where it has no such program.
     pub async fn exec(
         &self,
         pod: &ObjectRef,
@@ -61,15 +64,11 @@ impl Cluster {
         parameters.container = options.container.map(str::to_owned);
         let open =
             async |pods: kube::Api<_>| pods.exec(&pod.name, options.command.to_vec(), &parameters).await;
-        let process = self.upgraded(&attempt, pod, deadline, open).await?;
+        let (process, server) = self.upgraded(&attempt, pod, deadline, open).await?;
         let ended = timeout_at(deadline, watch(process, options.stdin)).await;
-        match ended.unwrap_or_else(|_| Err(TransportError::Deadline.into())) {
-            Ok(output) => Ok(output),
-            Err(cause) => {
-                let connection = self.connection(&attempt, deadline).await.ok();
-                Err(Error::new(&attempt, connection.as_ref().map(|it| &it.server), cause))
-            }
-        }
+        ended
+            .unwrap_or_else(|_| Err(TransportError::Deadline.into()))
+            .map_err(|cause| Error::new(&attempt, Some(&server), cause))
     }
 }
 
@@ -126,10 +125,16 @@ fn exit_code(status: &Status) -> Result<i32, Cause> {
     let code = causes
         .filter(|cause| cause.reason.as_deref() == Some("ExitCode"))
         .find_map(|cause| cause.message.as_deref()?.parse().ok());
-    code.ok_or_else(|| Cause::Rejected {
-        status: status.code.and_then(|code| u16::try_from(code).ok()).unwrap_or(500),
-        reason: status.reason.clone().unwrap_or_default(),
-        message: quoted(status.message.as_deref().unwrap_or("it gives no reason")),
+    code.ok_or_else(|| {
+        let message = quoted(status.message.as_deref().unwrap_or("it gives no reason"));
+        let code = status.code.and_then(|code| u16::try_from(code).ok()).unwrap_or(500);
+        // Everything that goes wrong on the node has this code: a container that has just ended, too.
+        match code >= 500 && !NO_PROGRAM.iter().any(|words| message.contains(words)) {
+            true => Cause::Unavailable { status: code, message },
+            false => {
+                Cause::Rejected { status: code, reason: status.reason.clone().unwrap_or_default(), message }
+            }
+        }
     })
 }
 
@@ -213,6 +218,11 @@ mod tests {
         let text = error.to_string();
         assert!(text.starts_with("could not run a command in Pod redis/cache-0 on http://"), "{text}");
         assert!(text.contains("\"cat\": executable file not found"), "{text}");
+        let stopped = json!({"status": "Failure", "reason": "InternalError", "code": 500,
+            "message": "error executing command in container: cannot exec in a stopped container"});
+        let server = answering(vec![ended(&stopped)], vec![]).await;
+        let error = server.cluster().exec(&pod(), options(None), soon()).await.unwrap_err();
+        assert!(error.cause.may_pass(), "{error}");
 
         let cut = answering(vec![frame(1, "half")], vec![]).await;
         let error = cut.cluster().exec(&pod(), options(None), soon()).await.unwrap_err();

@@ -27,7 +27,7 @@ pub struct Forward {
     forwarder: Portforwarder,
     port: u16,
     attempt: Attempt,
-    server: Option<Arc<str>>,
+    server: Arc<str>,
 }
 
 impl Cluster {
@@ -40,12 +40,11 @@ impl Cluster {
     pub async fn forward(&self, pod: &ObjectRef, port: u16, deadline: Instant) -> Result<Forward, Error> {
         let attempt = Attempt::on(Verb::PortForward, pod);
         let open = async |pods: kube::Api<_>| pods.portforward(&pod.name, &[port]).await;
-        let mut forwarder = self.upgraded(&attempt, pod, deadline, open).await?;
-        let server = self.connection(&attempt, deadline).await.ok().map(|it| Arc::clone(&it.server));
+        let (mut forwarder, server) = self.upgraded(&attempt, pod, deadline, open).await?;
         let refusal = forwarder.take_error(port).map(|refusal| Box::pin(refusal) as _);
         let Some(stream) = forwarder.take_stream(port) else {
             let cause = Cause::BadRequest(format!("port {port} was not forwarded"));
-            return Err(Error::new(&attempt, server.as_ref(), cause));
+            return Err(Error::new(&attempt, Some(&server), cause));
         };
         Ok(Forward { stream, refusal, forwarder, port, attempt, server })
     }
@@ -60,7 +59,7 @@ impl Forward {
         };
         self.refusal = None;
         let cause = Cause::PortClosed { port: self.port, message: quoted(&told?) };
-        let error = Error::new(&self.attempt, self.server.as_ref(), cause);
+        let error = Error::new(&self.attempt, Some(&self.server), cause);
         Some(io::Error::new(io::ErrorKind::ConnectionRefused, error))
     }
 }

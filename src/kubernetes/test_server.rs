@@ -1,6 +1,6 @@
 //! A tiny HTTP server for tests: each test says what it answers, and may break off, stall or count.
 //!
-//! What it plays is checked against a real API server in `tests/cluster_api.rs`.
+//! What it plays is checked against a real API server in `tests/cluster_api/`.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex};

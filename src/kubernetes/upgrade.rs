@@ -3,6 +3,8 @@
 //! kube frames the stream (`Portforwarder`, `AttachedProcess`); what carries the request is our transport, so
 //! credentials, certificates, proxy, retries and errors are those of every other request.
 
+use std::sync::Arc;
+
 use http::Method;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
@@ -18,7 +20,7 @@ use super::{Cluster, Connection, check_names};
 const QUOTE: usize = 500;
 
 impl Cluster {
-    /// Has `open` ask for a stream at a pod, until it is there or `deadline` passes.
+    /// Has `open` ask for a stream at a pod, until it is there or `deadline` passes: the stream, and on which server.
     ///
     /// A command is asked for again only where it has certainly not begun; a port also when the connection broke.
     pub(super) async fn upgraded<T>(
@@ -27,7 +29,7 @@ impl Cluster {
         pod: &ObjectRef,
         deadline: Instant,
         open: impl AsyncFnOnce(Api<Pod>) -> Result<T, kube::Error>,
-    ) -> Result<T, Error> {
+    ) -> Result<(T, Arc<str>), Error> {
         let connection = self.connection(attempt, deadline).await?;
         let fail = |cause| Error::new(attempt, Some(&connection.server), cause);
         check_names(attempt).map_err(|error| fail(Cause::BadRequest(error)))?;
@@ -35,7 +37,7 @@ impl Cluster {
         let client = connection.transport.clone().into_client_for_stream(method, deadline);
         let pods = Api::namespaced(client, pod.namespace.as_deref().unwrap_or_default());
         match timeout_at(deadline, open(pods)).await {
-            Ok(Ok(stream)) => Ok(stream),
+            Ok(Ok(stream)) => Ok((stream, Arc::clone(&connection.server))),
             Ok(Err(error)) => Err(fail(cause(attempt, &connection, error))),
             Err(_) => Err(fail(TransportError::Deadline.into())),
         }

@@ -58,8 +58,11 @@ pub mod annotation {
     /// The arguments that our ConfigMap was rendered from, as JSON; import reads them back.
     pub const SETTINGS: &str = "terraform-provider-redis/settings";
 
+    /// What was new when the operator was last made to look again.
+    pub const NEWS: &str = "terraform-provider-redis/news";
+
     /// Those on the custom resource.
-    pub const IGNORED: [&str; 3] = [CLAIM, SPEC_HASH, UNFINISHED];
+    pub const IGNORED: [&str; 4] = [CLAIM, NEWS, SPEC_HASH, UNFINISHED];
 }
 
 /// The label by which companion objects are found.

@@ -48,12 +48,14 @@ pub fn ready(topology: Topology, custom_resources: &[Json], running: &Running) -
         if part.replicas(custom_resource) > 0 {
             part_ready(*part, custom_resource, running)?;
         }
+        if part.kind == Kind::RedisReplication {
+            // The operator makes no sentinels before there is a master.
+            roles(custom_resource, running)?;
+        }
     }
-    let Some(data) = of(topology.data(), custom_resources) else { return Ok(()) };
-    match topology {
-        Topology::Standalone => Ok(()),
-        Topology::Replication | Topology::Sentinel => roles(data, running),
-        Topology::Cluster => assembled(data),
+    match (topology, of(topology.data(), custom_resources)) {
+        (Topology::Cluster, Some(data)) => assembled(data),
+        _ => Ok(()),
     }
 }
 
@@ -177,6 +179,21 @@ pub fn assembled(custom_resource: &Json) -> Result<(), Waiting> {
     }
     let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };
     waiting(Cause::Assembling, format!("the cluster is {state}{reason}"))
+}
+
+/// What the operator would see if it looked now, in short: pods with their roles, and what it last said itself.
+pub fn news(custom_resource: &Json, running: &Running) -> String {
+    let mut pods: Vec<String> = running
+        .pods
+        .iter()
+        .map(|pod| {
+            let uid = text(pod, &["metadata", "uid"]).unwrap_or_default();
+            format!("{uid}={}{}", label(pod, ROLE).unwrap_or_default(), is_ready(pod))
+        })
+        .collect();
+    pods.sort();
+    let seen = format!("{} {}", pods.join(" "), at(custom_resource, &["status"]));
+    super::config::short_hash(&seen)
 }
 
 /// A pod of an older revision than its StatefulSet's that is not Ready and is not going: name and uid.

@@ -72,12 +72,39 @@ fn readiness(desired: &Desired, observed: &Observed) -> Option<Next> {
         return None;
     }
     let Some(running) = &observed.running else { return Some(Next::Do(Step::Watch)) };
-    let waiting = ready::ready(desired.topology, &observed.custom_resources, running).err()?;
-    let broken = ready::broken_pod(desired.topology, &observed.custom_resources, running);
-    Some(match broken {
-        Some((name, uid)) => Next::Do(Step::DeletePod { name, uid }),
-        None => Next::Wait(waiting),
-    })
+    let Err(waiting) = ready::ready(desired.topology, &observed.custom_resources, running) else {
+        return reach(observed);
+    };
+    if let Some((name, uid)) = ready::broken_pod(desired.topology, &observed.custom_resources, running) {
+        return Some(Next::Do(Step::DeletePod { name, uid }));
+    }
+    Some(nudge(&waiting, desired, observed, running).unwrap_or(Next::Wait(waiting)))
+}
+
+/// All that can be watched is as it should be; what cannot is asked.
+fn reach(observed: &Observed) -> Option<Next> {
+    match &observed.reached {
+        None => Some(Next::Do(Step::Reach)),
+        Some(Ok(())) => None,
+        Some(Err(why)) => Some(wait(Cause::Unreachable, why.clone())),
+    }
+}
+
+/// The operator looks at replicas and nodes only every 10 to 60 s, and at once when a custom resource is written. So it is
+/// made to look whenever there is something new for it to see, once for each.
+fn nudge(
+    waiting: &Waiting,
+    desired: &Desired,
+    observed: &Observed,
+    running: &ready::Running,
+) -> Option<Next> {
+    if !matches!(waiting.cause, Cause::Roles | Cause::Assembling) {
+        return None;
+    }
+    let data = observed.custom_resource(desired.topology.data())?;
+    let news = ready::news(data, running);
+    let told = object::annotation(data, annotation::NEWS);
+    (told != Some(news.as_str())).then_some(Next::Do(Step::Nudge(news)))
 }
 
 fn tidy(desired: &Desired, observed: &Observed) -> Option<Next> {
@@ -148,12 +175,14 @@ mod tests {
                     observed.set_custom_resource(*kind, Some(written));
                 }
                 Step::Watch => observed.running = Some(serving(desired.topology)),
+                Step::Reach => observed.reached = Some(Ok(())),
                 Step::Finish { .. } => {
                     let kind = desired.topology.data();
                     observed.set_custom_resource(kind, Some(desired.data().clone()));
                 }
                 Step::DeleteCompanion(gone) => observed.companions.retain(|companion| companion != gone),
                 Step::CreateNamespace
+                | Step::Nudge(_)
                 | Step::DeletePod { .. }
                 | Step::HandOver { .. }
                 | Step::DeleteClaim { .. }
@@ -187,7 +216,7 @@ mod tests {
             let names: Vec<&str> = steps.iter().map(Step::name).collect();
             let mut expected = vec!["create the Secret", "write the ConfigMap"];
             expected.extend(topology.kinds().iter().map(|_| "write the custom resource"));
-            expected.extend(["watch", "mark as finished"]);
+            expected.extend(["watch", "ask the endpoints", "mark as finished"]);
             assert_eq!(names, expected, "{topology:?}");
         }
     }
@@ -206,6 +235,20 @@ mod tests {
         };
         assert_eq!(kind, Kind::RedisSentinel);
         assert_eq!((uid.as_deref(), differences[0].path.as_str()), (Some("u"), "spec.clusterSize"));
+    }
+
+    #[test]
+    fn the_operator_is_nudged_once_for_each_news() {
+        let desired = desired(Topology::Replication);
+        let [secret, config_map] = companions_written();
+        let steps = [secret, config_map, written(Kind::RedisReplication), Step::Watch];
+        let mut observed = carried_out(&steps, &desired);
+        observed.running.as_mut().unwrap().pods[1]["metadata"]["labels"]["redis-role"] = json!("master");
+        let Next::Do(Step::Nudge(news)) = next(&desired, &observed) else { panic!("expected a nudge") };
+        observed.custom_resources[0]["metadata"]["annotations"][annotation::NEWS] = json!(news);
+        assert!(matches!(next(&desired, &observed), Next::Wait(Waiting { cause: Cause::Roles, .. })));
+        observed.running.as_mut().unwrap().pods[1]["metadata"]["uid"] = json!("another");
+        assert!(matches!(next(&desired, &observed), Next::Do(Step::Nudge(other)) if other != news));
     }
 
     #[test]
@@ -243,6 +286,9 @@ mod tests {
         observed.running = Some(Running::default());
         assert!(matches!(next(&desired, &observed), Next::Wait(_)));
         observed.running = Some(serving(desired.topology));
+        observed.reached = Some(Err("nothing answers".to_owned()));
+        assert!(matches!(next(&desired, &observed), Next::Wait(Waiting { cause: Cause::Unreachable, .. })));
+        observed.reached = Some(Ok(()));
         assert_eq!(next(&desired, &observed), Next::Do(Step::DeleteCompanion(old)));
     }
 }

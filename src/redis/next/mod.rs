@@ -84,6 +84,8 @@ pub struct Observed {
     pub obstacle: Option<Obstacle>,
     /// What runs; `None` while it is not being watched.
     pub running: Option<Running>,
+    /// Whether what should be reachable is; `None` while it has not been asked. `Err` says what is not.
+    pub reached: Option<Result<(), String>>,
 }
 
 impl Observed {
@@ -204,6 +206,8 @@ pub enum Cause {
     Roles,
     /// The operator is putting the cluster together.
     Assembling,
+    /// A Service does not lead to what it should.
+    Unreachable,
     /// An older object of that name is still being deleted.
     Terminating,
     /// The operator has not taken its finalizer away.
@@ -234,6 +238,10 @@ pub enum Step {
     },
     /// Begin to watch what runs.
     Watch,
+    /// Have the operator look again, which it does at every write of a custom resource.
+    Nudge(String),
+    /// Ask every endpoint from within the cluster whether it is what it should be.
+    Reach,
     /// Delete a pod of an older revision that does not become Ready: the StatefulSet controller waits for it for
     /// ever before it makes a new one, so mending the cause would not be enough.
     DeletePod {
@@ -284,6 +292,8 @@ impl Step {
             Step::ApplyCompanion(CompanionKind::Secret) => "write the Secret",
             Step::ApplyCustomResource { .. } => "write the custom resource",
             Step::Watch => "watch",
+            Step::Nudge(_) => "have the operator look again",
+            Step::Reach => "ask the endpoints",
             Step::DeletePod { .. } => "delete the broken pod of an older revision",
             Step::DeleteCompanion(_) => "delete what is no longer wanted",
             Step::Finish { .. } => "mark as finished",

@@ -34,6 +34,8 @@ fn field(text: &str) -> Option<(Reply, &str)> {
     let end = text.find(',').unwrap_or(text.len());
     let (word, rest) = text.split_at(end);
     let reply = match word {
+        // An empty list is printed as nothing: a master without replicas is `"master",0,`.
+        "" => Reply::List(Vec::new()),
         "NULL" | "NIL" => Reply::Null,
         "true" | "false" => Reply::Line(word.to_owned()),
         number => Reply::Integer(number.parse().ok()?),

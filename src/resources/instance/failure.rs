@@ -34,6 +34,7 @@ pub fn patience(cause: Cause) -> Option<Duration> {
         | Cause::Starting
         | Cause::Roles
         | Cause::Assembling
+        | Cause::Unreachable
         | Cause::Terminating
         | Cause::Finalizer => None,
     }
@@ -209,6 +210,10 @@ fn remedy(waiting: &Waiting, addresses: &Addresses) -> String {
         Cause::Roles => format!(
             "The operator looks every 30 s who is master. See `kubectl -n {namespace} get pods -L redis-role` and the \
              operator's log; a pod that it cannot log in to keeps it from going on."
+        ),
+        Cause::Unreachable => format!(
+            "It was asked from a pod of the instance. Check that a NetworkPolicy does not keep its pods from each other, \
+             that the pods' DNS works, and `kubectl -n {namespace} get endpointslices,pods -o wide`. Then apply again."
         ),
         Cause::Assembling => format!(
             "The operator puts a cluster together by running redis-cli in its first pod, and looks every 30 to 60 s. See \

@@ -15,6 +15,7 @@ mod model;
 mod password;
 mod plan;
 pub mod probe;
+mod reach;
 mod read;
 mod rollout;
 pub mod session;

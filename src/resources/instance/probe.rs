@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::password;
 use super::session::{Refusal, TalkError};
 use crate::kubernetes::{Cluster, ExecOptions, ObjectRef};
-use crate::redis::talk::{self, Address, ClusterInfo, Command, Reply, Unexpected};
+use crate::redis::talk::{self, Address, ClusterInfo, Command, Replication, Reply, Unexpected};
 
 /// Feeds the commands to one redis-cli, so that all go to the same server. `--csv`: one line for each reply.
 ///
@@ -38,9 +39,9 @@ pub struct Vantage<'a> {
 /// What to find out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Question<'a> {
-    /// Whether a master answers that takes writes: this key is written, read and deleted.
+    /// Whether a master answers that takes writes: a key is written, read and deleted.
     Writable {
-        /// Without blanks or quotes. It should be nobody's.
+        /// How the key begins, without blanks or quotes. Something random is added: several probes may be under way.
         key: &'a str,
     },
     /// Where a sentinel says that the master of this group is.
@@ -50,6 +51,8 @@ pub enum Question<'a> {
     },
     /// What a node says of its cluster.
     ClusterState,
+    /// Whom a replica follows, or who follows a master.
+    Replication,
 }
 
 /// What was found out.
@@ -61,6 +64,8 @@ pub enum Answer {
     MasterOf(Option<Address>),
     /// To [`Question::ClusterState`].
     ClusterState(ClusterInfo),
+    /// To [`Question::Replication`].
+    Replication(Replication),
 }
 
 /// How writing went.
@@ -96,6 +101,7 @@ impl Question<'_> {
                 commands.push(ask(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", group]));
             }
             Question::ClusterState => commands.push(ask(&["CLUSTER", "INFO"])),
+            Question::Replication => commands.push(ask(&["INFO", "replication"])),
         }
         commands
     }
@@ -114,6 +120,14 @@ pub async fn probe_through_service(
     question: Question<'_>,
     deadline: Instant,
 ) -> Result<Answer, TalkError> {
+    let unique;
+    let question = match question {
+        Question::Writable { key } => {
+            unique = format!("{key}:{}", password::random(12));
+            Question::Writable { key: &unique }
+        }
+        other => other,
+    };
     let commands = question.commands();
     let lines: Vec<String> = commands.iter().map(Command::to_string).collect();
     let (port, seconds) = (port.to_string(), LONGEST.as_secs().to_string());
@@ -156,12 +170,10 @@ fn read(
             talk::master_address(&answers.accepted()?).map(Answer::MasterOf).map_err(unexpected)
         }
         Question::ClusterState => {
-            // redis-cli prints this one as it is, over many lines.
-            let reply = match answers.rest.starts_with("ERROR,") {
-                true => answers.accepted()?,
-                false => Reply::Bytes(answers.rest.as_bytes().to_vec()),
-            };
-            talk::cluster_info(&reply).map(Answer::ClusterState).map_err(unexpected)
+            talk::cluster_info(&answers.as_it_is()?).map(Answer::ClusterState).map_err(unexpected)
+        }
+        Question::Replication => {
+            talk::replication(&answers.as_it_is()?).map(Answer::Replication).map_err(unexpected)
         }
     }
 }
@@ -178,6 +190,11 @@ impl Answers<'_> {
     /// The next answer; an error of Redis is one.
     fn next(&mut self) -> Result<Result<Reply, Refusal>, TalkError> {
         let Some(command) = self.commands.next() else { return Ok(Ok(Reply::Null)) };
+        let broken =
+            |why| Err(TalkError::Broken { place: self.place.to_owned(), command: command.to_string(), why });
+        if self.rest.is_empty() {
+            return broken(why(self.stderr));
+        }
         let (line, rest) = self.rest.split_once('\n').unwrap_or((self.rest, ""));
         match talk::csv_line(line.trim_end()) {
             Some(Reply::Error(message)) => {
@@ -188,11 +205,15 @@ impl Answers<'_> {
                 self.rest = rest;
                 Ok(Ok(reply))
             }
-            None => Err(TalkError::Broken {
-                place: self.place.to_owned(),
-                command: command.to_string(),
-                why: why(self.stderr),
-            }),
+            None => broken("redis-cli printed something else than an answer".to_owned()),
+        }
+    }
+
+    /// The rest: redis-cli prints some answers as they are, over many lines.
+    fn as_it_is(&mut self) -> Result<Reply, TalkError> {
+        match self.rest.starts_with("ERROR,") {
+            true => self.accepted(),
+            false => Ok(Reply::Bytes(self.rest.as_bytes().to_vec())),
         }
     }
 
@@ -234,6 +255,8 @@ mod tests {
 
     #[test]
     fn a_master_and_a_replica() {
+        let lonely = answer(WRITABLE, "\"PONG\"\n\"master\",0,\n\"OK\"\n\"k\"\n1\n", "");
+        assert!(matches!(lonely, Ok(Answer::Writable(written)) if written.is_writable()));
         let found = answer(
             WRITABLE,
             "\"PONG\"\n\"master\",494,\"10.0.0.1\",\"6379\",\"107\"\n\"OK\"\n\"k\"\n1\n",

@@ -10,6 +10,8 @@ use super::super::build::secret;
 use super::super::cluster::NAMESPACE;
 use super::super::failure::refused;
 use super::super::password;
+use super::super::reach::{Reached, reach};
+use super::super::session::TalkError;
 use super::super::state::not_ready;
 use super::{Failure, Operation, Rollout};
 use crate::kubernetes::{self, Apply, Cause as Refusal, ObjectRef, Propagation};
@@ -78,6 +80,8 @@ impl Rollout<'_> {
                 self.save();
             }
             Step::Watch => self.begin_to_watch().await?,
+            Step::Nudge(news) => self.nudge(news).await?,
+            Step::Reach => self.reach().await?,
             Step::DeletePod { name, uid } => {
                 let pod = self.addresses.pod(name);
                 match self.cluster.delete(&pod, Some(uid), Propagation::Background, self.deadline).await {
@@ -183,11 +187,7 @@ impl Rollout<'_> {
             body["metadata"]["annotations"][annotation::UNFINISHED] = Json::from(unfinished);
         }
         let address = self.addresses.custom_resource(kind);
-        let shown = self.watched.as_ref().and_then(|watched| watched.get(&address));
-        match shown.and_then(version) {
-            Some(shown) => drop(self.outdated.insert(kind, shown.to_owned())),
-            None => drop(self.outdated.remove(&kind)),
-        }
+        self.outdate(kind);
         let mut written = self.apply(&address, &body, uid).await?;
         // Server-side apply leaves alone what others have added; it is taken away by name.
         if let Some(removal) = removal(&opstree::differences(&desired, &written)) {
@@ -198,10 +198,58 @@ impl Rollout<'_> {
         Ok(())
     }
 
+    /// What the watch shows now is older than what is about to be written.
+    fn outdate(&mut self, kind: Kind) {
+        let address = self.addresses.custom_resource(kind);
+        let shown = self.watched.as_ref().and_then(|watched| watched.get(&address));
+        match shown.and_then(version) {
+            Some(shown) => drop(self.outdated.insert(kind, shown.to_owned())),
+            None => drop(self.outdated.remove(&kind)),
+        }
+    }
+
+    /// Any write of a custom resource makes the operator look; this annotation, which it is told to ignore, changes
+    /// nothing else.
+    async fn nudge(&mut self, news: &str) -> Result<(), kubernetes::Error> {
+        let kind = self.desired.topology.data();
+        let told = serde_json::json!({ "metadata": { "annotations": { annotation::NEWS: news } } });
+        let uid = self.observed.custom_resource(kind).and_then(|data| text(data, &["metadata", "uid"]));
+        let uid = uid.map(str::to_owned);
+        self.outdate(kind);
+        let address = self.addresses.custom_resource(kind);
+        let written = self.cluster.merge_patch(&address, &told, uid.as_deref(), self.deadline).await?;
+        self.observed.set_custom_resource(kind, Some(written));
+        Ok(())
+    }
+
+    /// Asks the endpoints. Where that cannot be done, the cluster's own word must do.
+    async fn reach(&mut self) -> Result<(), kubernetes::Error> {
+        let Some(running) = self.observed.running.clone() else { return Ok(()) };
+        let group = self.instance.sentinel.as_ref().map(|sentinel| sentinel.master_name.clone());
+        let group = group.unwrap_or_default();
+        let (cluster, addresses, deadline) = (self.cluster, self.addresses.clone(), self.deadline);
+        let asked = reach(cluster, &addresses, &group, &running, deadline);
+        let reached = tokio::select! {
+            reached = asked => reached,
+            () = self.call.cancelled.cancelled() => return Ok(()),
+        };
+        self.observed.reached = Some(match reached {
+            Reached::Yes => Ok(()),
+            Reached::NotYet(why) => Err(why),
+            Reached::Unknown(error) if error.may_pass() => Err(error.to_string()),
+            Reached::Unknown(error) => {
+                self.record.warn(not_asked(&self.instance.id, &error));
+                Ok(())
+            }
+        });
+        Ok(())
+    }
+
     /// A merge patch, since server-side apply would leave a mark that another manager owns: that of a backup tool
     /// which has restored it, or of somebody who has applied a saved manifest.
     async fn finish(&mut self, uid: Option<&str>) -> Result<(), kubernetes::Error> {
-        let unmarked = serde_json::json!({ "metadata": { "annotations": { annotation::UNFINISHED: null } } });
+        let marks = serde_json::json!({ annotation::UNFINISHED: null, annotation::NEWS: null });
+        let unmarked = serde_json::json!({ "metadata": { "annotations": marks } });
         let kind = self.desired.topology.data();
         let address = self.addresses.custom_resource(kind);
         let unmarked = self.cluster.merge_patch(&address, &unmarked, uid, self.deadline).await?;
@@ -238,6 +286,17 @@ impl Rollout<'_> {
             }
         }
     }
+}
+
+fn not_asked(id: &str, error: &TalkError) -> Diagnostic {
+    Diagnostic::warning(
+        format!("The endpoints of {id} were not tried"),
+        format!(
+            "All that the cluster reports is as it should be, but whether each Service already leads to the right pod was \
+             not asked: {error}.\n\nThat is done by a command in one of the pods, for which these credentials need create \
+             and get on pods/exec. Without it, apply may return some seconds before the first connection succeeds."
+        ),
+    )
 }
 
 fn is_owned(object: &Json) -> bool {

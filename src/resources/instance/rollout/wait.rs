@@ -19,6 +19,9 @@ const TELLING: Duration = Duration::from_secs(10);
 /// these credentials may not see namespaces or CRDs.
 const OBSTACLE_PAUSE: Duration = Duration::from_millis(500);
 
+/// Pause before endpoints are asked again: kube-proxy takes up to a second to follow.
+const ASKING_PAUSE: Duration = Duration::from_millis(250);
+
 impl Rollout<'_> {
     pub(super) async fn begin_to_watch(&mut self) -> Result<(), kubernetes::Error> {
         let mut watched = self.addresses.watch(self.cluster);
@@ -54,6 +57,7 @@ impl Rollout<'_> {
             }
             return Ok(());
         }
+        let wake = if waiting.cause == Cause::Unreachable { wake.min(now + ASKING_PAUSE) } else { wake };
         if self.watched.is_none() {
             // An older object of this name is still going.
             self.begin_to_watch().await?;
@@ -115,6 +119,7 @@ impl Rollout<'_> {
 
     /// Takes over what the watch shows now.
     pub(super) fn take_news(&mut self) {
+        self.observed.reached = None;
         let Some(watched) = &self.watched else { return };
         if !watched.is_whole() {
             return;

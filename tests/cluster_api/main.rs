@@ -11,6 +11,8 @@
     reason = "a test may fail loudly, and what it prints shows how the sentences read"
 )]
 
+mod pods;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 

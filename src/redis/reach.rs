@@ -1,0 +1,132 @@
+//! What must be reachable from within the cluster when an instance serves: each Service of it and, behind those that
+//! share work, each pod. kube-proxy and DNS cannot be watched, so this is asked, last of all.
+
+use serde_json::Value as Json;
+
+use super::names::{REDIS_PORT, SENTINEL_PORT, service_host};
+use super::object::{label, text};
+use super::ready::{ROLE, Running};
+use super::topology::Topology;
+
+/// Something to ask, and what it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// DNS name of a Service, or address of a pod.
+    pub host: String,
+    /// Its port.
+    pub port: i64,
+    /// What it should be.
+    pub role: Expected,
+}
+
+/// What an endpoint should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// A master that takes writes.
+    Writable,
+    /// A replica that has caught up with the master at this address.
+    ReplicaOf(String),
+    /// A sentinel that names the master at this address.
+    SentinelOf {
+        /// The group that it watches.
+        group: String,
+        /// Address of the master.
+        master: String,
+    },
+    /// A node of a cluster that serves all slots, with so many nodes in all.
+    ClusterOf(i64),
+}
+
+/// Everything to ask of an instance. `group`: by which its sentinels know it.
+pub fn endpoints(
+    topology: Topology,
+    name: &str,
+    namespace: &str,
+    group: &str,
+    running: &Running,
+) -> Vec<Endpoint> {
+    let service = |service: &str, port: i64, role: Expected| Endpoint {
+        host: service_host(service, namespace),
+        port,
+        role,
+    };
+    let writable = service(&topology.writable_service(name), REDIS_PORT, Expected::Writable);
+    match topology {
+        Topology::Standalone => vec![writable],
+        Topology::Cluster => {
+            let nodes = i64::try_from(running.pods.len()).unwrap_or(0);
+            topology
+                .parts()
+                .iter()
+                .map(|part| part.name(name))
+                .filter(|app| running.pods_of(app).next().is_some())
+                .map(|app| service(&app, REDIS_PORT, Expected::ClusterOf(nodes)))
+                .collect()
+        }
+        Topology::Replication | Topology::Sentinel => {
+            let (masters, replicas): (Vec<&Json>, Vec<&Json>) =
+                running.pods_of(name).partition(|pod| label(pod, ROLE) == Some("master"));
+            let master = masters.first().and_then(|pod| address(pod)).unwrap_or_default().to_owned();
+            let mut all = vec![writable];
+            if !replicas.is_empty() {
+                let readable = topology.readable_service(name);
+                all.push(service(&readable, REDIS_PORT, Expected::ReplicaOf(master.clone())));
+            }
+            all.extend(replicas.iter().filter_map(|pod| {
+                let (host, role) = (address(pod)?.to_owned(), Expected::ReplicaOf(master.clone()));
+                Some(Endpoint { host, port: REDIS_PORT, role })
+            }));
+            if topology == Topology::Sentinel {
+                let app = format!("{name}-sentinel");
+                let role = Expected::SentinelOf { group: group.to_owned(), master };
+                all.push(service(&app, SENTINEL_PORT, role.clone()));
+                all.extend(running.pods_of(&app).filter_map(|pod| {
+                    let (host, role) = (address(pod)?.to_owned(), role.clone());
+                    Some(Endpoint { host, port: SENTINEL_PORT, role })
+                }));
+            }
+            all
+        }
+    }
+}
+
+/// The address of a pod.
+pub fn address(pod: &Json) -> Option<&str> {
+    text(pod, &["status", "podIP"])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::serving;
+    use super::*;
+
+    fn asked(topology: Topology) -> Vec<String> {
+        let mut running = serving(topology);
+        for pod in &mut running.pods {
+            let name = super::super::object::name(pod).to_owned();
+            pod["status"]["podIP"] = serde_json::json!(format!("ip-of-{name}"));
+        }
+        let endpoints = endpoints(topology, "cache", "redis", "mymaster", &running);
+        let short = |host: &str| host.replace(".redis.svc.cluster.local", "");
+        endpoints.iter().map(|one| format!("{}:{} {:?}", short(&one.host), one.port, one.role)).collect()
+    }
+
+    #[test]
+    fn every_service_and_every_replica_and_sentinel_is_asked() {
+        assert_eq!(asked(Topology::Standalone), ["cache:6379 Writable"]);
+        assert_eq!(
+            asked(Topology::Replication),
+            [
+                "cache-master:6379 Writable",
+                "cache-replica:6379 ReplicaOf(\"ip-of-cache-0\")",
+                "ip-of-cache-1:6379 ReplicaOf(\"ip-of-cache-0\")",
+                "ip-of-cache-2:6379 ReplicaOf(\"ip-of-cache-0\")",
+            ]
+        );
+        assert_eq!(asked(Topology::Sentinel).len(), 8);
+        assert_eq!(
+            asked(Topology::Cluster),
+            ["cache-leader:6379 ClusterOf(6)", "cache-follower:6379 ClusterOf(6)"]
+        );
+    }
+}
