@@ -139,7 +139,8 @@ fn ambiguous(namespace: &str, name: &str, found: &[Json]) -> Diagnostic {
         format!("More than one Redis is called {namespace}/{name}"),
         format!(
             "There are custom resources of the kinds {} with this name. Import by identity, with the kind that is meant: \
-             identity = {{ namespace = \"{namespace}\", name = \"{name}\", kind = \"{}\" }}.",
+             identity = {{ namespace = \"{namespace}\", name = \"{name}\", kind = \"{}\" }}. An import block takes that since \
+             Terraform 1.12 and OpenTofu 1.12.",
             kinds.join(" and "),
             kinds.first().copied().unwrap_or_default()
         ),

@@ -121,9 +121,15 @@ fn replacing(prior: &Instance, paths: &[Path]) -> Vec<Diagnostic> {
     vec![Diagnostic::warning(
         format!("{} will be replaced: its data is lost", prior.id),
         format!(
-            "A change of {} needs another instance. The old one is destroyed with its volumes, unless \
+            "A change of {} needs another instance{}. The old one is destroyed with its volumes, unless \
              persistence.retain_on_delete is set; the new one starts empty.",
-            paths.join(", ")
+            paths.join(", "),
+            // Of all that replaces, only this does not look it.
+            if paths.iter().any(|path| path == "replica.count") {
+                ": the operator has one kind for a Redis alone and another for a Redis with replicas"
+            } else {
+                ""
+            }
         ),
     )]
 }
