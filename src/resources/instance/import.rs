@@ -214,6 +214,8 @@ fn arguments(
     instance.annotations.retain(|name, _| {
         !annotation::IGNORED.contains(&name.as_str()) && !name.starts_with("kubectl.kubernetes.io/")
     });
+    // First, since what custom_spec sets is no argument's; and again, since an observation takes drift for wanted.
+    take_settings(&mut instance, config_map);
     instance = observe_arguments(&instance, custom_resources);
     if let Some(version) = crate::redis::version::Version::of_tag(&instance.image.tag)
         && version >= crate::redis::version::OLDEST

@@ -13,7 +13,7 @@ use crate::resources::blocks::{
     Amounts, AntiAffinity, ClusterVersion, Disruption, Image, Probe, PullPolicy, RollingUpdate,
     SecurityContext, SentinelDisruption, ServiceType, Spread, Toleration, UpdateType,
 };
-use crate::resources::instance::build::{affinity, budget, probe, sentinel_budget, update_strategy};
+use crate::resources::instance::build::{affinity, budget, build, probe, sentinel_budget, update_strategy};
 use crate::resources::instance::model::{AuthSecret, CustomSpec, Instance};
 use crate::resources::types::{JsonObject, ObjectName, RedisVersion};
 use crate::terraform::Value;
@@ -24,6 +24,12 @@ pub fn observe_arguments(known: &Instance, custom_resources: &[Json]) -> Instanc
     let topology = known.topology();
     let of_kind =
         |kind| custom_resources.iter().find(|one| Kind::of(one) == Some(kind)).unwrap_or(&Json::Null);
+    let mut custom_spec = known.custom_spec.clone();
+    for kind in topology.kinds() {
+        observe_custom(&mut custom_spec, *kind, at(of_kind(*kind), &["spec"]));
+    }
+    let typed = without_custom(known, custom_resources);
+    let of_kind = |kind| typed.iter().find(|one| Kind::of(one) == Some(kind)).unwrap_or(&Json::Null);
     let data = of_kind(topology.data());
     let spec = at(data, &["spec"]);
     let part = topology.parts().first().copied();
@@ -60,9 +66,7 @@ pub fn observe_arguments(known: &Instance, custom_resources: &[Json]) -> Instanc
     // Other tools put labels and annotations of their own there: only those that are ours count.
     instance.labels = kept(&known.labels, at(data, &["metadata", "labels"]));
     instance.annotations = kept(&known.annotations, at(data, &["metadata", "annotations"]));
-    for kind in topology.kinds() {
-        observe_custom(&mut instance.custom_spec, *kind, at(of_kind(*kind), &["spec"]));
-    }
+    instance.custom_spec = custom_spec;
     if let Some(secret) = at(spec, &["kubernetesConfig", "redisSecret"]).as_object() {
         let part = |field: &str| secret.get(field).and_then(Json::as_str).map(str::to_owned);
         if let (Some(name), Some(key), Some(known)) =
@@ -295,6 +299,41 @@ fn kept(known: &BTreeMap<String, String>, found: &Json) -> BTreeMap<String, Stri
     let mut found = strings(found);
     found.retain(|name, _| known.contains_key(name));
     found
+}
+
+/// The custom resources with what the arguments alone make of the fields that `custom_spec` sets: drift of them appears
+/// there, and on no argument.
+fn without_custom(known: &Instance, custom_resources: &[Json]) -> Vec<Json> {
+    let CustomSpec { redis, replication, sentinel, cluster } = &known.custom_spec;
+    let none = CustomSpec { redis: None, replication: None, sentinel: None, cluster: None };
+    let plain = build(&Instance { custom_spec: none, ..known.clone() }, false, true);
+    let typed = |found: &Json| {
+        let mut found = found.clone();
+        let Some(kind) = Kind::of(&found) else { return found };
+        let custom = match kind {
+            Kind::Redis => redis,
+            Kind::RedisReplication => replication,
+            Kind::RedisSentinel => sentinel,
+            Kind::RedisCluster => cluster,
+        };
+        if let (Some(custom), Some(spec)) = (custom, found.get_mut("spec")) {
+            replace(spec, &custom.object, at(plain.custom_resource(kind), &["spec"]));
+        }
+        found
+    };
+    custom_resources.iter().map(typed).collect()
+}
+
+/// Puts what `plain` has at each path that `custom` sets.
+fn replace(found: &mut Json, custom: &Json, plain: &Json) {
+    match (found, custom) {
+        (Json::Object(found), Json::Object(custom)) => {
+            for (field, value) in custom {
+                replace(found.entry(field).or_insert(Json::Null), value, at(plain, &[field]));
+            }
+        }
+        (found, _) => *found = plain.clone(),
+    }
 }
 
 /// Drift in a field that `custom_spec` sets appears there.
