@@ -126,10 +126,10 @@ for_each_cli! {
         let output = case.plan_fails();
         assert!(case.proxy.requests().is_empty(), "no cluster is asked: {}", case.proxy.describe());
         let diagnostics = case.diagnostics(&output);
-        for number in 0..WRONG.len() {
+        for (number, row) in WRONG.iter().enumerate() {
             let address = format!("redis_k8s_instance.i{number}");
             let named = |one: &crate::diagnostics::Diagnostic| one.is_error() && one.address.as_deref() == Some(&address);
-            assert!(diagnostics.iter().any(named), "{address} is let pass: {:?}", WRONG[number]);
+            assert!(diagnostics.iter().any(named), "{address} is let pass: {row:?}");
         }
         assert_snapshot("shapes-refused", &diagnostics);
     }
@@ -262,6 +262,7 @@ for_each_cli! {
         if output.to_string().contains("The argument \"id\" is required") {
             assert_eq!(cli, Cli::Terraform, "{output}");
             case.kubectl(&["delete", &definition("redis"), "cache"]);
+            case.write("main.tf", &at_rest(cluster()).text());
             case.import(ADDRESS, &format!("{}/cache", case.namespace));
         } else {
             case.assert_diagnostics("import-of-sentinels", &output);
