@@ -32,6 +32,11 @@ pub fn differing(plan: &Plan) -> Vec<String> {
     let changes = plan.changed_attributes(ADDRESS);
     let mut all = [changes.configured, changes.computed].concat();
     all.retain(|path| !["status", "objects"].contains(&path.split('.').next().unwrap_or_default()));
+    // Outside of cluster mode the replicas' resources are the master's, and follow them.
+    let masters = all.clone();
+    all.retain(|path| {
+        path.strip_prefix("replica.").is_none_or(|rest| !masters.contains(&format!("master.{rest}")))
+    });
     all.sort();
     all
 }
