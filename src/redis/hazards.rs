@@ -52,14 +52,14 @@ const EXPORTER_ELSEWHERE: Hazard = Hazard {
 const ACL_NOT_ONE: Hazard = Hazard {
     summary: "acl needs exactly one of secret and persistentVolumeClaim",
     detail: "With none or both the operator makes pods that the API server refuses, again and again, and every later \
-             change waits behind them.",
+             change waits behind them. Write one of the two.",
     is_fatal: true,
 };
 
 const TLS_INCOMPLETE: Hazard = Hazard {
     summary: "TLS needs secret.secretName, ca, cert and key",
     detail: "Without secretName the API server refuses the pods; without ca Redis refuses to start, since the operator \
-             does not tell it of one.",
+             does not tell it of one. Write all four.",
     is_fatal: true,
 };
 
@@ -79,7 +79,8 @@ const SIDECAR_INCOMPLETE: Hazard = Hazard {
 const CLAIMS_DELETED: Hazard = Hazard {
     summary: "volumes go with the StatefulSet",
     detail: "With persistentVolumeClaimRetentionPolicy at Delete Kubernetes deletes the volumes when the StatefulSet is \
-             deleted or shrinks, whatever persistence.retain_on_delete says; also when the operator makes it anew.",
+             deleted or shrinks, whatever persistence.retain_on_delete says; also when the operator makes it anew. Leave it \
+             out, or write Retain.",
     is_fatal: false,
 };
 
@@ -98,13 +99,14 @@ const HOST_PORT: Hazard = Hazard {
 
 const MANAGEMENT_POLICY: Hazard = Hazard {
     summary: "podManagementPolicy has an effect only on a new instance",
-    detail: "The field of a StatefulSet cannot change, and the operator keeps the old value without a word.",
+    detail: "The field of a StatefulSet cannot change, and the operator keeps the old value without a word. On an instance \
+             that exists, leave it as it was.",
     is_fatal: false,
 };
 
 const UNUSED_RESOURCES: Hazard = Hazard {
     summary: "resources has no effect here",
-    detail: "The operator never reads the field. Use master.resources and replica.resources.",
+    detail: "The operator never reads the field. Use master.resources, replica.resources or sentinel.resources.",
     is_fatal: true,
 };
 

@@ -6,9 +6,10 @@ use serde_json::Value;
 use crate::case::Case;
 use crate::diagnostics::Diagnostic;
 
-/// An argument as messages name it, an expression of the right type and a wrong value, what the message must say.
+/// An argument as messages name it, an expression of the right type and a wrong value, what the message must say. An
+/// expression may bring along the arguments that are required beside it.
 /// One instance bears all of them.
-const WRONG: [(&str, &str, &str); 41] = [
+const WRONG: [(&str, &str, &str); 83] = [
     ("name", "\"My_Redis\"", "lower-case letters"),
     ("namespace", "\"Bad_NS\"", "lower-case letters"),
     ("version", "\"6.0\"", "Redis 6.2 or newer"),
@@ -46,6 +47,52 @@ const WRONG: [(&str, &str, &str); 41] = [
     ("labels", "{ app = \"x\" }", "the operator's own"),
     ("annotations", "{ \"bad key\" = \"x\" }", "not a valid key"),
     ("custom_spec.redis", "\"[]\"", "a JSON object"),
+    ("image.sentinel_repository", "\"Quay.io/X:1\"", "without a tag"),
+    ("replica.count", "6", "0 to 5"),
+    ("replica.resources.requests.cpu", "\"lots\"", "a quantity"),
+    ("replica.resources.requests.memory", "\"1GB\"", "a quantity"),
+    ("replica.resources.limits.cpu", "\"-1\"", "a quantity"),
+    ("replica.resources.limits.memory", "\"1Mi\"", "at least 16Mi"),
+    ("sentinel.replicas", "4", "3, 5 or 7"),
+    ("sentinel.quorum", "0", "above 0"),
+    ("sentinel.down_after_milliseconds", "0", "above 0"),
+    ("sentinel.failover_timeout", "-1", "above 0"),
+    ("sentinel.parallel_syncs", "0", "above 0"),
+    ("sentinel.master_name", "\"my master\"", "as sentinels accept"),
+    ("sentinel.resources.requests.cpu", "\"lots\"", "a quantity"),
+    ("sentinel.resources.requests.memory", "\"1GB\"", "a quantity"),
+    ("sentinel.resources.limits.cpu", "\"-1\"", "a quantity"),
+    ("sentinel.resources.limits.memory", "\"0x\"", "a quantity"),
+    ("sentinel.pod_disruption_budget.min_available", "-1", "0 or more"),
+    ("sentinel.pod_disruption_budget.max_unavailable", "-1", "0 or more"),
+    ("cluster.num_shards", "2", "at least 3"),
+    ("cluster.replicas_per_shard", "6", "0 to 5"),
+    ("cluster.version_mode", "\"v8\"", "v7, v6"),
+    ("anti_affinity", "\"hard\"", "soft, required, none"),
+    (
+        "topology_spread_constraints[0].max_skew",
+        "1.5, topology_key = \"zone\", when_unsatisfiable = \"ScheduleAnyway\"",
+        "a whole number",
+    ),
+    ("pod_disruption_budget.min_available", "-1", "0 or more"),
+    ("pod_disruption_budget.max_unavailable", "-1", "0 or more"),
+    ("service.type", "\"ExternalName\"", "ClusterIP, NodePort, LoadBalancer"),
+    ("service.annotations[\"a\"]", "null", "must not be null"),
+    ("update_strategy.type", "\"Recreate\"", "RollingUpdate, OnDelete"),
+    ("update_strategy.rolling_update.max_unavailable", "-1", "0 or more"),
+    ("update_strategy.rolling_update.partition", "-1", "0 or more"),
+    ("termination_grace_period_seconds", "-1", "0 or more"),
+    ("readiness_probe.initial_delay_seconds", "-1", "0 or more"),
+    ("readiness_probe.period_seconds", "0", "1 or more"),
+    ("readiness_probe.timeout_seconds", "0", "1 or more"),
+    ("readiness_probe.failure_threshold", "0", "1 or more"),
+    ("liveness_probe.initial_delay_seconds", "-1", "0 or more"),
+    ("liveness_probe.period_seconds", "0", "1 or more"),
+    ("liveness_probe.timeout_seconds", "0", "1 or more"),
+    ("liveness_probe.failure_threshold", "0", "1 or more"),
+    ("custom_spec.replication", "\"1\"", "a JSON object"),
+    ("custom_spec.sentinel", "\"x\"", "a JSON object"),
+    ("custom_spec.cluster", "\"null\"", "a JSON object"),
     ("wait.on_failure", "\"panic\"", "error, warn"),
     ("timeouts.create", "\"soon\"", "a duration"),
     ("timeouts.read", "\"-1m\"", "a duration"),
@@ -53,7 +100,7 @@ const WRONG: [(&str, &str, &str); 41] = [
 ];
 
 /// Those whose type alone leaves nothing else to be wrong; core itself judges them, once for each root.
-const TYPED: [(&str, &str); 16] = [
+const TYPED: [(&str, &str); 23] = [
     ("create_namespace", "\"maybe\""),
     ("deletion_protection", "[]"),
     ("adopt_existing", "\"x\""),
@@ -68,12 +115,22 @@ const TYPED: [(&str, &str); 16] = [
     ("tolerations[0].value", "[]"),
     ("wait.enabled", "\"x\""),
     ("wait.fail_fast", "\"x\""),
+    ("sentinel.pod_disruption_budget.enabled", "\"x\""),
+    ("sentinel.password_protected", "\"x\""),
+    (
+        "topology_spread_constraints[0].topology_key",
+        "[], max_skew = 1, when_unsatisfiable = \"ScheduleAnyway\"",
+    ),
+    ("topology_spread_constraints[0].when_unsatisfiable", "[], max_skew = 1, topology_key = \"zone\""),
+    ("pod_disruption_budget.enabled", "\"x\""),
+    ("service.internal", "\"x\""),
+    ("update_strategy.guarded", "\"x\""),
     ("timeouts.delete", "[]"),
     ("timeouts.create", "{}"),
 ];
 
 /// More values that only look right: one instance each.
-const ALSO_WRONG: [(&str, &str, &str); 38] = [
+const ALSO_WRONG: [(&str, &str, &str); 45] = [
     ("name", "\"a.b\"", "lower-case letters"),
     ("name", "\"\"", "lower-case letters"),
     ("name", "\"n12345678901234567890123456789012345678901234567890123\"", "at most 52 characters"),
@@ -112,6 +169,29 @@ const ALSO_WRONG: [(&str, &str, &str); 38] = [
     ("additional_config", "{ user = \"default on nopass\" }", "user"),
     ("additional_config", "{ cluster-enabled = \"yes\" }", "cluster-enabled"),
     ("additional_config", "{ maxmemory = \"\" }", "maxmemory"),
+    ("anti_affinity", "\"\"", "soft, required, none"),
+    (
+        "topology_spread_constraints",
+        "[{ max_skew = 0, topology_key = \"zone\", when_unsatisfiable = \"DoNotSchedule\" }]",
+        "a max_skew of 1 or more",
+    ),
+    (
+        "topology_spread_constraints",
+        "[{ max_skew = 1, topology_key = \"a b\", when_unsatisfiable = \"DoNotSchedule\" }]",
+        "Constraint 0",
+    ),
+    (
+        "topology_spread_constraints",
+        "[{ max_skew = 1, topology_key = \"zone\", when_unsatisfiable = \"Never\" }]",
+        "DoNotSchedule, ScheduleAnyway",
+    ),
+    ("custom_spec.replication", "jsonencode({ clusterSize = 5 })", "replica.count"),
+    (
+        "custom_spec.sentinel",
+        "jsonencode({ redisSentinelConfig = { masterGroupName = \"a\" } })",
+        "sentinel.master_name",
+    ),
+    ("custom_spec.cluster", "jsonencode({ redisFollower = { replicas = 1 } })", "cluster.replicas_per_shard"),
 ];
 
 /// Arguments that are right each, but not together: what is said of them, and on which.
@@ -180,7 +260,7 @@ impl Node {
 }
 
 /// Instances `i0`, `i1`… of which each bears the arguments of one row; a name where the row has none.
-fn instances(rows: &[Vec<(&str, &str)>]) -> String {
+pub fn instances(rows: &[Vec<(&str, &str)>]) -> String {
     let mut text =
         "terraform {\n  required_providers {\n    redis = { source = \"redis-k8s/redis\" }\n  }\n}\n"
             .to_owned();
@@ -282,7 +362,9 @@ for_each_cli! {
     /// Whatever is not known yet may turn out right.
     fn nothing_is_said_of_what_is_unknown(cli: Cli) {
         let case = Case::new(cli, "not-known");
-        let rows = WRONG.iter().filter(|row| !row.1.starts_with(['[', '{']) && !row.0.ends_with(']'));
+        // Of a constraint all arguments are required, so one row brings the others along.
+        let alone = |row: &&(&str, &str, &str)| !row.1.starts_with(['[', '{']) && !row.1.contains(", ");
+        let rows = WRONG.iter().filter(alone).filter(|row| !row.0.ends_with(']'));
         let row: Vec<(&str, &str)> = rows.map(|row| (row.0, "terraform_data.later.output")).collect();
         let later = "\nresource \"terraform_data\" \"later\" {\n  input = \"1\"\n}\n";
         case.write("main.tf", &(instances(&[row]) + later));

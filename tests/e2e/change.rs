@@ -23,7 +23,7 @@ fn with_key(cli: Cli, name: &str, configuration: &Configuration) -> Case {
 }
 
 /// Changes the configuration: the plan shows this one attribute, apply does it, and the key is still there.
-fn change(case: &Case, configuration: &Configuration, attribute: &str) -> Plan {
+pub fn change(case: &Case, configuration: &Configuration, attribute: &str) -> Plan {
     case.write("main.tf", &configuration.text());
     let plan = case.plan();
     assert_eq!(plan.actions(ADDRESS), ["update"], "{plan}");
@@ -142,7 +142,7 @@ for_each_cli! {
 }
 
 /// Plays the resizer of a storage driver: gives each claim what it asks for.
-fn resize_claims(case: &Case, resizing: &AtomicBool) {
+pub fn resize_claims(case: &Case, resizing: &AtomicBool) {
     let started = Instant::now();
     while resizing.load(Ordering::Relaxed) && started.elapsed() < Duration::from_secs(120) {
         for claim in case.objects(CLAIMS) {

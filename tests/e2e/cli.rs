@@ -80,6 +80,24 @@ macro_rules! for_each_cli {
     };
 }
 
+/// As `for_each_cli`, but only `terraform::name`: for scenarios of many commands about what the provider reads and
+/// writes, which is the same whoever drives it.
+macro_rules! for_terraform {
+    ($($(#[$attribute:meta])* fn $name:ident($cli:ident: Cli) $body:block)*) => {
+        $(fn $name($cli: $crate::cli::Cli) $body)*
+
+        mod terraform {
+            $($(#[$attribute])*
+            #[test]
+            fn $name() {
+                let name = concat!(module_path!(), "::", stringify!($name));
+                let cli = $crate::cli::Cli::Terraform;
+                $crate::cli::run(Some(cli), name, || super::$name(cli));
+            })*
+        }
+    };
+}
+
 /// Tests that need the cluster but no command-line program.
 macro_rules! with_cluster {
     ($($(#[$attribute:meta])* fn $name:ident() $body:block)*) => {

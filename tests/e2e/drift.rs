@@ -28,10 +28,15 @@ fn full() -> Configuration {
 }
 
 /// What changes in a plan, computed attributes of no interest here aside.
-fn differing(plan: &Plan) -> Vec<String> {
+pub fn differing(plan: &Plan) -> Vec<String> {
     let changes = plan.changed_attributes(ADDRESS);
     let mut all = [changes.configured, changes.computed].concat();
     all.retain(|path| !["status", "objects"].contains(&path.split('.').next().unwrap_or_default()));
+    // Outside of cluster mode the replicas' resources are the master's, and follow them.
+    let masters = all.clone();
+    all.retain(|path| {
+        path.strip_prefix("replica.").is_none_or(|rest| !masters.contains(&format!("master.{rest}")))
+    });
     all.sort();
     all
 }
@@ -52,7 +57,7 @@ fn each_edit_shows(case: &Case, edits: &[(Value, &str)]) {
 }
 
 /// Without what is empty or false: the operator adds and drops that as it likes.
-fn meaning(value: &Value) -> Value {
+pub fn meaning(value: &Value) -> Value {
     let empty = [json!(null), json!(false), json!({}), json!([])];
     match value {
         Value::Object(fields) => {

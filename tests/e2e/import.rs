@@ -26,7 +26,7 @@ fn kinds() -> [(&'static str, Configuration); 4] {
 }
 
 /// An instance that exists, and a state that knows nothing of it.
-fn forgotten(cli: Cli, name: &str, configuration: &Configuration) -> Case {
+pub fn forgotten(cli: Cli, name: &str, configuration: &Configuration) -> Case {
     let case = Case::new(cli, name);
     case.kubectl(&["create", "secret", "generic", "mine", "--from-literal=word=hush"]);
     case.write("main.tf", &configuration.text());
@@ -37,7 +37,7 @@ fn forgotten(cli: Cli, name: &str, configuration: &Configuration) -> Case {
 }
 
 /// Arguments of the provider alone are in no cluster: an import takes their defaults, the next apply writes nothing.
-fn settled(case: &Case) {
+pub fn settled(case: &Case) {
     let plan = case.plan();
     let changes = plan.changed_attributes(ADDRESS);
     let only_ours = |path: &String| {
@@ -53,7 +53,7 @@ fn settled(case: &Case) {
 }
 
 /// The user's own Secret is all that stays.
-fn end(case: &Case) {
+pub fn end(case: &Case) {
     case.destroy();
     case.kubectl(&["delete", "secret", "mine"]);
     case.assert_nothing_left();

@@ -28,6 +28,7 @@ mod proxy;
 mod redis_client;
 mod report;
 mod resting;
+mod topology;
 mod users;
 
 mod bad_input;
@@ -42,6 +43,10 @@ mod interrupted;
 mod lifecycle;
 mod offline_plan;
 mod secrets;
+mod topologies;
+mod topology_change;
+mod topology_guards;
+mod topology_import;
 mod waiting;
 
 mod harness_self_test;

@@ -17,6 +17,8 @@ pub struct RedisClient<'a> {
     pod: String,
     container: String,
     password: SecretString,
+    /// `-h` and `-p`; empty for the pod's own Redis.
+    target: Vec<String>,
 }
 
 impl<'a> RedisClient<'a> {
@@ -26,17 +28,29 @@ impl<'a> RedisClient<'a> {
         let path = format!("/api/v1/namespaces/{{namespace}}/pods/{pod}");
         let object = case.object(&path).unwrap_or_else(|| panic!("there is no pod {pod}"));
         let container = object["spec"]["containers"][0]["name"].as_str().expect("a container").to_owned();
-        RedisClient { case, pod: pod.to_owned(), container, password }
+        RedisClient { case, pod: pod.to_owned(), container, password, target: Vec::new() }
     }
 
     /// A client of the first pod of the resource at an address: the state says which Secret holds the password.
     pub fn of(case: &'a Case, address: &str) -> RedisClient<'a> {
         let values = case.resource(address);
         let text = |path: &str| values.pointer(path).and_then(|value| value.as_str()).map(str::to_owned);
-        let name = text("/name").unwrap_or_else(|| panic!("{address} is not in the state"));
+        let pod =
+            text("/status/redis_pods/0").unwrap_or_else(|| panic!("{address} has no pods in the state"));
         let secret = text("/auth_secret/name").zip(text("/auth_secret/key"));
         let secret = secret.as_ref().map(|(name, key)| (name.as_str(), key.as_str()));
-        RedisClient::new(case, &format!("{name}-0"), secret)
+        RedisClient::new(case, &pod, secret)
+    }
+
+    /// The same pod and password, but another Redis: what a name resolves to, as an application would reach it.
+    pub fn at(self, host: &str, port: i64) -> RedisClient<'a> {
+        let target = ["-h", host, "-p", &port.to_string()].map(str::to_owned).to_vec();
+        RedisClient { target, ..self }
+    }
+
+    /// The same, but with another password.
+    pub fn with_password(self, password: &str) -> RedisClient<'a> {
+        RedisClient { password: SecretString::from(password), ..self }
     }
 
     pub fn password(&self) -> &SecretString {
@@ -44,10 +58,22 @@ impl<'a> RedisClient<'a> {
     }
 
     pub fn try_command(&self, arguments: &[&str]) -> Output {
-        let command = [&["sh", "-c", SCRIPT, "redis-cli"], arguments].concat();
-        let input = format!("{}\n", self.password.expose_secret());
+        self.run(arguments, "")
+    }
+
+    /// Many commands, one line each, over one connection; returns what redis-cli printed.
+    pub fn pipe(&self, options: &[&str], commands: &str) -> String {
+        let output = self.run(options, commands);
+        assert!(output.succeeded(), "must succeed, but:\n{output}");
+        output.stdout
+    }
+
+    fn run(&self, arguments: &[&str], commands: &str) -> Output {
+        let target: Vec<&str> = self.target.iter().map(String::as_str).collect();
+        let command = [&["sh", "-c", SCRIPT, "redis-cli"], target.as_slice(), arguments].concat();
+        let input = format!("{}\n{commands}", self.password.expose_secret());
         let mut output = self.case.exec_with_input(&self.pod, &self.container, &command, &input);
-        output.command = format!("redis-cli {} in {}", arguments.join(" "), self.pod);
+        output.command = format!("redis-cli {} {} in {}", target.join(" "), arguments.join(" "), self.pod);
         output
     }
 

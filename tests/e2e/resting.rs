@@ -24,13 +24,28 @@ pub fn applied(cli: Cli, name: &str, configuration: &Configuration) -> Case {
 
 /// The custom resource as it is.
 pub fn custom_resource(case: &Case) -> Value {
-    case.kubectl_json(&["get", "redis.redis.redis.opstreelabs.in", "cache"])
+    custom_resource_of(case, "redis")
+}
+
+/// That of another kind, named as in URLs.
+pub fn custom_resource_of(case: &Case, plural: &str) -> Value {
+    case.kubectl_json(&["get", &definition(plural), "cache"])
 }
 
 /// `kubectl patch` of the custom resource, as somebody else would do it.
 pub fn patch(case: &Case, kind: &str, patch: &Value) {
+    patch_of(case, "redis", kind, patch);
+}
+
+/// `kubectl patch` of that of another kind.
+pub fn patch_of(case: &Case, plural: &str, kind: &str, patch: &Value) {
     let kind = format!("--type={kind}");
-    case.kubectl(&["patch", "redis.redis.redis.opstreelabs.in", "cache", &kind, "-p", &patch.to_string()]);
+    case.kubectl(&["patch", &definition(plural), "cache", &kind, "-p", &patch.to_string()]);
+}
+
+/// What kubectl calls a kind: a short name alone is not unique.
+pub fn definition(plural: &str) -> String {
+    format!("{plural}.redis.redis.opstreelabs.in")
 }
 
 pub fn errors(case: &Case, output: &Output) -> Vec<Diagnostic> {

@@ -318,7 +318,8 @@ pub fn name_clashes(addresses: &Addresses, other: Kind) -> Diagnostic {
         format!("A {} of the name {namespace}/{name} exists already", other.kind()),
         format!(
             "The operator would give the StatefulSet and Services of the {} the same names, and both would fight for \
-             them; nothing was changed. Choose another name, or delete the {}: `kubectl -n {namespace} get {} {name}`.",
+             them; nothing was changed. Choose another name. If nobody needs the {} and its data any more, delete it: \
+             `kubectl -n {namespace} delete {} {name}`.",
             topology.data().kind(),
             other.kind(),
             other.crd()

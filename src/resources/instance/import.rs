@@ -139,7 +139,8 @@ fn ambiguous(namespace: &str, name: &str, found: &[Json]) -> Diagnostic {
         format!("More than one Redis is called {namespace}/{name}"),
         format!(
             "There are custom resources of the kinds {} with this name. Import by identity, with the kind that is meant: \
-             identity = {{ namespace = \"{namespace}\", name = \"{name}\", kind = \"{}\" }}.",
+             identity = {{ namespace = \"{namespace}\", name = \"{name}\", kind = \"{}\" }}. An import block takes that since \
+             Terraform 1.12 and OpenTofu 1.12.",
             kinds.join(" and "),
             kinds.first().copied().unwrap_or_default()
         ),
@@ -213,6 +214,8 @@ fn arguments(
     instance.annotations.retain(|name, _| {
         !annotation::IGNORED.contains(&name.as_str()) && !name.starts_with("kubectl.kubernetes.io/")
     });
+    // First, since what custom_spec sets is no argument's; and again, since an observation takes drift for wanted.
+    take_settings(&mut instance, config_map);
     instance = observe_arguments(&instance, custom_resources);
     if let Some(version) = crate::redis::version::Version::of_tag(&instance.image.tag)
         && version >= crate::redis::version::OLDEST

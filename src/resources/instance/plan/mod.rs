@@ -73,7 +73,7 @@ pub fn plan(change: &mut PlanChange<InstanceResource>) -> Vec<Diagnostic> {
         if change.changes.iter().any(|changed| changed.path.0.first() == authentication.0.first()) {
             planned.auth_secret = Maybe::Unknown;
         }
-        diagnostics.extend(restarts(prior, &change.changes));
+        diagnostics.extend(restarts(prior, planned, &change.changes));
     } else if !prior.repairs.is_empty() {
         planned.repairs = Maybe::Known(BTreeMap::new());
         planned.status = Maybe::Unknown;
@@ -121,9 +121,15 @@ fn replacing(prior: &Instance, paths: &[Path]) -> Vec<Diagnostic> {
     vec![Diagnostic::warning(
         format!("{} will be replaced: its data is lost", prior.id),
         format!(
-            "A change of {} needs another instance. The old one is destroyed with its volumes, unless \
+            "A change of {} needs another instance{}. The old one is destroyed with its volumes, unless \
              persistence.retain_on_delete is set; the new one starts empty.",
-            paths.join(", ")
+            paths.join(", "),
+            // Of all that replaces, only this does not look it.
+            if paths.iter().any(|path| path == "replica.count") {
+                ": the operator has one kind for a Redis alone and another for a Redis with replicas"
+            } else {
+                ""
+            }
         ),
     )]
 }
@@ -181,10 +187,13 @@ fn downgrades(prior: &Instance, planned: &Instance<Planned>) -> Option<Diagnosti
     })
 }
 
-fn restarts(prior: &Instance, changes: &[Changed]) -> Option<Diagnostic> {
+fn restarts(prior: &Instance, planned: &Instance<Planned>, changes: &[Changed]) -> Option<Diagnostic> {
+    let announces = topology::announces_other_addresses(prior, planned);
     let rolling: Vec<String> = changes
         .iter()
-        .filter(|changed| changed.change == Class::Rolls)
+        .filter(|changed| {
+            changed.change == Class::Rolls || (announces && changed.path == Path::of("service.type"))
+        })
         .map(|changed| changed.path.to_string())
         // They follow the master's.
         .filter(|path| prior.topology() == Topology::Cluster || !path.starts_with("replica.resources"))

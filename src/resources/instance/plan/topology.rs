@@ -1,6 +1,8 @@
 //! Changes of size and shape that the operator cannot make, or only alone.
 
 use super::super::model::Instance;
+use crate::redis::topology::Topology;
+use crate::resources::blocks::ServiceType;
 use crate::terraform::attribute::Change as Class;
 use crate::terraform::plan::Changed;
 use crate::terraform::{Diagnostic, Path, Planned};
@@ -10,6 +12,7 @@ pub(super) fn guards(prior: &Instance, planned: &Instance<Planned>, changes: &[C
         fewer_followers(prior, planned),
         fewer_shards_and_more(prior, planned, changes),
         other_addresses(prior, planned),
+        other_volumes_for_nodes(prior, changes),
     ]
     .into_iter()
     .flatten()
@@ -62,4 +65,20 @@ fn other_addresses(prior: &Instance, planned: &Instance<Planned>) -> Option<Diag
         )
         .at(Path::of("cluster.version_mode"))
     })
+}
+
+/// Only of a cluster: in other modes there is no such volume, and the argument has no effect.
+fn other_volumes_for_nodes(prior: &Instance, changes: &[Changed]) -> Option<Diagnostic> {
+    let path = Path::of("persistence.node_conf_size");
+    let change = changes.iter().find(|changed| changed.path == path)?;
+    (prior.topology() == Topology::Cluster && prior.persistence.enabled).then(|| super::refused(change))
+}
+
+/// Behind a port of the node, cluster nodes announce that of the node instead of their own: the operator tells them by
+/// an environment variable, and so restarts them.
+pub(super) fn announces_other_addresses(prior: &Instance, planned: &Instance<Planned>) -> bool {
+    let of_node = |r#type: &ServiceType| *r#type == ServiceType::NodePort;
+    let after = planned.service.known().and_then(|service| service.r#type.known()).map(of_node);
+    prior.topology() == Topology::Cluster
+        && after.is_some_and(|after| after != of_node(&prior.service.r#type))
 }

@@ -196,7 +196,18 @@ impl Rollout<'_> {
         }
         let address = self.addresses.custom_resource(kind);
         self.outdate(kind);
-        let mut written = self.apply(&address, &body, uid).await?;
+        let mut written = match self.apply(&address, &body, uid).await {
+            Err(error @ kubernetes::Error { cause: Refusal::Invalid { .. }, .. }) => {
+                // Where all fields of an object are ours and go, server-side apply leaves a null in its place, which the
+                // definition of the kind may not allow. By name it goes as a whole.
+                let found = self.observed.custom_resource(kind).cloned();
+                let removal = found.and_then(|found| removal(&opstree::differences(&desired, &found)));
+                let Some(removal) = removal else { return Err(error) };
+                self.cluster.merge_patch(&address, &removal, uid, self.deadline).await?;
+                self.apply(&address, &body, uid).await?
+            }
+            written => written?,
+        };
         // Server-side apply leaves alone what others have added; it is taken away by name.
         if let Some(removal) = removal(&opstree::differences(&desired, &written)) {
             let uid = text(&written, &["metadata", "uid"]).map(str::to_owned);

@@ -13,7 +13,7 @@ use crate::resources::blocks::{
     Amounts, AntiAffinity, ClusterVersion, Disruption, Image, Probe, PullPolicy, RollingUpdate,
     SecurityContext, SentinelDisruption, ServiceType, Spread, Toleration, UpdateType,
 };
-use crate::resources::instance::build::{affinity, budget, probe, sentinel_budget, update_strategy};
+use crate::resources::instance::build::{affinity, budget, build, probe, sentinel_budget, update_strategy};
 use crate::resources::instance::model::{AuthSecret, CustomSpec, Instance};
 use crate::resources::types::{JsonObject, ObjectName, RedisVersion};
 use crate::terraform::Value;
@@ -24,6 +24,12 @@ pub fn observe_arguments(known: &Instance, custom_resources: &[Json]) -> Instanc
     let topology = known.topology();
     let of_kind =
         |kind| custom_resources.iter().find(|one| Kind::of(one) == Some(kind)).unwrap_or(&Json::Null);
+    let mut custom_spec = known.custom_spec.clone();
+    for kind in topology.kinds() {
+        observe_custom(&mut custom_spec, *kind, at(of_kind(*kind), &["spec"]));
+    }
+    let typed = without_custom(known, custom_resources);
+    let of_kind = |kind| typed.iter().find(|one| Kind::of(one) == Some(kind)).unwrap_or(&Json::Null);
     let data = of_kind(topology.data());
     let spec = at(data, &["spec"]);
     let part = topology.parts().first().copied();
@@ -60,9 +66,7 @@ pub fn observe_arguments(known: &Instance, custom_resources: &[Json]) -> Instanc
     // Other tools put labels and annotations of their own there: only those that are ours count.
     instance.labels = kept(&known.labels, at(data, &["metadata", "labels"]));
     instance.annotations = kept(&known.annotations, at(data, &["metadata", "annotations"]));
-    for kind in topology.kinds() {
-        observe_custom(&mut instance.custom_spec, *kind, at(of_kind(*kind), &["spec"]));
-    }
+    instance.custom_spec = custom_spec;
     if let Some(secret) = at(spec, &["kubernetesConfig", "redisSecret"]).as_object() {
         let part = |field: &str| secret.get(field).and_then(Json::as_str).map(str::to_owned);
         if let (Some(name), Some(key), Some(known)) =
@@ -109,8 +113,10 @@ fn observe_sizes(instance: &mut Instance, spec: &Json) {
             let leaders = at(spec, &["redisLeader", "replicas"]).as_i64().or(size);
             let followers = at(spec, &["redisFollower", "replicas"]).as_i64().or(size);
             cluster.num_shards = leaders.unwrap_or(cluster.num_shards);
-            if let Some(followers) = followers {
-                cluster.replicas_per_shard = followers / cluster.num_shards.max(1);
+            let shards = cluster.num_shards.max(1);
+            // A number of followers that does not go round, no argument expresses.
+            if let Some(followers) = followers.filter(|followers| followers % shards == 0) {
+                cluster.replicas_per_shard = followers / shards;
             }
             if let Some(Ok(version)) =
                 text(spec, &["clusterVersion"]).map(|word| ClusterVersion::parse(&Value::from(word)))
@@ -151,6 +157,7 @@ fn observe_sentinel(instance: &mut Instance, spec: &Json) {
     let config = at(spec, &["redisSentinelConfig"]);
     let number =
         |field: &str, known: i64| text(config, &[field]).and_then(|text| text.parse().ok()).unwrap_or(known);
+    let usual = sentinel.replicas;
     sentinel.replicas = at(spec, &["clusterSize"]).as_i64().unwrap_or(sentinel.replicas);
     sentinel.quorum = number("quorum", sentinel.quorum);
     sentinel.down_after_milliseconds = number("downAfterMilliseconds", sentinel.down_after_milliseconds);
@@ -164,15 +171,21 @@ fn observe_sentinel(instance: &mut Instance, spec: &Json) {
     sentinel.password_protected = !at(spec, &["kubernetesConfig", "redisSecret"]).is_null();
     let pdb = at(spec, &["pdb"]);
     let budget = &mut sentinel.pod_disruption_budget;
-    if !differences(&sentinel_budget(budget, sentinel.replicas), pdb).is_empty() {
-        let (enabled, min, max) = observe_budget(pdb);
+    let is_it = |sentinels: i64| differences(&sentinel_budget(budget, sentinels), pdb).is_empty();
+    // What follows from their number still follows from the number that was known.
+    if !is_it(usual) && !is_it(sentinel.replicas) {
+        let known = (budget.min_available, budget.max_unavailable);
+        let (enabled, min, max) = observe_budget(known, pdb);
         *budget = SentinelDisruption { enabled, min_available: min, max_unavailable: max };
     }
 }
 
-fn observe_budget(pdb: &Json) -> (bool, Option<i64>, Option<i64>) {
-    let enabled = at(pdb, &["enabled"]) == &Json::Bool(true);
-    (enabled, at(pdb, &["minAvailable"]).as_i64(), at(pdb, &["maxUnavailable"]).as_i64())
+/// The limits of a budget; where there is none, those that are known stay, since they mean nothing then.
+fn observe_budget(known: (Option<i64>, Option<i64>), pdb: &Json) -> (bool, Option<i64>, Option<i64>) {
+    if at(pdb, &["enabled"]) != &Json::Bool(true) {
+        return (false, known.0, known.1);
+    }
+    (true, at(pdb, &["minAvailable"]).as_i64(), at(pdb, &["maxUnavailable"]).as_i64())
 }
 
 /// Where pods may run, and how many must stay. What is not of our making is left to `repairs`.
@@ -198,7 +211,9 @@ fn observe_placement(instance: &mut Instance, topology: Topology, part: Part, se
     instance.topology_spread_constraints = rules;
     let pdb = at(section, &["pdb"]);
     if !differences(&budget(&instance.pod_disruption_budget), pdb).is_empty() {
-        let (enabled, min_available, max_unavailable) = observe_budget(pdb);
+        let known = &instance.pod_disruption_budget;
+        let known = (known.min_available, known.max_unavailable);
+        let (enabled, min_available, max_unavailable) = observe_budget(known, pdb);
         instance.pod_disruption_budget = Disruption { enabled, min_available, max_unavailable };
     }
 }
@@ -255,6 +270,10 @@ fn observe_storage(instance: &mut Instance, spec: &Json) {
     if let Some(size) = size.and_then(Quantity::parse) {
         instance.persistence.size = size;
     }
+    let nodes = ["nodeConfVolumeClaimTemplate", "spec", "resources", "requests", "storage"];
+    if let Some(size) = text(storage, &nodes).and_then(Quantity::parse) {
+        instance.persistence.node_conf_size = size;
+    }
 }
 
 fn observe_security(known: &SecurityContext, spec: &Json) -> SecurityContext {
@@ -282,6 +301,41 @@ fn kept(known: &BTreeMap<String, String>, found: &Json) -> BTreeMap<String, Stri
     let mut found = strings(found);
     found.retain(|name, _| known.contains_key(name));
     found
+}
+
+/// The custom resources with what the arguments alone make of the fields that `custom_spec` sets: drift of them appears
+/// there, and on no argument.
+fn without_custom(known: &Instance, custom_resources: &[Json]) -> Vec<Json> {
+    let CustomSpec { redis, replication, sentinel, cluster } = &known.custom_spec;
+    let none = CustomSpec { redis: None, replication: None, sentinel: None, cluster: None };
+    let plain = build(&Instance { custom_spec: none, ..known.clone() }, false, true);
+    let typed = |found: &Json| {
+        let mut found = found.clone();
+        let Some(kind) = Kind::of(&found) else { return found };
+        let custom = match kind {
+            Kind::Redis => redis,
+            Kind::RedisReplication => replication,
+            Kind::RedisSentinel => sentinel,
+            Kind::RedisCluster => cluster,
+        };
+        if let (Some(custom), Some(spec)) = (custom, found.get_mut("spec")) {
+            replace(spec, &custom.object, at(plain.custom_resource(kind), &["spec"]));
+        }
+        found
+    };
+    custom_resources.iter().map(typed).collect()
+}
+
+/// Puts what `plain` has at each path that `custom` sets.
+fn replace(found: &mut Json, custom: &Json, plain: &Json) {
+    match (found, custom) {
+        (Json::Object(found), Json::Object(custom)) => {
+            for (field, value) in custom {
+                replace(found.entry(field).or_insert(Json::Null), value, at(plain, &[field]));
+            }
+        }
+        (found, _) => *found = plain.clone(),
+    }
 }
 
 /// Drift in a field that `custom_spec` sets appears there.

@@ -95,24 +95,24 @@ fn repairs(
     repairs
 }
 
-/// redis.conf is compared with what was written, not with what the arguments as they are found would make of it.
+/// What is as it was written needs no repair, even where the arguments as they are found would make something else of
+/// it: redis.conf of another memory limit, the majority of another number of sentinels. The argument shows already.
 fn repairs_of_custom_resource(wanted: &Json, written: &Desired, found: &Found) -> Vec<(String, String)> {
-    const CONFIGURATIONS: [&[&str]; 3] =
-        [&["redisConfig"], &["redisLeader", "redisConfig"], &["redisFollower", "redisConfig"]];
     let Some(kind) = Kind::of(wanted) else { return Vec::new() };
     let prefix = if kind == written.topology.data() { String::new() } else { format!("{} ", kind.kind()) };
     let Some(live) = found.custom_resource(kind) else {
         return vec![(format!("{prefix}{}", written.name), "is missing".to_owned())];
     };
-    let mut wanted = wanted.clone();
-    for path in CONFIGURATIONS {
-        let before = at(at(written.custom_resource(kind), &["spec"]), path);
-        if !before.is_null() {
-            set(&mut wanted["spec"], path, before.clone());
-        }
-    }
-    let mut repairs: Vec<(String, String)> = real_differences(&wanted, live)
+    let drifted = real_differences(written.custom_resource(kind), live);
+    let has_drifted = |difference: &Difference| {
+        let same = |one: &Difference| {
+            one.names.starts_with(&difference.names) || difference.names.starts_with(&one.names)
+        };
+        drifted.iter().any(same)
+    };
+    let mut repairs: Vec<(String, String)> = real_differences(wanted, live)
         .into_iter()
+        .filter(has_drifted)
         .map(|difference| {
             let line = format!("is {}, should be {}", shown(&difference.found), shown(&difference.wanted));
             (format!("{prefix}{}", difference.path), line)
@@ -123,11 +123,6 @@ fn repairs_of_custom_resource(wanted: &Json, written: &Desired, found: &Found) -
         repairs.push((DELETION.to_owned(), line.to_owned()));
     }
     repairs
-}
-
-fn set(object: &mut Json, path: &[&str], value: Json) {
-    let slot = path.iter().fold(object, |inner, name| &mut inner[*name]);
-    *slot = value;
 }
 
 /// What an apply that was cut off, or the loss of pods, has left.
@@ -319,6 +314,10 @@ mod tests {
             secret_exists: Some(true),
             ..Found::default()
         }
+    }
+
+    fn set(object: &mut Json, path: &[&str], value: Json) {
+        *path.iter().fold(object, |inner, name| &mut inner[*name]) = value;
     }
 
     /// What the API server and the operator make of what we write (facts §1.7).

@@ -12,24 +12,40 @@ use crate::terraform::{Diagnostic, Path, Planned};
 pub(super) fn validate(config: &Instance<Planned>) -> Vec<Diagnostic> {
     let Some(custom) = config.custom_spec.known() else { return Vec::new() };
     let all = [
-        (Kind::Redis, "redis", custom.redis.known()),
-        (Kind::RedisReplication, "replication", custom.replication.known()),
-        (Kind::RedisSentinel, "sentinel", custom.sentinel.known()),
-        (Kind::RedisCluster, "cluster", custom.cluster.known()),
+        (Kind::Redis, custom.redis.known()),
+        (Kind::RedisReplication, custom.replication.known()),
+        (Kind::RedisSentinel, custom.sentinel.known()),
+        (Kind::RedisCluster, custom.cluster.known()),
     ];
     all.into_iter()
-        .filter_map(|(kind, name, spec)| Some((kind, format!("custom_spec.{name}"), spec?.as_ref()?)))
+        .filter_map(|(kind, spec)| Some((kind, format!("custom_spec.{}", argument(kind)), spec?.as_ref()?)))
         .flat_map(|(kind, path, spec)| of_kind(config, kind, &path, spec))
         .collect()
+}
+
+fn argument(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Redis => "redis",
+        Kind::RedisReplication => "replication",
+        Kind::RedisSentinel => "sentinel",
+        Kind::RedisCluster => "cluster",
+    }
 }
 
 fn of_kind(config: &Instance<Planned>, kind: Kind, path: &str, spec: &JsonObject) -> Vec<Diagnostic> {
     let Some(topology) = config.planned_topology() else { return Vec::new() };
     if !topology.kinds().contains(&kind) {
         let kinds: Vec<&str> = topology.kinds().iter().map(|kind| kind.kind()).collect();
+        let instead: Vec<String> =
+            topology.kinds().iter().map(|kind| format!("custom_spec.{}", argument(*kind))).collect();
         let diagnostic = Diagnostic::error(
             format!("{path} has no effect"),
-            format!("An instance of this shape is made of {}. Leave it out.", kinds.join(" and ")),
+            format!(
+                "It is for a {}, and an instance of this shape is made of {}. Leave it out, or write {}.",
+                kind.kind(),
+                kinds.join(" and "),
+                instead.join(" or ")
+            ),
         );
         return vec![diagnostic.at(Path::of(path))];
     }

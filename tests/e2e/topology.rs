@@ -1,0 +1,92 @@
+//! The shapes beyond one Redis: their configurations, small enough for a node of two cores, and how a client reaches
+//! each of their endpoints.
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+
+use crate::case::Case;
+use crate::instance::{ADDRESS, Configuration, master};
+use crate::redis_client::{RedisClient, password};
+
+pub const REPLICATIONS: &str = "redisreplications";
+pub const SENTINELS: &str = "redissentinels";
+pub const CLUSTERS: &str = "redisclusters";
+
+/// What each pod may use, sentinels included.
+const RESOURCES: &str =
+    "{ requests = { cpu = \"10m\", memory = \"32Mi\" }, limits = { cpu = \"200m\", memory = \"128Mi\" } }";
+
+/// Every shape of more than one Redis needs minutes: the operator looks every 10 to 60 s how far it is.
+fn several() -> Configuration {
+    Configuration::small()
+        .with("master", &master("10m"))
+        .with("security_context", "{ run_as_user = 1000 }")
+        .with("timeouts", "{ create = \"8m\", update = \"6m\", delete = \"3m\" }")
+}
+
+/// A master and one replica.
+pub fn replication() -> Configuration {
+    several().with("replica", "{ count = 1 }")
+}
+
+/// A master, one replica, and sentinels with these further arguments.
+pub fn sentinel(further: &str) -> Configuration {
+    several()
+        .with("deployment_mode", "\"sentinel\"")
+        .with("replica", "{ count = 1 }")
+        .with("sentinel", &format!("{{ resources = {RESOURCES}, {further} }}"))
+}
+
+/// Three shards of a leader and a follower.
+pub fn cluster() -> Configuration {
+    several()
+        .with("deployment_mode", "\"cluster\"")
+        .with("persistence", "{ size = \"64Mi\", node_conf_size = \"64Mi\" }")
+}
+
+/// The same at rest: no node takes its pods, and nobody waits for them.
+pub fn at_rest(configuration: Configuration) -> Configuration {
+    configuration.with("node_selector", "{ no-such = \"node\" }").with("wait", "{ enabled = false }")
+}
+
+/// A string of the state.
+pub fn output(case: &Case, attribute: &str) -> String {
+    let value = case.resource(ADDRESS)[attribute].clone();
+    value.as_str().unwrap_or_else(|| panic!("{attribute} is {value}")).to_owned()
+}
+
+/// A client that reaches an endpoint by its name, from a pod.
+pub fn through<'a>(case: &'a Case, attribute: &str) -> RedisClient<'a> {
+    RedisClient::of(case, ADDRESS).at(&output(case, attribute), 6379)
+}
+
+/// Asks the sentinels, which have no password, by their name: where is the master?
+pub fn master_by_sentinels(case: &Case, group: &str) -> (String, i64) {
+    let values = case.resource(ADDRESS);
+    let port = values["sentinel_port"].as_i64().expect("a port");
+    let redis = RedisClient::of(case, ADDRESS).with_password("").at(&output(case, "sentinel_host"), port);
+    let answer = redis.command(&["SENTINEL", "get-master-addr-by-name", group]);
+    let (host, port) = answer.split_once('\n').unwrap_or_else(|| panic!("no master: {answer:?}"));
+    (host.to_owned(), port.trim().parse().expect("a port"))
+}
+
+/// Nobody gets in through that endpoint without the password, or with another one.
+pub fn strangers_are_refused(case: &Case, attribute: &str) {
+    for stranger in ["", "wrong"] {
+        let answer = through(case, attribute).with_password(stranger).try_command(&["GET", "kept"]);
+        assert!(answer.stdout.contains("NOAUTH"), "through {attribute} with {stranger:?}: {answer}");
+        assert!(!answer.stdout.contains("yes"), "through {attribute} with {stranger:?}: {answer}");
+    }
+}
+
+/// The password is in nothing that Terraform prints or keeps.
+pub fn password_is_kept_secret(case: &Case) {
+    let secret: Value = case.resource(ADDRESS)["auth_secret"].clone();
+    let text = |name: &str| secret[name].as_str().expect("auth_secret").to_owned();
+    let word: SecretString = password(case, &text("name"), &text("key"));
+    let kept =
+        [case.state_file(), case.outputs().iter().map(ToString::to_string).collect(), case.provider_log()];
+    assert!(
+        kept.iter().all(|text| !text.contains(word.expose_secret())),
+        "the password of {secret} is shown"
+    );
+}
