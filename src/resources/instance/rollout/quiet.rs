@@ -79,10 +79,11 @@ impl Rollout<'_> {
         for kind in self.addresses.topology.kinds() {
             let found = self.observed.custom_resource(*kind);
             let is_ours = found.is_some_and(|found| mark(found, kind.skip_reconcile()) == Some("true"));
-            if is_ours && (self.talks.is_quiet || self.wrote) {
-                if let Err(error) = self.unpause(*kind).await {
-                    tracing::warn!(%error, "the operator is still kept off; the next apply lets it go on");
-                }
+            if is_ours
+                && (self.talks.is_quiet || self.wrote)
+                && let Err(error) = self.unpause(*kind).await
+            {
+                tracing::warn!(%error, "the operator is still kept off; the next apply lets it go on");
             }
         }
         self.deadline = deadline;
