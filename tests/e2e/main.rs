@@ -34,6 +34,7 @@ mod bad_input;
 mod change;
 mod cut_off;
 mod drift;
+mod examples;
 mod failures;
 mod faults;
 mod guards;
