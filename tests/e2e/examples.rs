@@ -65,6 +65,14 @@ fn examples() -> Vec<Example> {
     found
 }
 
+/// The one in `README.md`.
+fn readme() -> Example {
+    let text = std::fs::read_to_string(folder().with_file_name("README.md")).unwrap();
+    let blocks = text.split("```").filter_map(|block| block.strip_prefix("hcl\n"));
+    let whole = blocks.filter(|block| block.contains("required_providers")).map(str::to_owned);
+    Example { name: "readme".to_owned(), files: whole.map(|text| ("main.tf".to_owned(), text)).collect() }
+}
+
 fn collect(folder: &Path, name: &str, found: &mut Vec<Example>) {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -93,7 +101,7 @@ for_each_cli! {
     fn every_example_is_valid(cli: Cli) {
         let case = new_case(cli, "valid");
         case.use_kubeconfig(&case.path("no-such-file"));
-        for example in examples() {
+        for example in examples().into_iter().chain([readme()]) {
             std::fs::create_dir(case.path(&example.name)).unwrap();
             for (file, text) in example.files.iter().filter(|(file, _)| file != BY_IDENTITY) {
                 case.write(&format!("{}/{file}", example.name), text);
