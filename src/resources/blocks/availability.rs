@@ -92,7 +92,7 @@ object! {
         /// Reserved for a rollout that hands the master over before its pod restarts. Not carried out yet: with either
         /// value the operator restarts the pods. `type` and `rolling_update` need `false`.
         guarded: bool = default(true).provider_only(),
-        /// `RollingUpdate` or `OnDelete`.
+        /// `RollingUpdate` (one pod after the other) or `OnDelete` (only the pods that somebody deletes).
         r#type: Option<UpdateType> = optional(),
         /// Limits of a rolling update.
         rolling_update: Option<RollingUpdate> = optional(),

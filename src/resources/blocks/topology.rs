@@ -67,8 +67,8 @@ object! {
 object! {
     /// The shards of a cluster.
     pub struct Cluster {
-        /// How many shards; at least 3. The slots move when shards are added or removed. Shards cannot be removed in one
-        /// apply with a change that restarts the pods.
+        /// How many shards; at least 3. The slots move when shards are added or removed. Shards cannot be removed in
+        /// one apply with a change that restarts the pods.
         num_shards: i64 = default(3).check(is_shard_count),
         /// Followers of each shard, 0 to 5. It can grow, but not shrink.
         replicas_per_shard: i64 = default(1).check(is_follower_count),

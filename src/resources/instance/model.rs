@@ -30,7 +30,7 @@ object! {
         version: RedisVersion = default("7.0").rolls(),
         /// Container image.
         image: Image = nested(),
-        /// Topology: `standalone`, `sentinel` or `cluster`.
+        /// Topology: `standalone` (with `replica.count` above 0 a master with replicas), `sentinel` or `cluster`.
         deployment_mode: DeploymentMode = default("standalone").replaces(),
         /// The writable Redis; in cluster mode the leaders.
         master: Master = nested(),
@@ -58,7 +58,8 @@ object! {
         /// Whether pods of the instance share nodes: `soft` (not if it can be helped), `required` (never) or `none` (as
         /// the scheduler likes).
         anti_affinity: AntiAffinity = default("soft").rolls(),
-        /// How pods spread over zones or nodes. Not for a single Redis.
+        /// How pods spread over zones or nodes; Redis pods and sentinels, leaders and followers count each for
+        /// themselves. Not for a single Redis.
         topology_spread_constraints: Vec<Spread> =
             default(Value::List(Vec::new())).rolls().check(|all| checks::are_spreads(all)),
         /// How many pods an eviction must leave. Not for a single Redis.
@@ -79,11 +80,12 @@ object! {
         service_account: Option<ObjectName> = optional().rolls(),
         /// Environment variables of the Redis containers, and of those of the sentinels.
         env: BTreeMap<String, String> = default(empty()).rolls().check(checks::are_variables),
-        /// Labels of every object of the instance.
+        /// Labels of every object of the instance. The operator selects pods by them: after a change all Services lead
+        /// nowhere until pods with the new labels are Ready.
         labels: BTreeMap<String, String> = default(empty()).rolls().check(checks::are_labels),
         /// Annotations of every object of the instance.
         annotations: BTreeMap<String, String> = default(empty()).rolls().check(checks::are_annotations),
-        /// Fields of the custom resource that no argument expresses.
+        /// Fields of the operator's custom resources that no argument expresses, as JSON for each kind.
         custom_spec: CustomSpec = nested(),
         /// Whether and how to wait until Redis serves.
         wait: Wait = nested(),
