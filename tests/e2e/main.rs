@@ -35,6 +35,7 @@ mod bad_input;
 mod change;
 mod cut_off;
 mod drift;
+mod examples;
 mod failures;
 mod faults;
 mod guards;

@@ -10,7 +10,7 @@ object! {
     pub struct Disruption {
         /// Whether there is a budget; by default where there is more than one pod.
         enabled: bool = derived(several_pods),
-        /// How many pods must stay, of a cluster for leaders and followers each. Only one of this and
+        /// How many pods must stay; in cluster mode, how many leaders and how many followers. Only one of this and
         /// `max_unavailable`; 1 where neither is set.
         min_available: Option<i64> = optional().check(is_count),
         /// How many pods may go at the same time.
@@ -89,10 +89,10 @@ choice! {
 object! {
     /// How pods are replaced when a change restarts them.
     pub struct UpdateStrategy {
-        /// Whether the provider replaces the pods of a replicated set itself, one at a time, and hands the master over
-        /// before its turn, so that no acknowledged write is lost. `type` and `rolling_update` are not valid with it.
+        /// Reserved for a rollout that hands the master over before its pod restarts. Not carried out yet: with either
+        /// value the operator restarts the pods. `type` and `rolling_update` need `false`.
         guarded: bool = default(true).provider_only(),
-        /// `RollingUpdate` or `OnDelete`.
+        /// `RollingUpdate` (one pod after the other) or `OnDelete` (only the pods that somebody deletes).
         r#type: Option<UpdateType> = optional(),
         /// Limits of a rolling update.
         rolling_update: Option<RollingUpdate> = optional(),

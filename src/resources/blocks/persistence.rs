@@ -20,13 +20,15 @@ choice! {
 object! {
     /// Where Redis keeps its data.
     pub struct Persistence {
-        /// Whether data survives a restart. `false` makes no volume at all.
+        /// Whether data survives a restart. `false` makes no volume at all; with replicas or shards it also needs a
+        /// `custom_spec` for the kind, since a restart can then lose everything.
         enabled: bool = default(true).refused(),
         /// Storage class of each volume.
         storage_class: ObjectName = default("gp3").refused(),
         /// Size of each volume, at least `64Mi`. Grows in place where the storage class allows it; never shrinks.
         size: Quantity = default("10Gi").check(at_least_64mi),
-        /// Size of the volume for a cluster's own file. No effect in standalone mode.
+        /// Size of the volume on which each node of a cluster keeps what it knows of the others (`nodes.conf`). Only in
+        /// cluster mode, and only at creation.
         node_conf_size: Quantity = default("1Gi").provider_only(),
         /// Access modes of each volume. Default: `["ReadWriteOnce"]`.
         access_modes: Vec<String> = default(["ReadWriteOnce"]).refused().check(|modes| are_access_modes(modes)),

@@ -19,7 +19,7 @@ object! {
     pub struct Toleration {
         /// Key of the taint; all keys where it is not set.
         key: Option<String> = optional(),
-        /// `Equal` or `Exists`.
+        /// `Equal` or `Exists`; `Equal` where it is not set.
         operator: Option<String> = optional().check(|operator| one_of(operator, &["Equal", "Exists"])),
         /// Value of the taint.
         value: Option<String> = optional(),
@@ -51,7 +51,7 @@ object! {
         period_seconds: Option<i64> = optional().rolls().check(is_seconds),
         /// Seconds within which it must answer.
         timeout_seconds: Option<i64> = optional().rolls().check(is_seconds),
-        /// After how many failures in a row it counts.
+        /// How many failures in a row it takes.
         failure_threshold: Option<i64> = optional().rolls().check(is_seconds),
     }
 }

@@ -30,10 +30,11 @@ choice! {
 object! {
     /// Copies of the master.
     pub struct Replica {
-        /// How many: 0 to 5 in standalone mode (default 0), 1 to 5 in sentinel mode (default 2). Not valid in cluster
-        /// mode, where `cluster.replicas_per_shard` says it. From 0 to more, or back, replaces the instance.
+        /// How many replicas: 0 to 5 in standalone mode (default 0), 1 to 5 in sentinel mode (default 2). Not valid in
+        /// cluster mode, where `cluster.replicas_per_shard` says it. From 0 to more, or back, replaces the instance:
+        /// its data is lost.
         count: Option<i64> = derived(usual_replicas).check(is_replica_count),
-        /// CPU and memory of their containers; the master's where not set. In standalone and sentinel mode they must
+        /// CPU and memory of the replicas; the master's where not set. In standalone and sentinel mode they must
         /// equal the master's, since any of the pods may become it. In cluster mode they are the followers'.
         resources: ReplicaResources = nested(),
     }
@@ -42,9 +43,9 @@ object! {
 object! {
     /// The sentinels, which watch the master and promote a replica when it is lost.
     pub struct Sentinel {
-        /// How many: 3, 5 or 7.
+        /// How many sentinels: 3, 5 or 7.
         replicas: i64 = default(3).check(is_sentinel_count),
-        /// How many of them must agree that the master is lost; the majority where not set.
+        /// How many sentinels must agree that the master is lost; the majority where not set.
         quorum: i64 = derived(majority).rolls().check(is_positive),
         /// After how many milliseconds without an answer a sentinel holds the master to be lost.
         down_after_milliseconds: i64 = default(5000).rolls().check(is_positive),
@@ -54,9 +55,9 @@ object! {
         parallel_syncs: i64 = default(1).rolls().check(is_positive),
         /// The name by which clients ask sentinels for the master.
         master_name: String = default("mymaster").rolls().check(is_master_name),
-        /// CPU and memory of their containers.
+        /// CPU and memory of each sentinel.
         resources: SentinelResources = nested(),
-        /// How many of them an eviction must leave.
+        /// How many sentinels an eviction, such as the drain of a node, must leave.
         pod_disruption_budget: SentinelDisruption = nested(),
         /// Whether the sentinels ask for the password of Redis, too.
         password_protected: bool = default(false).rolls(),
@@ -66,9 +67,10 @@ object! {
 object! {
     /// The shards of a cluster.
     pub struct Cluster {
-        /// How many shards; at least 3.
+        /// How many shards; at least 3. The slots move when shards are added or removed. Shards cannot be removed in
+        /// one apply with a change that restarts the pods.
         num_shards: i64 = default(3).check(is_shard_count),
-        /// Followers of each shard, 0 to 5.
+        /// Followers of each shard, 0 to 5. It can grow, but not shrink.
         replicas_per_shard: i64 = default(1).check(is_follower_count),
         /// `v7`, with which nodes announce host names, or `v6`; follows from `version` where not set.
         version_mode: ClusterVersion = derived(version_mode).rolls(),

@@ -30,11 +30,11 @@ object! {
         version: RedisVersion = default("7.0").rolls(),
         /// Container image.
         image: Image = nested(),
-        /// Topology: `standalone`, `sentinel` or `cluster`.
+        /// Topology: `standalone` (with `replica.count` above 0 a master with replicas), `sentinel` or `cluster`.
         deployment_mode: DeploymentMode = default("standalone").replaces(),
-        /// The writable Redis.
+        /// The writable Redis; in cluster mode the leaders.
         master: Master = nested(),
-        /// The copies of the master.
+        /// The copies of the master; in cluster mode the followers.
         replica: Replica = nested(),
         /// The sentinels. Only with `deployment_mode = "sentinel"`.
         sentinel: Option<Sentinel> = nested_where(in_sentinel_mode),
@@ -46,7 +46,7 @@ object! {
         additional_config: BTreeMap<String, String> = default(empty()).rolls().check(checks::are_directives),
         /// Share of the memory limit that Redis uses for data, in percent: its `maxmemory`. 0 sets none.
         maxmemory_percent: i64 = default(75).rolls().check(checks::is_percentage),
-        /// The password of Redis: generated, yours in a Secret, or write-only.
+        /// The password of Redis: generated, in a Secret of yours, or write-only.
         authentication: Authentication = nested(),
         /// What the pods run as.
         security_context: SecurityContext = nested(),
@@ -58,7 +58,8 @@ object! {
         /// Whether pods of the instance share nodes: `soft` (not if it can be helped), `required` (never) or `none` (as
         /// the scheduler likes).
         anti_affinity: AntiAffinity = default("soft").rolls(),
-        /// How pods spread over zones or nodes. Not for a single Redis.
+        /// How pods spread over zones or nodes; Redis pods and sentinels, leaders and followers count each for
+        /// themselves. Not for a single Redis.
         topology_spread_constraints: Vec<Spread> =
             default(Value::List(Vec::new())).rolls().check(|all| checks::are_spreads(all)),
         /// How many pods an eviction must leave. Not for a single Redis.
@@ -69,21 +70,22 @@ object! {
         update_strategy: UpdateStrategy = nested(),
         /// Seconds that Redis has to write its data and end before it is killed; 30 where not set.
         termination_grace_period_seconds: Option<i64> = optional().rolls().check(checks::is_not_negative),
-        /// When a pod counts as able to serve.
+        /// When a pod counts as able to serve. Only the timings: what is asked is the operator's.
         readiness_probe: Option<Probe> = optional(),
-        /// When a container is restarted.
+        /// When a container is restarted. Only the timings: what is asked is the operator's.
         liveness_probe: Option<Probe> = optional(),
         /// Priority class of the pods.
         priority_class_name: Option<ObjectName> = optional().rolls(),
         /// Service account of the pods.
         service_account: Option<ObjectName> = optional().rolls(),
-        /// Environment variables of the Redis container.
+        /// Environment variables of the Redis containers, and of those of the sentinels.
         env: BTreeMap<String, String> = default(empty()).rolls().check(checks::are_variables),
-        /// Labels of every object of the instance.
+        /// Labels of every object of the instance. The operator selects pods by them: after a change all Services lead
+        /// nowhere until pods with the new labels are Ready.
         labels: BTreeMap<String, String> = default(empty()).rolls().check(checks::are_labels),
         /// Annotations of every object of the instance.
         annotations: BTreeMap<String, String> = default(empty()).rolls().check(checks::are_annotations),
-        /// Fields of the custom resource that no argument expresses.
+        /// Fields of the operator's custom resources that no argument expresses, as JSON for each kind.
         custom_spec: CustomSpec = nested(),
         /// Whether and how to wait until Redis serves.
         wait: Wait = nested(),
@@ -101,7 +103,8 @@ object! {
         id: String = computed(),
         /// Host name of the writable Redis, within the Kubernetes cluster. In cluster mode, of any leader.
         host: String = endpoint(endpoints::host),
-        /// Host name of a Redis to read from, within the Kubernetes cluster.
+        /// Host name to read from, within the Kubernetes cluster: the replicas, in cluster mode the followers. That of
+        /// `host` where there are none.
         reader_host: String = endpoint(endpoints::reader_host),
         /// Port of Redis.
         port: i64 = endpoint(|_| Value::from(names::REDIS_PORT)),
@@ -124,7 +127,7 @@ object! {
         objects: Vec<ManagedObject> = computed(),
         /// What is wrong in the cluster and no argument expresses, one line each; the next apply mends it.
         repairs: BTreeMap<String, String> = computed().volatile(),
-        /// Tells this instance from another of the same name.
+        /// A random mark that tells this instance from another of the same name.
         claim: String = computed(),
     }
 }
@@ -133,13 +136,13 @@ object! {
     /// Fields of the custom resources that no argument expresses. Each is a JSON object that is merged last into the
     /// `spec` of one kind (RFC 7386).
     pub struct CustomSpec {
-        /// Into that of the `Redis`: standalone mode without replicas.
+        /// Merged into the `spec` of the `Redis`: standalone mode without replicas.
         redis: Option<JsonObject> = optional().rolls().check(checks::leaves_ours_alone),
-        /// Into that of the `RedisReplication`: standalone mode with replicas, and sentinel mode.
+        /// Merged into the `spec` of the `RedisReplication`: standalone mode with replicas, and sentinel mode.
         replication: Option<JsonObject> = optional().rolls().check(checks::leaves_ours_alone),
-        /// Into that of the `RedisSentinel`: sentinel mode.
+        /// Merged into the `spec` of the `RedisSentinel`: sentinel mode.
         sentinel: Option<JsonObject> = optional().rolls().check(checks::leaves_ours_alone),
-        /// Into that of the `RedisCluster`: cluster mode.
+        /// Merged into the `spec` of the `RedisCluster`: cluster mode.
         cluster: Option<JsonObject> = optional().rolls().check(checks::leaves_ours_alone),
     }
 }
@@ -149,7 +152,7 @@ object! {
     pub struct AuthSecret {
         /// Name of the Secret.
         name: String = computed(),
-        /// Key of the password in it.
+        /// Key of the password in that Secret.
         key: String = computed(),
     }
 }
@@ -167,11 +170,11 @@ object! {
         master_node: Option<String> = computed(),
         /// Names of the Redis pods.
         redis_pods: Vec<String> = computed(),
-        /// How many of them are Ready.
+        /// How many of the Redis pods are Ready.
         ready_pods: i64 = computed(),
         /// Names of the sentinel pods.
         sentinel_pods: Vec<String> = computed(),
-        /// The image that runs.
+        /// The image of the Redis pods.
         image: Option<String> = computed(),
     }
 }

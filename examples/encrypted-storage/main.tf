@@ -1,0 +1,26 @@
+# Data at rest on encrypted volumes: a storage class whose volumes are encrypted does it. The class is not made here.
+terraform {
+  required_providers {
+    redis = {
+      source = "redis-k8s/redis"
+    }
+  }
+}
+
+provider "redis" {}
+
+resource "redis_k8s_instance" "vault" {
+  name             = "vault"
+  namespace        = "redis"
+  create_namespace = true
+
+  persistence = {
+    enabled       = true
+    storage_class = "gp3-encrypted"
+    size          = "50Gi"
+  }
+}
+
+output "url" {
+  value = redis_k8s_instance.vault.url
+}

@@ -1,0 +1,34 @@
+# A password of your own, which is in no plan and no state. It needs Terraform 1.11 or OpenTofu 1.11.
+# To change it: a new value, and a password_wo_version of one more.
+terraform {
+  required_providers {
+    redis = {
+      source = "redis-k8s/redis"
+    }
+  }
+}
+
+provider "redis" {}
+
+variable "redis_password" {
+  description = "Password of Redis: letters, digits and -_.~@%^+=:,/!"
+  type        = string
+  sensitive   = true
+  ephemeral   = true
+}
+
+resource "redis_k8s_instance" "guarded" {
+  name             = "guarded"
+  namespace        = "redis"
+  create_namespace = true
+
+  authentication = {
+    enabled             = true
+    password_wo         = var.redis_password
+    password_wo_version = 1
+  }
+}
+
+output "password_is_in" {
+  value = redis_k8s_instance.guarded.auth_secret
+}

@@ -1,0 +1,57 @@
+# A master with two replicas, and three sentinels that promote one of them when two agree that the master is lost.
+# Clients that speak to sentinels follow at once; others can use the Service of the master, host.
+terraform {
+  required_providers {
+    redis = {
+      source = "redis-k8s/redis"
+    }
+  }
+}
+
+provider "redis" {}
+
+resource "redis_k8s_instance" "sessions" {
+  name             = "sessions"
+  namespace        = "shop"
+  create_namespace = true
+  deployment_mode  = "sentinel"
+  replica          = { count = 2 }
+
+  sentinel = {
+    replicas = 3
+    quorum   = 2
+  }
+
+  master = {
+    resources = {
+      requests = { cpu = "1", memory = "4Gi" }
+      limits   = { cpu = "2", memory = "8Gi" }
+    }
+  }
+
+  persistence = {
+    storage_class = "gp3"
+    size          = "50Gi"
+    aof           = { enabled = true }
+  }
+}
+
+output "sentinels" {
+  value = "${redis_k8s_instance.sessions.sentinel_host}:${redis_k8s_instance.sessions.sentinel_port}"
+}
+
+output "master_name" {
+  value = redis_k8s_instance.sessions.sentinel.master_name
+}
+
+output "write_to" {
+  value = redis_k8s_instance.sessions.host
+}
+
+output "read_from" {
+  value = redis_k8s_instance.sessions.reader_host
+}
+
+output "password_is_in" {
+  value = redis_k8s_instance.sessions.auth_secret
+}
