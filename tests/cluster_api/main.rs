@@ -328,7 +328,7 @@ async fn rights(cluster: &Cluster, path: &str) {
     let mut watched = poor.watch(vec![Selection::one(&named(&STATEFUL_SET, "a"))]);
     let error = watched.changed().await.unwrap_err();
     assert!(matches!(error.cause, Cause::Forbidden { .. }), "{error:?}");
-    assert!(began.elapsed() > Duration::from_secs(9) && began.elapsed() < Duration::from_secs(15));
+    assert!(began.elapsed() > Duration::from_secs(7) && began.elapsed() < Duration::from_secs(12));
     println!("{error}");
 
     let error = with("wrong").get(&named(&SECRET, "shared"), soon()).await.unwrap_err();
