@@ -4,8 +4,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::case::Case;
+use crate::ending::{ends_well, leaves_nothing};
 use crate::instance::{ADDRESS, Configuration};
-use crate::interrupted::{delete_killed, ends_well, leaves_nothing, sweep};
+use crate::interrupted::{delete_killed, sweep};
 use crate::proxy::{Fault, Matcher, What, When, status_body};
 
 for_each_cli! {
