@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hyper::Method;
 use serde_json::{Value, json};
@@ -39,11 +39,15 @@ pub fn enter() -> Result<MutexGuard<'static, ()>, String> {
     if cluster::get(NODE).status != 200 {
         return Err("not the cluster of dev/cluster, and no other one is ours to break".to_owned());
     }
-    if cluster::get(DEPLOYMENT).status != 200 {
+    let needed = [DEPLOYMENT.to_owned(), format!("{DEFINITIONS}/{DEFINITION}")];
+    if needed.iter().any(|path| cluster::get(path).status != 200) {
         return Err("the cluster has no operator (run dev/cluster up)".to_owned());
     }
-    // A run that was killed could not put it back.
+    // What a run that was killed could not put back.
     drop(Operator);
+    if !is_served() {
+        drop(Unserved);
+    }
     Ok(alone)
 }
 
@@ -78,7 +82,6 @@ impl Operator {
     /// Puts it right, and waits until it serves.
     pub fn mended(self) {
         drop(self);
-        assert!(runs(), "the operator does not run again");
     }
 }
 
@@ -152,7 +155,6 @@ impl NoDefinition {
     /// Puts it back, and waits until the server serves it.
     pub fn mended(self) {
         drop(self);
-        assert!(established(), "the definition is not served again");
     }
 }
 
@@ -163,6 +165,43 @@ impl Drop for NoDefinition {
             complain("the definition is not served again");
         }
     }
+}
+
+/// The definition is there and the server does not serve it; dropped, it does again.
+pub struct Unserved;
+
+impl Unserved {
+    pub fn new() -> Unserved {
+        set_served(false);
+        Unserved
+    }
+}
+
+impl Drop for Unserved {
+    fn drop(&mut self) {
+        set_served(true);
+    }
+}
+
+fn set_served(served: bool) {
+    let path = format!("{DEFINITIONS}/{DEFINITION}");
+    let mut versions = cluster::get(&path).json()["spec"]["versions"].take();
+    for version in versions.as_array_mut().into_iter().flatten().filter(|one| one["name"] == "v1beta2") {
+        version["served"] = json!(served);
+    }
+    cluster::request(Method::PATCH, &path, Some(&json!({"spec": {"versions": versions}})));
+    // The server takes it over a moment later, and no object tells when.
+    let end = Instant::now() + PATIENCE;
+    while is_served() != served {
+        if Instant::now() > end {
+            return complain("the definition's version cannot be switched");
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn is_served() -> bool {
+    cluster::get(INSTANCES).status == 200
 }
 
 fn established() -> bool {

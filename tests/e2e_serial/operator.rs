@@ -22,7 +22,8 @@ fn impatient_destroy() -> Configuration {
 /// The timeout was waited for, and not much longer.
 fn took_its_time(output: &Output, seconds: u64) {
     let timeout = Duration::from_secs(seconds);
-    assert!(output.took > timeout && output.took < timeout + Duration::from_secs(20), "{output}");
+    let took = output.operation_took();
+    assert!(took >= timeout && took < timeout + Duration::from_secs(5), "{output}");
 }
 
 fn create_fails(case: &Case, diagnostics: &str) {
