@@ -22,7 +22,7 @@ fn fails(cli: Cli, name: &str, configuration: &Configuration, words: &[&str]) ->
     let case = Case::new(cli, name);
     case.write("main.tf", &configuration.text());
     let output = case.apply_fails();
-    assert!(output.took < Duration::from_secs(35), "{output}");
+    assert!(output.operation_took() < Duration::from_secs(25), "{output}");
     says(&case, &output, words);
     assert_eq!(case.resource(ADDRESS)["id"], format!("{}/cache", case.namespace), "{output}");
     (case, output)
