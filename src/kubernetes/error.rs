@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::authorize::CredentialError;
 use super::config::ConfigError;
 use super::object::{ObjectRef, Resource};
+use super::status::kind_not_served;
 use super::transport::TransportError;
 
 /// What was attempted. [`Verb::rbac`] is the right it takes.
@@ -304,6 +305,12 @@ impl Error {
     pub fn from_stream(error: std::io::Error) -> Result<Error, std::io::Error> {
         error.downcast()
     }
+
+    /// An object cannot be read because its kind is not served: for whoever cannot take that for "gone".
+    pub fn kind_not_served(object: &ObjectRef) -> Error {
+        let attempt = Attempt::on(Verb::Get, object);
+        Error::new(&attempt, None, kind_not_served(&attempt))
+    }
 }
 
 impl Cause {
@@ -327,9 +334,9 @@ impl Cause {
             Cause::NamespaceTerminating { .. } => {
                 "Wait until it is gone, or use another namespace.".to_owned()
             }
-            Cause::KindNotServed { definition, .. } => {
-                format!("Install the CustomResourceDefinition {definition:?}.")
-            }
+            Cause::KindNotServed { definition, api_version, .. } => format!(
+                "Install the CustomResourceDefinition {definition:?}; if it is there, see that it serves {api_version}."
+            ),
             Cause::Conflict { .. } => {
                 "Let the other manager give these fields up, or take them by force.".to_owned()
             }

@@ -107,7 +107,7 @@ fn not_found(attempt: &Attempt, status: &Status, from_api_server: bool) -> Cause
     }
 }
 
-fn kind_not_served(attempt: &Attempt) -> Cause {
+pub(super) fn kind_not_served(attempt: &Attempt) -> Cause {
     let resource = attempt.resource;
     Cause::KindNotServed {
         kind: resource.kind,

@@ -53,7 +53,7 @@ impl Default for Patience {
             answer: Duration::from_secs(30),
             first_connection: Duration::from_secs(10),
             connection: Duration::from_secs(60),
-            refusal: Duration::from_secs(10),
+            refusal: Duration::from_secs(8),
         }
     }
 }

@@ -6,7 +6,7 @@
 //! A broken watch is begun anew after a pause (50 ms, doubled up to 5 s). What heals is no error but
 //! [`Watched::trouble`], for the message when time is over. A kind that the server does not serve counts as seen,
 //! without objects, and is asked for again: a CustomResourceDefinition that appears during the wait is simply used.
-//! What nobody heals is an error: a refusal (401, 403) that has lasted ten seconds.
+//! What nobody heals is an error: a refusal (401, 403) that has lasted eight seconds.
 //!
 //! Cancel-safe: dropping the future of `changed` loses nothing. Dropping [`Watched`] ends the watches.
 
@@ -112,7 +112,7 @@ impl Watched {
     ///
     /// # Errors
     /// Only what waiting does not heal: settings that choose no cluster, a certificate that is not accepted, and a
-    /// refusal or a credential plugin's failure that has lasted ten seconds. Awaited again, the watch goes on.
+    /// refusal or a credential plugin's failure that has lasted eight seconds. Awaited again, the watch goes on.
     pub async fn changed(&mut self) -> Result<(), Error> {
         loop {
             let next = if self.news && self.is_whole() {

@@ -179,9 +179,12 @@ impl Source {
                 // Begin with a connection: a certificate that a plugin gave may have ended.
                 self.stream = None;
                 let since = *self.refused_since.get_or_insert_with(Instant::now);
-                if since.elapsed() >= self.cluster.inner.patience.refusal {
+                let left = self.cluster.inner.patience.refusal.saturating_sub(since.elapsed());
+                if left.is_zero() {
                     Update::Fatal(error)
                 } else {
+                    // The last try is at the end of patience, not a whole pause after it.
+                    self.pause = Some(pause.min(left));
                     Update::Trouble(error)
                 }
             }

@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 use super::diagnose;
 use super::names::annotation;
 use super::next::{Cause, Waiting};
-use super::object::{annotation, at, count, is_terminating, label, list, name, text};
+use super::object::{annotation, at, count, differences, is_terminating, label, list, name, text};
 use super::opstree::Kind;
 use super::quantity::Quantity;
 use super::topology::{Part, Topology};
@@ -72,6 +72,12 @@ fn part_ready(part: Part, custom_resource: &Json, running: &Running) -> Result<(
             format!("the operator has not made the StatefulSet {app} yet"),
         );
     };
+    if part.kind == Kind::RedisSentinel && !is_made_of(custom_resource, stateful_set) {
+        return waiting(
+            Cause::OperatorBehind,
+            format!("the operator has not changed the StatefulSet {app} yet"),
+        );
+    }
     if let Some(claim) = smaller_claim(part, custom_resource, running) {
         return waiting(Cause::OperatorBehind, format!("the operator has not grown the claim {claim} yet"));
     }
@@ -138,6 +144,34 @@ pub fn rolled_out(stateful_set: &Json, replicas: i64) -> Result<(), String> {
         return Err(format!("{} of {replicas} pods are Ready", status("readyReplicas")));
     }
     Ok(())
+}
+
+/// Whether the StatefulSet of sentinels is of this specification. Since v0.23 the operator writes their Services first, so
+/// the hash proves nothing about it.
+pub fn is_made_of(custom_resource: &Json, stateful_set: &Json) -> bool {
+    const VARIABLES: [(&str, &str); 5] = [
+        ("MASTER_GROUP_NAME", "masterGroupName"),
+        ("QUORUM", "quorum"),
+        ("DOWN_AFTER_MILLISECONDS", "downAfterMilliseconds"),
+        ("FAILOVER_TIMEOUT", "failoverTimeout"),
+        ("PARALLEL_SYNCS", "parallelSyncs"),
+    ];
+    let config = at(custom_resource, &["spec", "kubernetesConfig"]);
+    let Some(container) = list(stateful_set, &["spec", "template", "spec", "containers"]).first() else {
+        return true;
+    };
+    let holds = |variable: &str, field: &str| {
+        let wanted = text(custom_resource, &["spec", "redisSentinelConfig", field]);
+        let set = list(container, &["env"]).iter().find(|one| text(one, &["name"]) == Some(variable));
+        set.is_none_or(|set| text(set, &["value"]) == wanted)
+    };
+    let strategy = |object: &Json, path: &[&str]| {
+        text(at(object, path), &["type"]).unwrap_or("RollingUpdate").to_owned()
+    };
+    text(container, &["image"]) == text(config, &["image"])
+        && differences(at(config, &["resources"]), at(container, &["resources"])).is_empty()
+        && VARIABLES.iter().all(|(variable, field)| holds(variable, field))
+        && strategy(config, &["updateStrategy"]) == strategy(stateful_set, &["spec", "updateStrategy"])
 }
 
 /// One pod is the master, as the operator's status and the labels say alike, and all others are replicas.
@@ -374,6 +408,34 @@ mod tests {
             assert_eq!(judged(topology, absent), Err(Cause::OperatorAbsent), "{topology:?}");
             assert_eq!(judged(topology, skipped), Err(Cause::SkipReconcile), "{topology:?}");
         }
+    }
+
+    #[test]
+    fn sentinels_are_of_the_specification_only_if_their_stateful_set_is() {
+        let custom_resource = json!({ "spec": {
+            "kubernetesConfig": { "image": "a:1", "resources": { "limits": { "cpu": "1" } } },
+            "redisSentinelConfig": { "quorum": "2" },
+        } });
+        let container = json!({
+            "image": "a:1", "resources": { "limits": { "cpu": "1000m" } },
+            "env": [{ "name": "QUORUM", "value": "2" }],
+        });
+        let made =
+            |container: &Json| json!({ "spec": { "template": { "spec": { "containers": [container] } } } });
+        assert!(is_made_of(&custom_resource, &made(&container)));
+        let spoilt: [(&str, Json); 3] = [
+            ("image", json!("a:2")),
+            ("resources", json!({ "limits": { "cpu": "2" } })),
+            ("env", json!([{ "name": "QUORUM", "value": "3" }])),
+        ];
+        for (field, value) in spoilt {
+            let mut other = container.clone();
+            other[field] = value;
+            assert!(!is_made_of(&custom_resource, &made(&other)), "{field}");
+        }
+        let mut on_delete = made(&container);
+        on_delete["spec"]["updateStrategy"] = json!({ "type": "OnDelete" });
+        assert!(!is_made_of(&custom_resource, &on_delete));
     }
 
     #[test]

@@ -53,6 +53,8 @@ pub struct Set {
     pub sentinels: usize,
     /// Those that are not going, by name.
     pub watchers: Vec<Pod<View>>,
+    /// Whether the operator is told to leave the set alone: then an earlier run was cut off, and may have left anything.
+    pub is_paused: bool,
     /// Whether the operator is proven to leave the set alone.
     pub is_quiet: bool,
 }
@@ -139,7 +141,7 @@ impl<Said> Pod<Said> {
 pub fn next(set: &Set) -> Decision {
     let is_old = !(set.members.iter().all(|pod| pod.is_new) && set.watchers.iter().all(|pod| pod.is_new));
     if !set.is_quiet {
-        return if is_old { Decision::Do(Move::Pause) } else { Decision::Done };
+        return if is_old || set.is_paused { Decision::Do(Move::Pause) } else { Decision::Done };
     }
     let master = match master(set) {
         Ok(master) => master,
@@ -151,6 +153,11 @@ pub fn next(set: &Set) -> Decision {
         .or_else(|| stale(set, master))
         .or_else(|| replace(set, master))
         .unwrap_or(Decision::Done)
+}
+
+/// Which pod is the master, as far as that can be told.
+pub fn master_of(set: &Set) -> Option<&str> {
+    master(set).ok().map(|pod| pod.name.as_str())
 }
 
 /// The pod that the others follow. A restarted pod comes up as a master of its own, which nobody follows.
@@ -380,6 +387,7 @@ mod tests {
                 members: self.pods.iter().enumerate().map(pod).collect(),
                 sentinels: 0,
                 watchers: Vec::new(),
+                is_paused: self.quiet,
                 is_quiet: self.quiet,
             }
         }
@@ -464,6 +472,26 @@ mod tests {
             ]
         );
         assert!(world.pods.iter().all(|(_, is_new, _)| *is_new));
+    }
+
+    /// Found by killing the provider right after it had deleted the last pod, the old master: all pods were new, and the
+    /// operator, let go, made the one with the data a replica of the one without.
+    #[test]
+    fn a_set_that_was_left_paused_is_put_right_before_the_operator_may_look() {
+        let mut world = old();
+        world.pods = vec![(4, true, None), (5, true, None), (6, true, Some(5))];
+        world.labels = vec!["", "master", "slave"];
+        world.quiet = true;
+        let mut set = world.set();
+        set.is_quiet = false;
+        assert_eq!(next(&set), Decision::Do(Move::Pause));
+        set.is_quiet = true;
+        assert_eq!(
+            next(&set),
+            Decision::Do(Move::Follow { pod: "a-0".to_owned(), master: "ip5".to_owned() })
+        );
+        (set.is_paused, set.is_quiet) = (false, false);
+        assert_eq!(next(&set), Decision::Done, "the operator has looked after it since");
     }
 
     #[test]

@@ -1,4 +1,7 @@
 //! Which command-line programs the tests drive, and how a test is skipped where there is none or no cluster.
+//!
+//! Each test binary that includes this has a function `enter` at its root: what it asks for beyond that, and what is
+//! held until the test has ended.
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -46,7 +49,11 @@ fn missing(cli: Option<Cli>) -> Option<String> {
 /// Runs a test, or says by name why it does not run. `REDIS_E2E_REQUIRED=1` turns that into a failure.
 pub fn run(cli: Option<Cli>, name: &str, test: impl FnOnce()) {
     static SKIPPED: AtomicUsize = AtomicUsize::new(0);
-    let Some(reason) = missing(cli) else { return test() };
+    let entered = missing(cli).map_or_else(crate::enter, Err);
+    let reason = match entered {
+        Ok(_held) => return test(),
+        Err(reason) => reason,
+    };
     assert!(std::env::var("REDIS_E2E_REQUIRED").is_err(), "{name} must run, but: {reason}");
     let count = SKIPPED.fetch_add(1, Ordering::Relaxed) + 1;
     // Not println!: the test framework swallows that of tests that pass, and a skip must not look like a pass.

@@ -137,24 +137,50 @@ pub fn get(path: &str) -> Answer {
 /// Waits until an object of a collection is as wanted: lists, then watches from there, so that no event between
 /// the two is lost; lists again when the watch ends. Returns the object, or `None` at the deadline.
 pub fn watch_until(collection: &str, patience: Duration, wanted: impl Fn(&Value) -> bool) -> Option<Value> {
+    let listed = |items: Vec<Value>| items.into_iter().find(|object| wanted(object));
+    let told = |event: &Value| event["type"] != "DELETED" && wanted(&event["object"]);
+    watch(collection, patience, listed, told)
+}
+
+/// Waits until a collection is empty; what is left of it at the deadline.
+pub fn watch_until_empty(collection: &str, patience: Duration) -> Vec<Value> {
+    let listed = |items: Vec<Value>| items.is_empty().then_some(Value::Null);
+    // One that goes may be the last: the next list tells.
+    let end = Instant::now() + patience;
+    while let Some(left) = end.checked_duration_since(Instant::now()) {
+        match watch(collection, left, listed, |event| event["type"] == "DELETED") {
+            Some(Value::Null) => return Vec::new(),
+            Some(_) => {}
+            None => break,
+        }
+    }
+    get(collection).items()
+}
+
+fn watch(
+    collection: &str,
+    patience: Duration,
+    listed: impl Fn(Vec<Value>) -> Option<Value>,
+    told: impl Fn(&Value) -> bool,
+) -> Option<Value> {
     let end = Instant::now() + patience;
     loop {
         let list = get(collection);
-        if let Some(found) = list.items().into_iter().find(|object| wanted(object)) {
+        if let Some(found) = listed(list.items()) {
             return Some(found);
         }
         let left = end.checked_duration_since(Instant::now())?;
         let version = list.json()["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned();
         let separator = if collection.contains('?') { '&' } else { '?' };
         let path = format!("{collection}{separator}watch=true&resourceVersion={version}");
-        let watch = RUNTIME.block_on(async { tokio::time::timeout(left, watch_once(&path, &wanted)).await });
+        let watch = RUNTIME.block_on(async { tokio::time::timeout(left, watch_once(&path, &told)).await });
         if let Some(found) = watch.ok()? {
             return Some(found);
         }
     }
 }
 
-async fn watch_once(path: &str, wanted: impl Fn(&Value) -> bool) -> Option<Value> {
+async fn watch_once(path: &str, told: impl Fn(&Value) -> bool) -> Option<Value> {
     let request = Request::get(path).body(Full::default()).unwrap();
     let mut body = ADMINISTRATOR.send(request).await.ok()?.into_body();
     let mut pending = Vec::new();
@@ -163,7 +189,7 @@ async fn watch_once(path: &str, wanted: impl Fn(&Value) -> bool) -> Option<Value
         while let Some(end) = pending.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = pending.drain(..=end).collect();
             let event: Value = serde_json::from_slice(&line).ok()?;
-            if event["type"] != "DELETED" && wanted(&event["object"]) {
+            if told(&event) {
                 return Some(event["object"].clone());
             }
         }

@@ -4,8 +4,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::case::Case;
+use crate::ending::{ends_well, leaves_nothing, leaves_nothing_in_time};
 use crate::instance::{ADDRESS, Configuration};
-use crate::interrupted::{delete_killed, ends_well, leaves_nothing, sweep};
+use crate::interrupted::{delete_killed, sweep};
 use crate::proxy::{Fault, Matcher, What, When, status_body};
 
 for_each_cli! {
@@ -28,7 +29,7 @@ for_each_cli! {
         case.write("main.tf", &Configuration::small().text());
         case.apply();
         let mend = || {
-            leaves_nothing(&case);
+            leaves_nothing_in_time(&case);
             case.apply();
         };
         sweep(&case, &What::KillProvider, When::AfterForward, |_| case.start_destroy().wait(), mend);

@@ -14,7 +14,7 @@ use crate::resting::{custom_resource, end, errors, resting};
 const AT_ONCE: Duration = Duration::from_secs(15);
 
 fn at_once(output: &Output) {
-    assert!(output.took < AT_ONCE, "not at once: {output}");
+    assert!(output.operation_took() < AT_ONCE, "not at once: {output}");
 }
 
 /// An apply that fails at once and leaves nothing, neither in the state nor in the namespace.

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::case::Case;
 use crate::cli::Cli;
 use crate::commands::RunningCommand;
+use crate::ending::{ends_well, leaves_nothing};
 use crate::instance::{ADDRESS, Configuration, PODS};
 use crate::process::Output;
 use crate::proxy::{Fault, Matcher, What, When};
@@ -55,22 +56,6 @@ fn ctrl_c(running: RunningCommand<'_>) -> Output {
 
 pub fn wait_for_pending_pod(case: &Case) {
     case.wait_for_object("a pod that no node takes", PODS, Duration::from_secs(90), is_pending);
-}
-
-/// The next apply ends well, whatever happened before.
-pub fn ends_well(case: &Case, configuration: &Configuration) {
-    case.write("main.tf", &configuration.text());
-    case.apply();
-    case.plan_is_empty();
-    let values = case.resource(ADDRESS);
-    assert_eq!(values["status"]["ready"], true, "{values:#}");
-    assert_eq!(values["repairs"], serde_json::json!({}));
-    assert!(RedisClient::of(case, ADDRESS).ping());
-}
-
-pub fn leaves_nothing(case: &Case) {
-    case.destroy();
-    case.assert_nothing_left();
 }
 
 /// One operation after the other with a kill at its first, second, … write, until it has no such write.

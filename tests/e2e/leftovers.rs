@@ -54,13 +54,17 @@ pub fn settled(namespace: &str) -> Vec<String> {
     if !strict.is_empty() {
         return strict;
     }
+    collected(namespace)
+}
+
+fn collected(namespace: &str) -> Vec<String> {
     let end = Instant::now() + COLLECTION_PATIENCE;
     loop {
         let left = leftovers(namespace);
         if left.is_empty() || Instant::now() > end {
             return left;
         }
-        // Three kinds at once: no single watch tells when the last of them is gone.
+        // Several kinds at once: no single watch tells when the last of them is gone.
         std::thread::sleep(Duration::from_millis(100));
     }
 }
@@ -83,6 +87,13 @@ impl Case {
     /// After a destroy: nothing of the instance may be left in the namespace.
     pub fn assert_nothing_left(&self) {
         let left = settled(&self.namespace);
+        assert!(left.is_empty(), "left in namespace {}: {left:#?}", self.namespace);
+    }
+
+    /// After a destroy that found the custom resource gone and so had nothing to wait for: what belonged to it goes by
+    /// itself, but has its time for it.
+    pub fn assert_all_collected(&self) {
+        let left = collected(&self.namespace);
         assert!(left.is_empty(), "left in namespace {}: {left:#?}", self.namespace);
     }
 }

@@ -29,6 +29,15 @@ impl Output {
     pub fn succeeded(&self) -> bool {
         self.code == Some(0)
     }
+
+    /// How long the longest operation on a resource took, as the CLI tells; without one, the whole command. On a busy
+    /// machine the CLI itself takes seconds to start, which are not the provider's.
+    pub fn operation_took(&self) -> Duration {
+        let lines = self.stdout.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let ended = lines.filter(|line| line["type"] == "apply_errored" || line["type"] == "apply_complete");
+        let seconds = ended.filter_map(|line| line["hook"]["elapsed_seconds"].as_u64());
+        seconds.max().map_or(self.took, Duration::from_secs)
+    }
 }
 
 impl std::fmt::Display for Output {

@@ -85,7 +85,12 @@ impl<'a> RedisClient<'a> {
     }
 
     pub fn ping(&self) -> bool {
-        self.try_command(&["PING"]).stdout.trim_end() == "PONG"
+        let output = self.try_command(&["PING"]);
+        let answered = output.stdout.trim_end() == "PONG";
+        if !answered {
+            println!("no PONG:\n{output}");
+        }
+        answered
     }
 
     pub fn set(&self, key: &str, value: &str) {

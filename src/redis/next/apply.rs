@@ -187,6 +187,7 @@ mod tests {
                 Step::CreateNamespace
                 | Step::Nudge(_)
                 | Step::Talk
+                | Step::LabelPods
                 | Step::Roll(_)
                 | Step::Unpause(_)
                 | Step::DeletePod { .. }

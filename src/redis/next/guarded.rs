@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use super::apply::uid;
 use super::{Cause, Desired, Next, Observed, Step, Waiting, wait};
 use crate::redis::names::annotation;
-use crate::redis::object::{annotation as mark, count, is_terminating, label, text};
+use crate::redis::object::{annotation as mark, at, count, is_terminating, label, text};
 use crate::redis::opstree::{self, Kind};
 use crate::redis::ready::{self, Running};
 use crate::redis::rollout::{self, Decision};
@@ -87,6 +87,10 @@ fn prepare(kind: Kind, desired: &Desired, observed: &Observed, running: &Running
             return ours.then_some(Next::Do(Step::Unpause(kind)));
         }
         let wanted = desired.guarded(kind)?;
+        // The operator selects by the custom resource's labels, at once: pods that lack one are in no Service.
+        if running.pods.iter().any(|pod| lacks_labels(pod, wanted)) {
+            return Some(Next::Do(Step::LabelPods));
+        }
         let differences = found.map(|found| opstree::differences(wanted, found)).unwrap_or_default();
         let uid = found.and_then(uid);
         return Some(Next::Do(Step::ApplyCustomResource { kind, uid, differences, guarded: true }));
@@ -103,6 +107,11 @@ fn prepare(kind: Kind, desired: &Desired, observed: &Observed, running: &Running
     })
 }
 
+fn lacks_labels(pod: &Json, custom_resource: &Json) -> bool {
+    let wanted = at(custom_resource, &["metadata", "labels"]).as_object();
+    wanted.into_iter().flatten().any(|(name, value)| label(pod, name) != value.as_str())
+}
+
 /// Whether the operator has acted on the custom resource as it is while its pods are rolled.
 fn taken_over(kind: Kind, desired: &Desired, observed: &Observed, running: &Running) -> Result<(), Waiting> {
     let (Some(custom_resource), Some(part)) = (observed.custom_resource(kind), parts(kind, desired).next())
@@ -111,7 +120,11 @@ fn taken_over(kind: Kind, desired: &Desired, observed: &Observed, running: &Runn
     };
     ready::seen_by_operator(part, custom_resource, running)?;
     let app = part.name(&desired.name);
-    if running.stateful_set(&app).is_some_and(is_acted_on) {
+    let is_of_it = |stateful_set: &Json| {
+        is_acted_on(stateful_set)
+            && (kind != Kind::RedisSentinel || ready::is_made_of(custom_resource, stateful_set))
+    };
+    if running.stateful_set(&app).is_some_and(is_of_it) {
         return Ok(());
     }
     let why = format!("the StatefulSet {app} has not been acted on yet");

@@ -261,6 +261,8 @@ pub enum Step {
     Talk,
     /// A move of a guarded rollout.
     Roll(Move),
+    /// Give every pod the labels that the custom resources are about to have.
+    LabelPods,
     /// Let the operator look after a custom resource again.
     Unpause(Kind),
     /// Ask every endpoint from within the cluster whether it is what it should be.
@@ -324,6 +326,7 @@ impl Step {
             Step::Roll(Move::Label { .. }) => "label a pod",
             Step::Roll(Move::Watch { .. }) => "have a sentinel watch the master",
             Step::Roll(Move::HandOver { .. }) => "let the master hand over",
+            Step::LabelPods => "label the pods",
             Step::Unpause(_) => "let the operator look after it again",
             Step::Reach => "ask the endpoints",
             Step::DeletePod { .. } => "delete the broken pod of an older revision",

@@ -89,8 +89,11 @@ choice! {
 object! {
     /// How pods are replaced when a change restarts them.
     pub struct UpdateStrategy {
-        /// Reserved for a rollout that hands the master over before its pod restarts. Not carried out yet: with either
-        /// value the operator restarts the pods. `type` and `rolling_update` need `false`.
+        /// Whether the provider replaces the pods of a replicated set itself: one at a time, each only when all others are
+        /// well, and the master last, after it has handed over to a replica that was replaced before. No acknowledged
+        /// write is lost. It applies to standalone mode with replicas and to sentinel mode, while `wait.enabled` is true;
+        /// the credentials need some more rights for it. With `false` the operator restarts the pods, and writes fail for
+        /// about half a minute. `type` and `rolling_update` need `false`.
         guarded: bool = default(true).provider_only(),
         /// `RollingUpdate` (one pod after the other) or `OnDelete` (only the pods that somebody deletes).
         r#type: Option<UpdateType> = optional(),

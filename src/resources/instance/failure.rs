@@ -182,7 +182,7 @@ fn remedy(waiting: &Waiting, addresses: &Addresses) -> String {
                                ot-helm/redis-operator), and let this resource depend on it."
             .to_owned(),
         Cause::OperatorAbsent | Cause::OperatorBehind => {
-            "Once the operator works, apply again: what exists is kept and finished.".to_owned()
+            "Once the operator works, apply again: no data is lost by that.".to_owned()
         }
         Cause::Image => {
             "Check image.repository and image.tag, and image.pull_secrets for a private registry.".to_owned()

@@ -65,7 +65,7 @@ async fn look(
                 Ok(None)
             } else {
                 // The CRD is there and its kind is not served: not to be told from a server that is starting.
-                cluster.get(&addresses.data(), deadline).await.map(|_| Some(state.clone()))
+                Err(kubernetes::Error::kind_not_served(&addresses.data()))
             };
         }
     };

@@ -204,6 +204,9 @@ fn restarts(prior: &Instance, planned: &Instance<Planned>, changes: &[Changed]) 
             "A change of {what} restarts the pod. A standalone Redis cannot be reached meanwhile, usually for some \
              seconds; it keeps its data where persistence is enabled."
         ),
+        Topology::Sentinel if rolling.iter().all(|path| path.starts_with("sentinel.")) => {
+            format!("A change of {what} restarts the sentinels, one after the other. Redis itself goes on.")
+        }
         _ => format!(
             "A change of {what} restarts all pods, one after the other. Connections to a pod are closed when its turn \
              comes: clients must connect again."

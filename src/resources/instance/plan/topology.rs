@@ -9,6 +9,7 @@ use crate::terraform::{Diagnostic, Path, Planned};
 
 pub(super) fn guards(prior: &Instance, planned: &Instance<Planned>, changes: &[Changed]) -> Vec<Diagnostic> {
     [
+        without_its_master(prior, planned),
         fewer_followers(prior, planned),
         fewer_shards_and_more(prior, planned, changes),
         other_addresses(prior, planned),
@@ -17,6 +18,34 @@ pub(super) fn guards(prior: &Instance, planned: &Instance<Planned>, changes: &[C
     .into_iter()
     .flatten()
     .collect()
+}
+
+/// The StatefulSet gives its highest pods up, whoever is the master.
+fn without_its_master(prior: &Instance, planned: &Instance<Planned>) -> Option<Diagnostic> {
+    let replicas = (*planned.replica.known()?.count.known()?)?;
+    let master = prior.status.master_node.as_deref()?;
+    let ordinal: i64 = master.rsplit('-').next()?.parse().ok()?;
+    if ordinal <= replicas || !matches!(prior.topology(), Topology::Replication | Topology::Sentinel) {
+        return None;
+    }
+    let path = Path::of("replica.count");
+    Some(match prior.topology() {
+        Topology::Sentinel => Diagnostic::warning(
+            format!("The master, {master}, is one of the pods that go"),
+            "The sentinels notice that after sentinel.down_after_milliseconds and promote a replica: writes fail until then, \
+             and what was not copied yet is lost. To avoid that, first have a sentinel fail over to a pod that stays.",
+        )
+        .at(path),
+        _ => Diagnostic::error(
+            format!("The master, {master}, would be one of the pods that go"),
+            format!(
+                "The StatefulSet gives its highest pods up, and without sentinels nobody promotes a replica: the set would \
+                 be left without a master. Set replica.count to {ordinal} or more; or first make a pod that stays the \
+                 master (`FAILOVER TO` in redis-cli on {master}), refresh, and then apply this."
+            ),
+        )
+        .at(path),
+    })
 }
 
 fn fewer_followers(prior: &Instance, planned: &Instance<Planned>) -> Option<Diagnostic> {

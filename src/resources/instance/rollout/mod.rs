@@ -208,7 +208,7 @@ impl<'a> Rollout<'a> {
             // Without the rights for it, the operator rolls the pods.
             Err(Failure::Refused(error))
                 if matches!(error.cause, Refusal::Forbidden { .. })
-                    && matches!(step, Step::Talk | Step::Roll(_)) =>
+                    && matches!(step, Step::Talk | Step::LabelPods | Step::Roll(_)) =>
             {
                 self.record.warn(not_guarded(&self.instance.id, &error));
                 self.let_go().await;

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use futures::future::join_all;
+use serde_json::Value as Json;
 use tokio::time::{Instant, sleep};
 
 use super::super::cluster::ENDPOINT_SLICE;
@@ -11,7 +12,7 @@ use super::super::session::{Session, TalkError};
 use super::{Failure, Rollout};
 use crate::kubernetes::{self, Cause as Refusal, Propagation};
 use crate::redis::names::{REDIS_PORT, SENTINEL_PORT};
-use crate::redis::object::{at, list, text};
+use crate::redis::object::{at, list, name, text};
 use crate::redis::ready::ROLE;
 use crate::redis::rollout::{Move, Set};
 use crate::redis::talk::{Address, Command};
@@ -62,16 +63,29 @@ impl Rollout<'_> {
     }
 
     async fn label(&mut self, pod: &str, role: &str) -> Result<(), kubernetes::Error> {
-        let labelled = serde_json::json!({ "metadata": { "labels": { ROLE: role } } });
+        self.label_with(pod, serde_json::json!({ ROLE: role })).await
+    }
+
+    /// Every pod gets the labels of the custom resource.
+    pub(super) async fn label_pods(&mut self) -> Result<(), kubernetes::Error> {
+        let labels = at(self.desired.data(), &["metadata", "labels"]).clone();
+        let pods = self.observed.running.iter().flat_map(|running| &running.pods);
+        let names: Vec<String> = pods.map(|pod| name(pod).to_owned()).collect();
+        for pod in names {
+            self.label_with(&pod, labels.clone()).await?;
+        }
+        Ok(())
+    }
+
+    async fn label_with(&mut self, pod: &str, labels: Json) -> Result<(), kubernetes::Error> {
+        let labelled = serde_json::json!({ "metadata": { "labels": labels } });
         let uid = self.pod(pod).and_then(|pod| text(pod, &["metadata", "uid"])).map(str::to_owned);
         let address = self.addresses.pod(pod);
         match self.cluster.merge_patch(&address, &labelled, uid.as_deref(), self.deadline).await {
             Ok(written) => {
                 // The watch says so a little later.
                 let running = self.observed.running.iter_mut().flat_map(|running| &mut running.pods);
-                running
-                    .filter(|one| crate::redis::object::name(one) == pod)
-                    .for_each(|one| *one = written.clone());
+                running.filter(|one| name(one) == pod).for_each(|one| *one = written.clone());
                 Ok(())
             }
             Err(kubernetes::Error { cause: Refusal::NotFound | Refusal::Replaced, .. }) => Ok(()),
@@ -129,6 +143,8 @@ impl Rollout<'_> {
             return Ok(());
         };
         let target = redis(&new_host);
+        // From here on it may be the master, whatever we learn of it.
+        self.talks.master = Some(to.to_owned());
         let began = Instant::now();
         let started = old.send(&Command::failover_to(&target, HANDING_OVER), began + ANSWER).await;
         if let Err(error) = started {
@@ -178,7 +194,7 @@ impl Rollout<'_> {
                 return;
             };
             let endpoints = slices.iter().flat_map(|slice| list(slice, &["endpoints"]));
-            let leads = |endpoint: &serde_json::Value| {
+            let leads = |endpoint: &Json| {
                 list(endpoint, &["addresses"]).iter().any(|address| address == host)
                     && at(endpoint, &["conditions", "ready"]) != false
             };

@@ -20,6 +20,7 @@ use crate::redis::names::annotation;
 use crate::redis::next::{Cause, Waiting};
 use crate::redis::object::{annotation as mark, name, text};
 use crate::redis::opstree::Kind;
+use crate::terraform::Diagnostic;
 
 /// How long the operator may take to notice: some seconds, but it handles few objects at a time.
 const NOTICING: Duration = Duration::from_secs(300);
@@ -29,6 +30,15 @@ const LOOKING: Duration = Duration::from_millis(200);
 const BEFORE: i64 = 20;
 /// How long letting go may take when a run fails: its own time may be over.
 const LETTING_GO: Duration = Duration::from_secs(5);
+
+fn still_paused(id: &str) -> Diagnostic {
+    Diagnostic::warning(
+        format!("The operator is still kept off {id}"),
+        "The master has handed over, and the operator does not know it yet: left alone now, it could make the new master a \
+         replica of the old one, and what was written since would be lost. Redis serves, but nobody looks after it. Apply \
+         again soon: the rollout goes on from there.",
+    )
+}
 
 impl Rollout<'_> {
     /// Keeps the operator off all custom resources. The sentinels' first: the other order lets it reset them once more.
@@ -73,20 +83,41 @@ impl Rollout<'_> {
         self.annotate(kind, &[(kind.skip_reconcile(), None)]).await
     }
 
-    /// Whatever a run ends with: nobody looks after a set that is paused.
+    /// Whatever a run ends with: nobody looks after a set that is paused. But an operator that still takes the pod for the
+    /// master that has handed over would make the new master its replica: then it is kept off until the next apply.
     pub(super) async fn let_go(&mut self) {
+        if !self.is_paused() || !(self.talks.is_quiet || self.wrote) {
+            return;
+        }
+        if !self.operator_knows_the_master() {
+            self.record.warn(still_paused(&self.instance.id));
+            return;
+        }
         let deadline = std::mem::replace(&mut self.deadline, Instant::now() + LETTING_GO);
         for kind in self.addresses.topology.kinds() {
-            let found = self.observed.custom_resource(*kind);
-            let is_ours = found.is_some_and(|found| mark(found, kind.skip_reconcile()) == Some("true"));
-            if is_ours
-                && (self.talks.is_quiet || self.wrote)
-                && let Err(error) = self.unpause(*kind).await
-            {
+            if let Err(error) = self.unpause(*kind).await {
                 tracing::warn!(%error, "the operator is still kept off; the next apply lets it go on");
             }
         }
         self.deadline = deadline;
+    }
+
+    /// Whether the operator's status names the pod that is the master; so it does while nothing was handed over.
+    fn operator_knows_the_master(&self) -> bool {
+        let data = self.observed.custom_resource(self.addresses.topology.data());
+        let named = data.and_then(|data| text(data, &["status", "masterNode"]));
+        match (&self.talks.master, named) {
+            (Some(master), Some(named)) => master == named,
+            _ => true,
+        }
+    }
+
+    /// Whether the operator is told to leave one of the custom resources alone.
+    pub(super) fn is_paused(&self) -> bool {
+        self.addresses.topology.kinds().iter().any(|kind| {
+            let found = self.observed.custom_resource(*kind);
+            found.is_some_and(|found| mark(found, kind.skip_reconcile()) == Some("true"))
+        })
     }
 
     async fn annotate(

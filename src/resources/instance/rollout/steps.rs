@@ -85,6 +85,7 @@ impl Rollout<'_> {
                 self.make(todo).await?;
                 self.observed.set = None;
             }
+            Step::LabelPods => self.label_pods().await?,
             Step::Unpause(kind) => self.unpause(*kind).await?,
             Step::Nudge(news) => self.nudge(news).await?,
             Step::Reach => self.reach().await?,

@@ -17,7 +17,7 @@ use crate::kubernetes::{self, Cluster};
 use crate::redis::names::{REDIS_PORT, SENTINEL_PORT};
 use crate::redis::object::{at, list, name, text};
 use crate::redis::ready::Running;
-use crate::redis::rollout::{Pod, Set, View};
+use crate::redis::rollout::{Pod, Set, View, master_of};
 use crate::redis::talk::Replication;
 use crate::redis::topology::Part;
 
@@ -29,6 +29,8 @@ const ANSWER: Duration = Duration::from_secs(2);
 pub(super) struct Talks {
     sessions: BTreeMap<String, Session>,
     passwords: BTreeMap<(String, String), SecretString>,
+    /// The pod that was the master when the set was last asked, or has become it since.
+    pub(super) master: Option<String>,
     /// Whether this run has proven that the operator leaves the set alone.
     pub(super) is_quiet: bool,
 }
@@ -69,12 +71,20 @@ impl Rollout<'_> {
     /// Asks every pod of the set.
     pub(super) async fn talk(&mut self) -> Result<(), Failure> {
         let Some(running) = self.observed.running.clone() else { return Ok(()) };
+        if self.is_another_password(&running) {
+            // A pod with the new one could not follow a master with the old one: the roll would wait for ever.
+            tracing::info!(instance = %self.instance.id, "the password changes, so the operator restarts the pods");
+            self.let_go().await;
+            self.desired.guarded.clear();
+            return Ok(());
+        }
         self.learn_passwords(&running).await?;
         let mut set = Set {
             size: 0,
             members: Vec::new(),
             sentinels: 0,
             watchers: Vec::new(),
+            is_paused: self.is_paused(),
             is_quiet: self.talks.is_quiet,
         };
         let group = self.instance.sentinel.as_ref().map(|sentinel| sentinel.master_name.clone());
@@ -89,6 +99,9 @@ impl Rollout<'_> {
                 let question = AskSentinel { group: group.clone() };
                 set.watchers = self.ask(*part, &running, &question).await?;
             }
+        }
+        if let Some(master) = master_of(&set) {
+            self.talks.master = Some(master.to_owned());
         }
         self.observed.set = Some(set);
         Ok(())
@@ -134,6 +147,14 @@ impl Rollout<'_> {
         }
         pods.sort_by(|left, right| left.name.cmp(&right.name));
         Ok(pods)
+    }
+
+    /// Whether some pod was given another password than the one that is wanted.
+    fn is_another_password(&self, running: &Running) -> bool {
+        let wanted =
+            self.instance.auth_secret.as_ref().map(|secret| (secret.name.clone(), secret.key.clone()));
+        let name = &self.addresses.name;
+        running.pods_of(name).any(|pod| reference(pod, "REDIS_PASSWORD") != wanted)
     }
 
     /// Reads the Secrets that the pods' passwords are taken from, each once.

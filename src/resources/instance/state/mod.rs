@@ -503,6 +503,7 @@ mod tests {
             prop_assume!(known.topology() == edited.topology());
             // What is not observed: see `observe_storage` and `kept`.
             edited.persistence = known.persistence.clone();
+            edited.update_strategy = known.update_strategy.clone();
             edited.labels = known.labels.clone();
             edited.annotations = known.annotations.clone();
             edited.auth_secret = known.auth_secret.clone();
