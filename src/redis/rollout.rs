@@ -149,6 +149,7 @@ pub fn next(set: &Set) -> Decision {
     };
     put_right(set, master)
         .map(Decision::Do)
+        .or_else(|| broken(set, master).map(Decision::Do))
         .or_else(|| unsettled(set, master).map(Decision::Wait))
         .or_else(|| stale(set, master))
         .or_else(|| replace(set, master))
@@ -178,8 +179,9 @@ fn master(set: &Set) -> Result<&Pod<Replication>, Decision> {
              told from here",
             first.name, second.name
         ))),
-        [.., first] => Ok(first),
-        [] => Err(promotion(set)),
+        // One that nobody follows and that is not labelled has restarted, and may be behind the replicas.
+        [.., first] if followers(first).0 > 0 || followers(first).1 => Ok(first),
+        _ => Err(promotion(set)),
     }
 }
 
@@ -192,15 +194,23 @@ fn promotion(set: &Set) -> Decision {
     if set.members.len() < set.size {
         return Decision::Wait("no pod is master, and not all pods are there".to_owned());
     }
+    let replicas = || set.members.iter().filter(|pod| said(pod).is_some_and(|said| said.master.is_some()));
     let histories: Vec<&str> =
-        set.members.iter().filter_map(|pod| said(pod).map(|said| said.history.as_str())).collect();
+        replicas().filter_map(|pod| said(pod).map(|said| said.history.as_str())).collect();
+    if histories.is_empty() {
+        return Decision::Stuck(
+            "all pods have restarted as masters of their own: which of them has the data that must stay cannot be told from \
+             here"
+                .to_owned(),
+        );
+    }
     if histories.windows(2).any(|pair| pair[0] != pair[1]) {
         return Decision::Stuck(
             "no pod is master, and their data is of different histories: which of them must stay cannot be told from here"
                 .to_owned(),
         );
     }
-    let best = set.members.iter().max_by_key(|pod| said(pod).map(|said| said.offset));
+    let best = replicas().max_by_key(|pod| said(pod).map(|said| said.offset));
     best.map_or_else(
         || Decision::Wait("there is no pod yet".to_owned()),
         |best| Decision::Do(Move::Promote { pod: best.name.clone() }),
@@ -233,6 +243,16 @@ fn put_right(set: &Set, master: &Pod<Replication>) -> Option<Move> {
         |pod: &&Pod<View>| pod.said.as_ref().is_none_or(|view| view.master.address.host == master.address);
     let astray = set.watchers.iter().find(|pod| !watches(pod))?;
     Some(Move::Watch { pod: astray.name.clone(), master: master.address.clone() })
+}
+
+/// A pod of an older revision that does not come up: what is wanted now may be what mends it.
+fn broken(set: &Set, master: &Pod<Replication>) -> Option<Move> {
+    let members = set.members.iter().filter(|pod| pod.name != master.name);
+    let members = members.map(|pod| (&pod.name, &pod.uid, pod.is_new, pod.is_ready || pod.said.is_some()));
+    let watchers = set.watchers.iter();
+    let watchers = watchers.map(|pod| (&pod.name, &pod.uid, pod.is_new, pod.is_ready || pod.said.is_some()));
+    let (pod, uid, ..) = members.chain(watchers).find(|(_, _, is_new, lives)| !is_new && !lives)?;
+    Some(Move::Delete { pod: pod.clone(), uid: uid.clone() })
 }
 
 /// What is not well yet.
@@ -505,6 +525,30 @@ mod tests {
         assert_eq!(next(&set), Decision::Wait("pod a-2 does not answer yet".to_owned()));
         set.members.pop();
         assert_eq!(next(&set), Decision::Wait("2 of 3 Redis pods are there".to_owned()));
+    }
+
+    #[test]
+    fn a_master_that_has_restarted_is_not_taken_for_one() {
+        let mut world = old();
+        world.quiet = true;
+        world.pods[0] = (9, true, None);
+        world.labels[0] = "";
+        // The replicas still follow the address that it had.
+        assert!(matches!(next(&world.set()), Decision::Do(Move::Promote { .. })));
+        world.pods[1].2 = None;
+        world.pods[2].2 = None;
+        world.labels = vec!["", "", ""];
+        assert!(matches!(next(&world.set()), Decision::Stuck(_)));
+    }
+
+    #[test]
+    fn an_old_pod_that_does_not_come_up_is_replaced_first() {
+        let mut world = old();
+        world.quiet = true;
+        let mut set = world.set();
+        set.members[1].said = None;
+        set.members[1].is_ready = false;
+        assert_eq!(next(&set), Decision::Do(Move::Delete { pod: "a-1".to_owned(), uid: "ip1".to_owned() }));
     }
 
     #[test]

@@ -124,7 +124,7 @@ for_terraform! {
         each_converges(&case, &before, "update_strategy", &[
             (Some("{ guarded = false, type = \"OnDelete\" }"), &[(REPLICATIONS, field, json!("OnDelete")), (SENTINELS, field, json!("OnDelete"))]),
             (Some("{ guarded = false, type = \"RollingUpdate\", rolling_update = { partition = 1 } }"), &[(REPLICATIONS, partition, json!(1))]),
-            (None, &[(REPLICATIONS, field, Value::Null), (SENTINELS, field, Value::Null)]),
+            (None, &[(REPLICATIONS, field, json!("RollingUpdate")), (SENTINELS, field, json!("RollingUpdate"))]),
         ]);
         let (min, max) = ("/pdb/minAvailable", "/pdb/maxUnavailable");
         each_converges(&case, &before, "pod_disruption_budget", &[
@@ -206,7 +206,6 @@ for_terraform! {
             (json!({ "readinessProbe": { "periodSeconds": 9 } }), "readiness_probe.period_seconds"),
             (json!({ "terminationGracePeriodSeconds": 21 }), "termination_grace_period_seconds"),
             (json!({ "topologySpreadConstraints": zone(1, "cache") }), "topology_spread_constraints"),
-            (json!({ "kubernetesConfig": { "updateStrategy": { "type": "OnDelete" } } }), "update_strategy.type"),
         ]);
         let config = |field: &str, value: Value| json!({ "redisSentinelConfig": { field: value } });
         let config_of = |field: &str| format!("repairs.RedisSentinel spec.redisSentinelConfig.{field}");

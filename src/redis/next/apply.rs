@@ -146,6 +146,7 @@ mod tests {
             namespace: "redis".to_owned(),
             custom_resources: custom_resources(topology),
             guarded: Vec::new(),
+            is_guarded: false,
             companions: vec![Rendered {
                 kind: CompanionKind::ConfigMap,
                 object: json!({ "metadata": { "name": "cache-config-1" }, "data": { "a": "b" } }),

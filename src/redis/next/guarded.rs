@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 
 use super::apply::uid;
 use super::{Cause, Desired, Next, Observed, Step, Waiting, wait};
+use crate::redis::diagnose;
 use crate::redis::names::annotation;
 use crate::redis::object::{annotation as mark, at, count, is_terminating, label, text};
 use crate::redis::opstree::{self, Kind};
@@ -25,6 +26,9 @@ pub(super) fn rolling(desired: &Desired, observed: &Observed) -> Option<Next> {
         return None;
     }
     let kinds = || desired.topology.kinds().iter().copied();
+    if !desired.is_guarded && !kinds().any(|kind| is_left_paused(kind, data, observed)) {
+        return None;
+    }
     if kinds().all(|kind| stays(kind, desired, observed)) {
         return kinds()
             .find(|kind| is_left_paused(*kind, data, observed))
@@ -44,8 +48,21 @@ pub(super) fn rolling(desired: &Desired, observed: &Observed) -> Option<Next> {
     }
     let Some(set) = &observed.set else { return Some(Next::Do(Step::Talk)) };
     match rollout::next(set) {
-        Decision::Done => finish(desired, observed, running),
-        Decision::Wait(why) => Some(wait(Cause::Rolling, why)),
+        Decision::Done => {
+            // What a cut-off run has left is right now; what is asked for since comes next.
+            let superseded = kinds().find(|kind| {
+                is_paused(*kind, observed)
+                    && !stays(*kind, desired, observed)
+                    && !is_rolled_by_us(*kind, desired, observed)
+            });
+            superseded
+                .map(|kind| Next::Do(Step::Unpause(kind)))
+                .or_else(|| finish(desired, observed, running))
+        }
+        Decision::Wait(why) => Some(
+            diagnose::pods(&running.pods, &running.claims)
+                .map_or_else(|| wait(Cause::Rolling, why), Next::Wait),
+        ),
         Decision::Do(todo) => Some(Next::Do(Step::Roll(todo))),
         Decision::Stuck(why) => Some(Next::Stuck(Waiting { cause: Cause::Ambiguous, why })),
     }
@@ -74,6 +91,16 @@ fn is_left_paused(kind: Kind, data: &Json, observed: &Observed) -> bool {
     mark(data, annotation::UNFINISHED).is_some() && is_paused(kind, observed)
 }
 
+/// Somebody keeps the operator off on purpose.
+fn kept_off(kind: Kind) -> Next {
+    let why = format!(
+        "the {} bears {}, with which the operator leaves it alone",
+        kind.kind(),
+        kind.skip_reconcile()
+    );
+    wait(Cause::SkipReconcile, why)
+}
+
 /// Writes the custom resource for the rollout, and waits until the operator has taken it over.
 fn prepare(kind: Kind, desired: &Desired, observed: &Observed, running: &Running) -> Option<Next> {
     if stays(kind, desired, observed) {
@@ -81,12 +108,13 @@ fn prepare(kind: Kind, desired: &Desired, observed: &Observed, running: &Running
     }
     if !is_rolled_by_us(kind, desired, observed) {
         let found = observed.custom_resource(kind);
-        if let Some(found) = found.filter(|_| is_paused(kind, observed)) {
-            // Cut off, and asked for something else since: what it was doing is not what is wanted now.
-            let ours = mark(found, annotation::UNFINISHED).is_some() || kind != desired.topology.data();
-            return ours.then_some(Next::Do(Step::Unpause(kind)));
+        if is_paused(kind, observed) {
+            // Ours: cut off, and asked for something else since. The pods are put right first, see `rolling`.
+            let data = observed.custom_resource(desired.topology.data());
+            let ours = data.is_some_and(|data| is_left_paused(kind, data, observed));
+            return (!ours).then(|| kept_off(kind));
         }
-        let wanted = desired.guarded(kind)?;
+        let wanted = desired.guarded(kind).filter(|_| desired.is_guarded)?;
         // The operator selects by the custom resource's labels, at once: pods that lack one are in no Service.
         if running.pods.iter().any(|pod| lacks_labels(pod, wanted)) {
             return Some(Next::Do(Step::LabelPods));
@@ -101,8 +129,9 @@ fn prepare(kind: Kind, desired: &Desired, observed: &Observed, running: &Running
         let data_stays = stays(desired.topology.data(), desired, observed);
         return (data_stays && !is_paused(kind, observed)).then_some(Next::Wait(waiting));
     }
+    let data = observed.custom_resource(desired.topology.data())?;
     Some(match waiting.cause {
-        Cause::SkipReconcile => Next::Do(Step::Unpause(kind)),
+        Cause::SkipReconcile if is_left_paused(kind, data, observed) => Next::Do(Step::Unpause(kind)),
         _ => Next::Wait(waiting),
     })
 }

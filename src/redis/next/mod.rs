@@ -26,8 +26,10 @@ pub struct Desired {
     pub namespace: String,
     /// The custom resources, without the mark of an unfinished run; that of the data first.
     pub custom_resources: Vec<Json>,
-    /// The same with pods that only we replace, for a guarded rollout; empty where the operator is to roll.
+    /// The same with pods that only we replace, for a guarded rollout; empty where there can be none.
     pub guarded: Vec<Json>,
+    /// Whether we are to roll the pods; otherwise we only put right what a rollout of ours that was cut off has left.
+    pub is_guarded: bool,
     /// Objects of ours that the custom resources need or complete; not the Secret, which is written only once.
     pub companions: Vec<Rendered>,
     /// The Secret that we keep, by name; `None` where the user keeps one, or there is no password.

@@ -39,7 +39,7 @@ pub fn build(instance: &Instance, creating: bool, wait: bool) -> Desired {
         .map(|kind| custom_resource(instance, *kind, object::name(&config_map)))
         .collect();
     let replicated = matches!(topology, Topology::Replication | Topology::Sentinel);
-    let guarded = if instance.update_strategy.guarded && replicated && wait && !creating {
+    let guarded: Vec<Json> = if replicated && !creating {
         custom_resources.iter().map(rolled_by_us).collect()
     } else {
         Vec::new()
@@ -54,6 +54,7 @@ pub fn build(instance: &Instance, creating: bool, wait: bool) -> Desired {
         namespace: instance.namespace.0.clone(),
         custom_resources,
         guarded,
+        is_guarded: instance.update_strategy.guarded && wait,
         companions,
         secret: ours.map(|secret| secret.name.clone()),
         creating,

@@ -166,7 +166,15 @@ impl<'a> Rollout<'a> {
                 let why = "the operation was stopped before it was done".to_owned();
                 return Err(Failure::Wait(Waiting { cause: Cause::Starting, why }, Ended::Stopped));
             }
-            match next(&self.desired, &self.observed) {
+            let next = next(&self.desired, &self.observed);
+            if Instant::now() >= self.deadline
+                && let Next::Do(step @ (Step::Talk | Step::Roll(_))) = &next
+            {
+                let why = format!("the next thing to do is to {}", step.name());
+                let ended = Ended::TimedOut(self.length);
+                return Err(Failure::Wait(Waiting { cause: Cause::Rolling, why }, ended));
+            }
+            match next {
                 Next::Done => return Ok(()),
                 Next::Stuck(waiting) => return Err(Failure::Wait(waiting, Ended::GivenUp)),
                 Next::Do(step) => self.act(step).await?,
@@ -221,6 +229,10 @@ impl<'a> Rollout<'a> {
 
     /// What core and the user are told of a run that did not end well.
     async fn fail(mut self, failure: Failure) -> Result<(), Problems> {
+        if matches!(&failure, Failure::Wait(Waiting { cause: Cause::Ambiguous, .. }, _)) {
+            // The operator would choose one of the two masters, and overwrite the other.
+            self.talks.is_ambiguous = true;
+        }
         self.let_go().await;
         let (problem, why) = match &failure {
             Failure::Refused(error) => (refused(error), format!("the attempt to {}", error.attempt)),

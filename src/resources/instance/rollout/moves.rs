@@ -154,6 +154,10 @@ impl Rollout<'_> {
         }
         if let Err(error) = until_master(&mut new, &mut old, began).await {
             tracing::info!(%error, "the master has not handed over");
+            // It holds writes back as long as it tries.
+            if let Err(error) = old.send(&Command::failover_abort(), Instant::now() + ANSWER).await {
+                tracing::debug!(%error, "nothing to abort");
+            }
             return Ok(());
         }
         tracing::info!(from, to, milliseconds = began.elapsed().as_millis(), "handed over");

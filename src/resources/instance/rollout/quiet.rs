@@ -34,9 +34,9 @@ const LETTING_GO: Duration = Duration::from_secs(5);
 fn still_paused(id: &str) -> Diagnostic {
     Diagnostic::warning(
         format!("The operator is still kept off {id}"),
-        "The master has handed over, and the operator does not know it yet: left alone now, it could make the new master a \
-         replica of the old one, and what was written since would be lost. Redis serves, but nobody looks after it. Apply \
-         again soon: the rollout goes on from there.",
+        "The operator does not know which pod is the master now: let go, it could make the one with the newest data a replica \
+         of another, and what was written since would be lost. So nobody looks after the set. Apply again soon: the rollout \
+         goes on from there.",
     )
 }
 
@@ -86,10 +86,13 @@ impl Rollout<'_> {
     /// Whatever a run ends with: nobody looks after a set that is paused. But an operator that still takes the pod for the
     /// master that has handed over would make the new master its replica: then it is kept off until the next apply.
     pub(super) async fn let_go(&mut self) {
-        if !self.is_paused() || !(self.talks.is_quiet || self.wrote) {
+        let data = self.observed.custom_resource(self.addresses.topology.data());
+        let is_ours = data.is_some_and(|data| mark(data, annotation::UNFINISHED).is_some());
+        if !self.is_paused() || !is_ours {
             return;
         }
-        if !self.operator_knows_the_master() {
+        // A run that has not asked the pods does not know what an earlier one has left.
+        if self.talks.master.is_none() || !self.operator_knows_the_master() {
             self.record.warn(still_paused(&self.instance.id));
             return;
         }
@@ -106,6 +109,9 @@ impl Rollout<'_> {
     fn operator_knows_the_master(&self) -> bool {
         let data = self.observed.custom_resource(self.addresses.topology.data());
         let named = data.and_then(|data| text(data, &["status", "masterNode"]));
+        if self.talks.is_ambiguous {
+            return false;
+        }
         match (&self.talks.master, named) {
             (Some(master), Some(named)) => master == named,
             _ => true,

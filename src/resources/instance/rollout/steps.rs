@@ -16,7 +16,7 @@ use super::super::state::not_ready;
 use super::{Failure, Operation, Rollout};
 use crate::kubernetes::{self, Apply, Cause as Refusal, ObjectRef, Propagation};
 use crate::redis::names::{INSTANCE_LABEL, annotation};
-use crate::redis::next::{CompanionKind, Step};
+use crate::redis::next::{Companion, CompanionKind, Step};
 use crate::redis::object::{self, label, removal, text, without_nulls};
 use crate::redis::opstree::{self, Kind};
 use crate::terraform::{Diagnostic, Path};
@@ -83,7 +83,7 @@ impl Rollout<'_> {
             Step::Talk => self.talk().await?,
             Step::Roll(todo) => {
                 self.make(todo).await?;
-                self.observed.set = None;
+                self.breathe().await?;
             }
             Step::LabelPods => self.label_pods().await?,
             Step::Unpause(kind) => self.unpause(*kind).await?,
@@ -174,7 +174,11 @@ impl Rollout<'_> {
         if is_owned(&written) {
             self.disown(&address).await?;
         }
-        self.made.push(address);
+        // What was there before is not ours to take back.
+        let there = |one: &Companion| one.kind == kind && one.name == object::name(&wanted);
+        if !self.observed.companions.iter().any(there) {
+            self.made.push(address);
+        }
         self.observed.set_written(kind, written);
         Ok(())
     }

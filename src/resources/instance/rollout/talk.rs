@@ -31,6 +31,8 @@ pub(super) struct Talks {
     passwords: BTreeMap<(String, String), SecretString>,
     /// The pod that was the master when the set was last asked, or has become it since.
     pub(super) master: Option<String>,
+    /// Whether it cannot be told which pod is to be the master.
+    pub(super) is_ambiguous: bool,
     /// Whether this run has proven that the operator leaves the set alone.
     pub(super) is_quiet: bool,
 }
@@ -102,6 +104,9 @@ impl Rollout<'_> {
         }
         if let Some(master) = master_of(&set) {
             self.talks.master = Some(master.to_owned());
+            self.talks.is_ambiguous = false;
+        } else {
+            self.talks.is_ambiguous = true;
         }
         self.observed.set = Some(set);
         Ok(())

@@ -25,6 +25,9 @@ const ASKING_PAUSE: Duration = Duration::from_millis(250);
 /// Pause before Redis and the sentinels are asked again: a restarted pod must be told whom to follow at once.
 const TALKING_PAUSE: Duration = Duration::from_millis(100);
 
+/// How long a move waits for its own news: no two moves follow each other faster.
+const BREATH: Duration = Duration::from_millis(50);
+
 impl Rollout<'_> {
     pub(super) async fn begin_to_watch(&mut self) -> Result<(), kubernetes::Error> {
         let mut watched = self.addresses.watch(self.cluster);
@@ -115,6 +118,18 @@ impl Rollout<'_> {
                 }
             }
         }
+    }
+
+    /// Takes the news that a move has made, which come at once or not at all.
+    pub(super) async fn breathe(&mut self) -> Result<(), kubernetes::Error> {
+        if let Some(watched) = &mut self.watched {
+            tokio::select! {
+                changed = watched.changed() => changed?,
+                () = tokio::time::sleep(BREATH) => {}
+            }
+        }
+        self.take_news();
+        Ok(())
     }
 
     /// A pod that we deleted counts as gone before the watch says so, lest it is deleted again and again.
