@@ -53,7 +53,8 @@ pub struct Set {
     pub sentinels: usize,
     /// Those that are not going, by name.
     pub watchers: Vec<Pod<View>>,
-    /// Whether the operator is told to leave the set alone: then an earlier run was cut off, and may have left anything.
+    /// Whether the operator is told to leave the data's pods alone: then an earlier run was cut off, and may have left
+    /// anything.
     pub is_paused: bool,
     /// Whether the operator is proven to leave the set alone.
     pub is_quiet: bool,

@@ -105,6 +105,11 @@ fn with_timeout(seconds: u32) -> Configuration {
     sentinel("").with("additional_config", &format!("{{ timeout = \"{seconds}\" }}"))
 }
 
+/// With a variable that the sentinels have, too: they are rolled as well.
+fn with_variable(seconds: u32) -> Configuration {
+    with_timeout(seconds).with("env", &format!("{{ ROLLED = \"{seconds}\" }}"))
+}
+
 fn pod_uids(case: &Case) -> BTreeMap<String, String> {
     let text = |pod: &Value, field: &str| pod["metadata"][field].as_str().unwrap_or_default().to_owned();
     let of_redis = |pod: &Value| text(pod, "name").starts_with("cache-");
@@ -116,7 +121,7 @@ fn pod_uids(case: &Case) -> BTreeMap<String, String> {
 }
 
 /// Every Redis pod is another one, all have the change, the sentinels name the master, and nobody is kept off.
-fn is_rolled(case: &Case, before: &BTreeMap<String, String>, timeout: &str) {
+fn is_rolled(case: &Case, before: &BTreeMap<String, String>, timeout: &str) -> BTreeMap<String, String> {
     case.plan_is_empty();
     let after = pod_uids(case);
     for name in ["cache-0", "cache-1"] {
@@ -131,6 +136,7 @@ fn is_rolled(case: &Case, before: &BTreeMap<String, String>, timeout: &str) {
         let text = case.kubectl(&["get", kind, "cache", "-o", "json"]);
         assert!(!text.contains("skip-reconcile\": \"true\"") && !text.contains("OnDelete"), "{text}");
     }
+    after
 }
 
 for_each_cli! {
@@ -141,13 +147,15 @@ for_each_cli! {
         case.apply();
         let writers = Writers::start(&case);
         let before = pod_uids(&case);
-        case.write("main.tf", &with_timeout(200).text());
+        case.write("main.tf", &with_variable(200).text());
         case.apply();
-        is_rolled(&case, &before, "200");
+        let after = is_rolled(&case, &before, "200");
+        let sentinels = ["cache-sentinel-0", "cache-sentinel-1", "cache-sentinel-2"];
+        assert!(sentinels.iter().all(|name| before[*name] != after[*name]), "{before:#?} became {after:#?}");
 
         // Killed right after each pod was deleted: what is left stands in `repairs`, and the next apply goes on.
         let before = pod_uids(&case);
-        case.write("main.tf", &with_timeout(300).text());
+        case.write("main.tf", &with_timeout(300).with("env", "{ ROLLED = \"200\" }").text());
         let on = Matcher::on("DELETE", "/api/v1/namespaces/*/pods/*").nth(1);
         for _ in 0..2 {
             case.proxy.add_fault(Fault { on: on.clone(), when: When::AfterForward, what: What::KillProvider });

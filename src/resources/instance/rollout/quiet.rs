@@ -119,11 +119,18 @@ impl Rollout<'_> {
     }
 
     /// Whether the operator is told to leave one of the custom resources alone.
-    pub(super) fn is_paused(&self) -> bool {
-        self.addresses.topology.kinds().iter().any(|kind| {
-            let found = self.observed.custom_resource(*kind);
-            found.is_some_and(|found| mark(found, kind.skip_reconcile()) == Some("true"))
-        })
+    fn is_paused(&self) -> bool {
+        self.addresses.topology.kinds().iter().any(|kind| self.is_kind_paused(*kind))
+    }
+
+    /// The sentinels' stays paused a little longer at the end: that alone is no reason to pause the data's again.
+    pub(super) fn is_data_paused(&self) -> bool {
+        self.is_kind_paused(self.addresses.topology.data())
+    }
+
+    fn is_kind_paused(&self, kind: Kind) -> bool {
+        let found = self.observed.custom_resource(kind);
+        found.is_some_and(|found| mark(found, kind.skip_reconcile()) == Some("true"))
     }
 
     async fn annotate(

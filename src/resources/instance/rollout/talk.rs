@@ -86,7 +86,7 @@ impl Rollout<'_> {
             members: Vec::new(),
             sentinels: 0,
             watchers: Vec::new(),
-            is_paused: self.is_paused(),
+            is_paused: self.is_data_paused(),
             is_quiet: self.talks.is_quiet,
         };
         let group = self.instance.sentinel.as_ref().map(|sentinel| sentinel.master_name.clone());
