@@ -1,9 +1,9 @@
 //! What a running Redis is and needs: pure functions, no Terraform words, no cluster access, no `async`.
 //!
 //! `topology` says what an instance is made of, `names` and `version` say what things are called, `config` renders
-//! redis.conf, `quantity` compares sizes, `object` reads Kubernetes objects. `next` decides what to do now, `rollout` how a
-//! replicated set is rolled; `ready`,
-//! `reach` and `diagnose` judge what is observed, `hazards` what is wanted. `talk` is the language of Redis and Sentinel.
+//! redis.conf, `quantity` compares sizes, `object` reads Kubernetes objects, `password` says where passwords are. `next`
+//! decides what to do now, `rollout` how a replicated set is rolled or healed; `ready`, `reach` and `diagnose` judge what is
+//! observed, `hazards` what is wanted. `talk` is the language of Redis and Sentinel.
 
 pub mod config;
 pub mod diagnose;
@@ -14,6 +14,7 @@ pub mod names;
 pub mod next;
 pub mod object;
 pub mod opstree;
+pub mod password;
 pub mod quantity;
 pub mod reach;
 pub mod ready;

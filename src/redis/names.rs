@@ -22,6 +22,9 @@ pub fn secret(name: &str, rotation: &str) -> String {
     if rotation.is_empty() { format!("{name}-auth") } else { format!("{name}-auth-{}", short_hash(rotation)) }
 }
 
+/// The key of a password that we keep, in its Secret.
+pub const PASSWORD_KEY: &str = "password";
+
 /// The ConfigMap with our part of redis.conf. Its name carries a hash of its text, since the operator rolls
 /// no pod when only the text of a ConfigMap changes.
 pub fn config_map(name: &str, text: &str) -> String {

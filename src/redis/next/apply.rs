@@ -3,6 +3,7 @@
 
 use serde_json::Value as Json;
 
+use super::heal::heal;
 use super::{
     Cause, Companion, CompanionKind, Desired, Next, Observed, Obstacle, Step, Waiting, guarded, wait,
 };
@@ -13,7 +14,7 @@ use crate::redis::ready;
 
 /// What apply is to do now.
 pub fn next(desired: &Desired, observed: &Observed) -> Next {
-    let steps = [obstacle, companions, guarded::rolling, custom_resources, readiness, tidy];
+    let steps = [obstacle, companions, guarded::rolling, custom_resources, heal, readiness, tidy];
     steps.iter().find_map(|step| step(desired, observed)).unwrap_or(Next::Done)
 }
 
@@ -94,7 +95,7 @@ fn reach(observed: &Observed) -> Option<Next> {
 
 /// The operator looks at replicas and nodes only every 10 to 60 s, and at once when a custom resource is written. So it is
 /// made to look whenever there is something new for it to see, once for each.
-fn nudge(
+pub(super) fn nudge(
     waiting: &Waiting,
     desired: &Desired,
     observed: &Observed,
@@ -152,6 +153,7 @@ mod tests {
                 object: json!({ "metadata": { "name": "cache-config-1" }, "data": { "a": "b" } }),
             }],
             secret: Some("cache-auth".to_owned()),
+            former_password: None,
             creating: true,
             create_namespace: false,
             wait: true,

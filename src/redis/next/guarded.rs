@@ -7,6 +7,7 @@
 use serde_json::Value as Json;
 
 use super::apply::uid;
+use super::passwords::{has_former_password, has_other_password};
 use super::{Cause, Desired, Next, Observed, Step, Waiting, wait};
 use crate::redis::diagnose;
 use crate::redis::names::annotation;
@@ -29,12 +30,14 @@ pub(super) fn rolling(desired: &Desired, observed: &Observed) -> Option<Next> {
     if !desired.is_guarded && !kinds().any(|kind| is_left_paused(kind, data, observed)) {
         return None;
     }
-    if kinds().all(|kind| stays(kind, desired, observed)) {
-        return kinds()
-            .find(|kind| is_left_paused(*kind, data, observed))
-            .map(|kind| Next::Do(Step::Unpause(kind)));
+    let all_stay = kinds().all(|kind| stays(kind, desired, observed));
+    if all_stay && !kinds().any(|kind| is_left_paused(kind, data, observed)) {
+        return None;
     }
     let Some(running) = &observed.running else { return Some(Next::Do(Step::Watch)) };
+    if let Some(next) = before_writing(desired, observed, running, data) {
+        return Some(next);
+    }
     // The sentinels' first: the operator puts them off while the data's pods are not all of one revision.
     for kind in kinds().rev() {
         if let Some(next) = prepare(kind, desired, observed, running) {
@@ -43,22 +46,60 @@ pub(super) fn rolling(desired: &Desired, observed: &Observed) -> Option<Next> {
     }
     if kinds().all(|kind| !is_rolled_by_us(kind, desired, observed) || !has_old_pods(kind, desired, running))
         && !kinds().any(|kind| is_paused(kind, observed))
+        && !has_former_password(desired, observed)
     {
         return finish(desired, observed, running);
     }
     let Some(set) = &observed.set else { return Some(Next::Do(Step::Talk)) };
-    match rollout::next(set) {
-        Decision::Done => {
-            // What a cut-off run has left is right now; what is asked for since comes next.
-            let superseded = kinds().find(|kind| {
-                is_paused(*kind, observed)
-                    && !stays(*kind, desired, observed)
-                    && !is_rolled_by_us(*kind, desired, observed)
-            });
-            superseded
-                .map(|kind| Next::Do(Step::Unpause(kind)))
-                .or_else(|| finish(desired, observed, running))
-        }
+    if let Some(next) = carry_out(rollout::next(set), running) {
+        return Some(next);
+    }
+    // What a cut-off run has left is right now; what is asked for since comes next.
+    let superseded = kinds().find(|kind| {
+        is_paused(*kind, observed)
+            && !stays(*kind, desired, observed)
+            && !is_rolled_by_us(*kind, desired, observed)
+    });
+    superseded.map(|kind| Next::Do(Step::Unpause(kind))).or_else(|| finish(desired, observed, running))
+}
+
+/// What must be so before the operator is shown what is wanted: every pod accepts the new password, and the master is one of
+/// the pods that stay. `None` where it is, or nothing of the kind changes.
+fn before_writing(desired: &Desired, observed: &Observed, running: &Running, data: &Json) -> Option<Next> {
+    let kinds = || desired.topology.kinds().iter().copied();
+    let is_written = |kind: Kind| stays(kind, desired, observed) || is_rolled_by_us(kind, desired, observed);
+    if !desired.is_guarded || kinds().all(is_written) {
+        return None;
+    }
+    let size = |custom_resource: &Json| count(custom_resource, &["spec", "clusterSize"]);
+    let shrinks = size(desired.data()) < size(data);
+    if !shrinks && !has_other_password(desired, running) {
+        return None;
+    }
+    let is_kept_off = |kind: Kind| is_paused(kind, observed) && !is_left_paused(kind, data, observed);
+    if kinds().any(is_kept_off) {
+        return None;
+    }
+    let Some(set) = &observed.set else { return Some(Next::Do(Step::Talk)) };
+    if let Some(next) = carry_out(rollout::before_writing(set), running) {
+        return Some(next);
+    }
+    if let Some(paused) = kinds().find(|kind| is_paused(*kind, observed)) {
+        return Some(Next::Do(Step::Unpause(paused)));
+    }
+    // Until it has noticed who the master is, the operator would make that pod a replica of one that goes.
+    let master = text(data, &["status", "masterNode"]).unwrap_or_default();
+    (shrinks && Some(master) != rollout::master_of(set)).then(|| {
+        let why = format!("the operator still takes {master:?} for the master");
+        let waiting = Waiting { cause: Cause::Roles, why };
+        super::apply::nudge(&waiting, desired, observed, running).unwrap_or(Next::Wait(waiting))
+    })
+}
+
+/// What a decision about the set means for the run; `None` where nothing is left to do.
+fn carry_out(decision: Decision, running: &Running) -> Option<Next> {
+    match decision {
+        Decision::Done => None,
         Decision::Wait(why) => Some(
             diagnose::pods(&running.pods, &running.claims)
                 .map_or_else(|| wait(Cause::Rolling, why), Next::Wait),

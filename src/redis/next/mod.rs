@@ -4,13 +4,19 @@
 mod apply;
 mod delete;
 mod guarded;
+mod heal;
+mod passwords;
+#[cfg(test)]
+mod world;
 
 pub use apply::next;
 pub use delete::next_delete;
+pub use passwords::{former_passwords, valid_passwords};
 use serde_json::Value as Json;
 
 use super::object::{self, Difference};
 use super::opstree::Kind;
+use super::password::PasswordAt;
 use super::ready::Running;
 use super::rollout::{Move, Set};
 use super::topology::Topology;
@@ -34,6 +40,8 @@ pub struct Desired {
     pub companions: Vec<Rendered>,
     /// The Secret that we keep, by name; `None` where the user keeps one, or there is no password.
     pub secret: Option<String>,
+    /// The password before this run, as far as the state knows one.
+    pub former_password: Option<PasswordAt>,
     /// Whether this run makes the instance; otherwise it must be there.
     pub creating: bool,
     /// Make the namespace if it is not there.
@@ -326,6 +334,8 @@ impl Step {
             Step::Roll(Move::Follow { .. }) => "make a pod follow the master",
             Step::Roll(Move::Promote { .. }) => "promote a replica",
             Step::Roll(Move::Label { .. }) => "label a pod",
+            Step::Roll(Move::Admit { .. }) => "have a pod accept both passwords",
+            Step::Roll(Move::Expel { .. }) => "have a pod accept the former password no more",
             Step::Roll(Move::Watch { .. }) => "have a sentinel watch the master",
             Step::Roll(Move::HandOver { .. }) => "let the master hand over",
             Step::LabelPods => "label the pods",

@@ -8,6 +8,7 @@
 //! The protocol is ours and not a crate's because it is this small: the well-known client brings thirty crates
 //! for it, most of them to read URLs that we do not have, and hides why a connection broke.
 
+mod acl;
 mod cluster;
 mod command;
 mod csv;
@@ -19,6 +20,7 @@ mod sentinel;
 use std::collections::BTreeMap;
 use std::fmt;
 
+pub use acl::accepted_passwords;
 pub use cluster::{ClusterInfo, Link, Node, SlotRange, cluster_info, cluster_nodes};
 pub use command::Command;
 pub use csv::csv_line;
@@ -28,6 +30,9 @@ pub use role::{Role, role};
 pub use sentinel::{
     Flags, Master, Peer, Quorum, Replica, master, master_address, masters, quorum, replicas, sentinels,
 };
+
+/// The user that everybody logs in as.
+pub const USER: &str = "default";
 
 /// Where something listens: an IP address or a host name, and a port.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -10,7 +10,8 @@ use super::{Address, Fields, Reply, Unexpected};
 pub struct Flags(Vec<String>);
 
 impl Flags {
-    fn of(text: &str) -> Flags {
+    /// Reads words with commas between them.
+    pub fn of(text: &str) -> Flags {
         Flags(text.split(',').filter(|flag| !flag.is_empty()).map(str::to_owned).collect())
     }
 

@@ -4,7 +4,7 @@
 use serde_json::Value as Json;
 use tokio::time::Instant;
 
-use super::build::{PASSWORD_KEY, wanted_secret};
+use super::build::wanted_secret;
 use super::cluster::Addresses;
 use super::failure;
 use super::model::{AuthSecret, Instance};
@@ -13,7 +13,7 @@ use super::settle::settle;
 use super::state::DELETION;
 use super::{InstanceResource, password};
 use crate::kubernetes::{self, Cause as Refusal, Cluster, Lookup};
-use crate::redis::names::{self, annotation};
+use crate::redis::names::{self, PASSWORD_KEY, annotation};
 use crate::redis::object::{annotation as mark, is_terminating};
 use crate::redis::opstree::Kind;
 use crate::resources::connection::Connection;
@@ -148,7 +148,11 @@ async fn update(
     if planned_secret.is_some() && planned_secret != instance.auth_secret {
         return Err(vec![failure::secret_went(&instance)]);
     }
-    Rollout::new(cluster, instance, operation, existing, record, call, length).making_anew(going).run().await
+    Rollout::new(cluster, instance, operation, existing, record, call, length)
+        .making_anew(going)
+        .coming_from(prior.auth_secret)
+        .run()
+        .await
 }
 
 /// Where the password is to be: where it was, unless it is rotated, or a password that nobody else knows is lost

@@ -1,7 +1,9 @@
 //! Passwords that the provider makes.
 
+use aws_lc_rs::digest;
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use base64::Engine;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value as Json;
 
 use crate::terraform::Diagnostic;
@@ -26,11 +28,22 @@ pub fn random(length: usize) -> String {
     letters
 }
 
+/// The password that a Secret holds under that key; `None` where there is none, or what is not text.
+pub fn held(secret: &Json, key: &str) -> Option<SecretString> {
+    let held = secret.get("data")?.get(key)?.as_str()?;
+    let bytes = base64::engine::general_purpose::STANDARD.decode(held).ok()?;
+    String::from_utf8(bytes).ok().map(SecretString::from)
+}
+
+/// As Redis shows it: SHA-256 in hexadecimal.
+pub fn sha256(password: &SecretString) -> String {
+    let digest = digest::digest(&digest::SHA256, password.expose_secret().as_bytes());
+    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Whether a Secret holds that password under that key.
 pub fn is(secret: &Json, key: &str, password: &str) -> bool {
-    let held = secret.get("data").and_then(|data| data.get(key)).and_then(Json::as_str);
-    held.and_then(|held| base64::engine::general_purpose::STANDARD.decode(held).ok())
-        .is_some_and(|held| held == password.as_bytes())
+    held(secret, key).is_some_and(|held| held.expose_secret() == password)
 }
 
 /// The same message without the password, plain or as a Secret's data has it.

@@ -152,6 +152,14 @@ impl Session {
         self.query(&["INFO", "persistence"], talk::persistence, deadline).await
     }
 
+    /// `ACL GETUSER default`: the SHA-256 of each password that is accepted, in hexadecimal.
+    ///
+    /// # Errors
+    /// As [`Session::send`].
+    pub async fn accepted_passwords(&mut self, deadline: Instant) -> Result<Vec<String>, TalkError> {
+        self.query(&["ACL", "GETUSER", talk::USER], talk::accepted_passwords, deadline).await
+    }
+
     /// `CLUSTER INFO`.
     ///
     /// # Errors

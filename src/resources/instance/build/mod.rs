@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 
 use super::model::{AuthSecret, CustomSpec, Instance};
 use crate::redis::config::{self, Settings, save_points, short_hash};
-use crate::redis::names::{self, INSTANCE_LABEL, annotation};
+use crate::redis::names::{self, INSTANCE_LABEL, PASSWORD_KEY, annotation};
 use crate::redis::next::{CompanionKind, Desired, Rendered};
 use crate::redis::object;
 use crate::redis::opstree::{Kind, api_version};
@@ -25,9 +25,6 @@ pub use fields::{affinity, budget, probe, sentinel_budget, update_strategy};
 
 /// Whose field manager we are.
 pub const MANAGER: &str = "terraform-provider-redis";
-
-/// The key of a password that we keep.
-pub const PASSWORD_KEY: &str = "password";
 
 /// What the instance is to be in the cluster. `creating` and `wait` are for the loop.
 pub fn build(instance: &Instance, creating: bool, wait: bool) -> Desired {
@@ -57,6 +54,7 @@ pub fn build(instance: &Instance, creating: bool, wait: bool) -> Desired {
         is_guarded: instance.update_strategy.guarded && wait,
         companions,
         secret: ours.map(|secret| secret.name.clone()),
+        former_password: None,
         creating,
         create_namespace: instance.create_namespace,
         wait,

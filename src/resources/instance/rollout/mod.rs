@@ -16,11 +16,12 @@ use super::InstanceResource;
 use super::build::build;
 use super::cluster::Addresses;
 use super::failure::{Ended, explain, refused};
-use super::model::Instance;
+use super::model::{AuthSecret, Instance};
 use super::state::{external_host, external_service_name, not_ready, objects, status_of};
 use crate::kubernetes::{self, Cause as Refusal, Cluster, ObjectRef, Watched};
 use crate::redis::next::{Cause, Desired, Next, Observed, Obstacle, Step, Waiting, next};
 use crate::redis::opstree::Kind;
+use crate::redis::password::PasswordAt;
 use crate::resources::blocks::OnFailure;
 use crate::terraform::record::Record;
 use crate::terraform::resource::{Call, Problems};
@@ -127,6 +128,13 @@ impl<'a> Rollout<'a> {
     /// What is being deleted cannot be changed: once it is gone, it is made anew.
     pub fn making_anew(mut self, anew: bool) -> Rollout<'a> {
         self.desired.creating |= anew;
+        self
+    }
+
+    /// The password before this run: as long as pods are rolled, it stays valid.
+    pub fn coming_from(mut self, secret: Option<AuthSecret>) -> Rollout<'a> {
+        self.desired.former_password =
+            secret.map(|AuthSecret { name, key }| PasswordAt { secret: name, key });
         self
     }
 

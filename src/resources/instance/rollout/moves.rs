@@ -13,9 +13,10 @@ use super::{Failure, Rollout};
 use crate::kubernetes::{self, Cause as Refusal, Propagation};
 use crate::redis::names::{REDIS_PORT, SENTINEL_PORT};
 use crate::redis::object::{at, list, name, text};
+use crate::redis::password::PasswordAt;
 use crate::redis::ready::ROLE;
 use crate::redis::rollout::{Move, Set};
-use crate::redis::talk::{Address, Command};
+use crate::redis::talk::{Address, Command, USER};
 
 /// How long a command may take.
 const ANSWER: Duration = Duration::from_secs(2);
@@ -40,6 +41,16 @@ impl Rollout<'_> {
             }
             Move::Promote { pod } => {
                 self.tell(pod, &[Command::replica_of_no_one()]).await;
+                self.label(pod, "master").await.map_err(Failure::Refused)
+            }
+            Move::Admit { pod } => {
+                let commands = self.admission(pod);
+                self.tell(pod, &commands).await;
+                Ok(())
+            }
+            Move::Expel { pod } => {
+                let commands = self.expulsion(pod);
+                self.tell(pod, &commands).await;
                 Ok(())
             }
             Move::Label { pod, role } => self.label(pod, role).await.map_err(Failure::Refused),
@@ -93,6 +104,28 @@ impl Rollout<'_> {
         }
     }
 
+    /// Has a pod accept every valid password, and a replica log in with the one that is wanted.
+    fn admission(&self, pod: &str) -> Vec<Command> {
+        let Some(set) = &self.observed.set else { return Vec::new() };
+        let add = |at| Some(Command::add_password(USER, self.talks.password(at)?));
+        let mut commands: Vec<Command> = set.valid.iter().filter_map(add).collect();
+        let has_data = set.members.iter().any(|member| member.name == pod);
+        let wanted = set.valid.first().filter(|_| has_data).and_then(|at| self.talks.password(at));
+        commands.extend(wanted.map(|wanted| Command::config_set_secret("masterauth", wanted)));
+        commands
+    }
+
+    /// Has a pod accept only what is wanted. Connections that are open stay so.
+    fn expulsion(&self, pod: &str) -> Vec<Command> {
+        let Some(set) = &self.observed.set else { return Vec::new() };
+        let members = set.members.iter().map(|one| (&one.name, &one.accepts));
+        let watchers = set.watchers.iter().map(|one| (&one.name, &one.accepts));
+        let accepted = members.chain(watchers).find(|(name, _)| *name == pod);
+        let accepted = accepted.and_then(|(_, accepts)| accepts.as_ref());
+        let former = set.former.iter().filter(|at| accepted.is_some_and(|accepted| accepted.contains(at)));
+        former.filter_map(|at| Some(Command::remove_password(USER, self.talks.password(at)?))).collect()
+    }
+
     /// Says something to a pod. A refusal is no failure: what it was to do is decided anew at the next look.
     async fn tell(&mut self, pod: &str, commands: &[Command]) {
         let uid =
@@ -116,7 +149,8 @@ impl Rollout<'_> {
         let quorum = u32::try_from(sentinel.quorum).unwrap_or(2);
         let mut commands =
             vec![Command::sentinel_remove(group), Command::sentinel_monitor(group, &redis(master), quorum)];
-        let password = self.pod(pod).and_then(|pod| self.talks.password_of_master(pod));
+        let password = self.pod(pod).and_then(PasswordAt::of_master);
+        let password = password.and_then(|at| self.talks.password(&at));
         commands.extend(password.map(|password| Command::sentinel_set_password(group, password)));
         commands.extend(
             [

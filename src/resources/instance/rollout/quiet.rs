@@ -44,6 +44,12 @@ impl Rollout<'_> {
     /// Keeps the operator off all custom resources. The sentinels' first: the other order lets it reset them once more.
     pub(super) async fn keep_off(&mut self) -> Result<(), Failure> {
         let operators = self.operator_pods().await?;
+        // Only with this mark the next run knows that the pause is ours.
+        let data = self.addresses.topology.data();
+        let found = self.observed.custom_resource(data);
+        if found.is_some_and(|found| mark(found, annotation::UNFINISHED).is_none()) {
+            self.annotate(data, &[(annotation::UNFINISHED, Some("updating"))]).await?;
+        }
         for kind in self.addresses.topology.kinds().iter().rev() {
             let began = Instant::now();
             let before = self.skips(&operators, *kind, BEFORE).await?;

@@ -4,22 +4,24 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use base64::Engine as _;
 use futures::future::join_all;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value as Json;
 use tokio::time::Instant;
 
-use super::super::cluster::Addresses;
+use super::super::password;
 use super::super::session::{Session, TalkError};
 use super::{Failure, Rollout};
-use crate::kubernetes::{self, Cluster};
+use crate::kubernetes::{self, Cluster, ObjectRef};
 use crate::redis::names::{REDIS_PORT, SENTINEL_PORT};
-use crate::redis::object::{at, list, name, text};
+use crate::redis::next::{former_passwords, valid_passwords};
+use crate::redis::object::{count, name, text};
+use crate::redis::password::PasswordAt;
 use crate::redis::ready::Running;
 use crate::redis::rollout::{Pod, Set, View, master_of};
 use crate::redis::talk::Replication;
 use crate::redis::topology::Part;
+use crate::terraform::Diagnostic;
 
 /// How long one pod may take to answer: a pod that is starting must not hold up the look at the others.
 const ANSWER: Duration = Duration::from_secs(2);
@@ -28,7 +30,7 @@ const ANSWER: Duration = Duration::from_secs(2);
 #[derive(Default)]
 pub(super) struct Talks {
     sessions: BTreeMap<String, Session>,
-    passwords: BTreeMap<(String, String), SecretString>,
+    passwords: BTreeMap<PasswordAt, SecretString>,
     /// The pod that was the master when the set was last asked, or has become it since.
     pub(super) master: Option<String>,
     /// Whether it cannot be told which pod is to be the master.
@@ -48,58 +50,57 @@ impl Talks {
         self.sessions.remove(uid)
     }
 
-    /// A password that a pod was given.
-    pub(super) fn password(&self, pod: &Json) -> Option<&SecretString> {
-        self.passwords.get(&reference(pod, "REDIS_PASSWORD")?)
+    /// A password, if its Secret was read and holds one.
+    pub(super) fn password(&self, at: &PasswordAt) -> Option<&SecretString> {
+        self.passwords.get(at)
     }
 
-    /// The password by which sentinels log in to Redis.
-    pub(super) fn password_of_master(&self, pod: &Json) -> Option<&SecretString> {
-        self.passwords.get(&reference(pod, "MASTER_PASSWORD")?)
+    /// Those of them that were found: what has another name and the same text as the one that is wanted is no other one.
+    fn known(&self, all: Vec<PasswordAt>, wanted: Option<&PasswordAt>) -> Vec<PasswordAt> {
+        let text =
+            |at: &PasswordAt| self.passwords.get(at).map(|password| password.expose_secret().to_owned());
+        let wanted_text = wanted.and_then(text);
+        let is_another = |at: &PasswordAt| Some(at) == wanted || text(at) != wanted_text;
+        all.into_iter().filter(|at| text(at).is_some() && is_another(at)).collect()
     }
-}
-
-/// The Secret and key that a variable of a pod is taken from.
-fn reference(pod: &Json, variable: &str) -> Option<(String, String)> {
-    let from = list(pod, &["spec", "containers"])
-        .iter()
-        .flat_map(|container| list(container, &["env"]))
-        .find(|one| text(one, &["name"]) == Some(variable))
-        .map(|one| at(one, &["valueFrom", "secretKeyRef"]))?;
-    Some((text(from, &["name"])?.to_owned(), text(from, &["key"])?.to_owned()))
 }
 
 impl Rollout<'_> {
     /// Asks every pod of the set.
     pub(super) async fn talk(&mut self) -> Result<(), Failure> {
         let Some(running) = self.observed.running.clone() else { return Ok(()) };
-        if self.is_another_password(&running) {
-            // A pod with the new one could not follow a master with the old one: the roll would wait for ever.
-            tracing::info!(instance = %self.instance.id, "the password changes, so the operator restarts the pods");
+        self.learn_passwords(&running).await?;
+        if let Some(why) = self.one_password_only(&running) {
+            self.record.warn(rolled_by_operator(&self.instance.id, &why));
             self.let_go().await;
             self.desired.guarded.clear();
             return Ok(());
         }
-        self.learn_passwords(&running).await?;
+        let wanted = PasswordAt::of_custom_resource(self.desired.data());
+        let former = former_passwords(&self.desired, &self.observed, &running);
         let mut set = Set {
-            size: 0,
+            size: self.size(&running),
+            stays: 0,
             members: Vec::new(),
             sentinels: 0,
             watchers: Vec::new(),
             is_paused: self.is_data_paused(),
             is_quiet: self.talks.is_quiet,
+            valid: self.talks.known(valid_passwords(&self.desired, &running), wanted.as_ref()),
+            former: self.talks.known(former, wanted.as_ref()),
         };
+        let passwords = self.hashes(set.valid.iter().chain(&set.former));
         let group = self.instance.sentinel.as_ref().map(|sentinel| sentinel.master_name.clone());
         for part in self.addresses.topology.parts() {
             let custom_resource = self.desired.custom_resource(part.kind);
             let size = usize::try_from(part.replicas(custom_resource)).unwrap_or(0);
             if part.has_data() {
-                set.size = size;
-                set.members = self.ask(*part, &running, &AskRedis).await?;
+                set.stays = size;
+                set.members = self.ask(*part, &running, &AskRedis, &passwords).await?;
             } else if let Some(group) = &group {
                 set.sentinels = size;
                 let question = AskSentinel { group: group.clone() };
-                set.watchers = self.ask(*part, &running, &question).await?;
+                set.watchers = self.ask(*part, &running, &question, &passwords).await?;
             }
         }
         if let Some(master) = master_of(&set) {
@@ -118,6 +119,7 @@ impl Rollout<'_> {
         part: Part,
         running: &Running,
         question: &Q,
+        passwords: &[Hashed],
     ) -> Result<Vec<Pod<Q::Said>>, Failure> {
         let app = part.name(&self.addresses.name);
         let revision = running.stateful_set(&app).and_then(|one| text(one, &["status", "updateRevision"]));
@@ -127,23 +129,25 @@ impl Rollout<'_> {
         let mut asked = Vec::new();
         for json in running.pods_of(&app) {
             if let Some(pod) = Pod::<Q::Said>::of(json, revision, None) {
-                let password = self.talks.password(json).cloned();
+                let password = PasswordAt::of_pod(json).and_then(|at| self.talks.password(&at)).cloned();
                 let session = self.talks.take(&pod.uid);
                 asked.push((pod, session, password));
             }
         }
         let (cluster, addresses) = (self.cluster, &self.addresses);
         let answers = join_all(asked.into_iter().map(|(pod, session, password)| async move {
-            let answer = one(cluster, addresses, &pod.name, port, session, password.as_ref(), question).await;
+            let place = Place { cluster, pod: addresses.pod(&pod.name), port, password: password.as_ref() };
+            let answer = one(&place, session, question, passwords).await;
             (pod, answer)
         }))
         .await;
         let mut pods = Vec::new();
         for (mut pod, answer) in answers {
             match answer {
-                Ok((session, said)) => {
+                Ok((session, said, accepts)) => {
                     self.talks.sessions.insert(pod.uid.clone(), session);
                     pod.said = Some(said);
+                    pod.accepts = accepts;
                 }
                 Err(TalkError::Cluster(error)) if is_refused(&error) => return Err(Failure::Refused(error)),
                 Err(error) => tracing::debug!(pod = pod.name, %error, "does not answer"),
@@ -154,34 +158,57 @@ impl Rollout<'_> {
         Ok(pods)
     }
 
-    /// Whether some pod was given another password than the one that is wanted.
-    fn is_another_password(&self, running: &Running) -> bool {
-        let wanted =
-            self.instance.auth_secret.as_ref().map(|secret| (secret.name.clone(), secret.key.clone()));
-        let name = &self.addresses.name;
-        running.pods_of(name).any(|pod| reference(pod, "REDIS_PASSWORD") != wanted)
+    /// Why pods of two passwords cannot both be served; `None` where they can, or all have one.
+    fn one_password_only(&self, running: &Running) -> Option<String> {
+        let wanted = PasswordAt::of_custom_resource(self.desired.data());
+        let given = || running.pods_of(&self.addresses.name).map(PasswordAt::of_pod);
+        if given().any(|given| given.is_some() != wanted.is_some()) {
+            let why = "authentication is switched on or off, and no pod can serve clients with and without a password";
+            return Some(why.to_owned());
+        }
+        let lost = given().flatten().chain(wanted).find(|at| self.talks.password(at).is_none());
+        lost.map(|at| format!("there is no {at} any more, by which the pods could be asked"))
     }
 
-    /// Reads the Secrets that the pods' passwords are taken from, each once.
+    /// How many pods of Redis there are to be as long as the StatefulSet is as it is.
+    fn size(&self, running: &Running) -> usize {
+        let stateful_set = running.stateful_set(&self.addresses.name);
+        let size = stateful_set.map_or(0, |one| count(one, &["spec", "replicas"]));
+        usize::try_from(size).unwrap_or(0)
+    }
+
+    /// Reads the Secrets of all passwords that matter, each once.
     async fn learn_passwords(&mut self, running: &Running) -> Result<(), kubernetes::Error> {
-        for pod in &running.pods {
-            for reference in
-                ["REDIS_PASSWORD", "MASTER_PASSWORD"].iter().filter_map(|name| reference(pod, name))
-            {
-                if self.talks.passwords.contains_key(&reference) {
-                    continue;
-                }
-                let secret = self.addresses.secret(&reference.0);
-                let Some(found) = self.cluster.get(&secret, self.deadline).await?.found() else { continue };
-                let held = text(&found, &["data", &reference.1]);
-                let decoded =
-                    held.and_then(|held| base64::engine::general_purpose::STANDARD.decode(held).ok());
-                if let Some(password) = decoded.and_then(|bytes| String::from_utf8(bytes).ok()) {
-                    self.talks.passwords.insert(reference, SecretString::from(password));
-                }
+        let of_pods =
+            running.pods.iter().flat_map(|pod| [PasswordAt::of_pod(pod), PasswordAt::of_master(pod)]);
+        let mut all: Vec<PasswordAt> = of_pods.flatten().collect();
+        all.extend(valid_passwords(&self.desired, running));
+        all.extend(former_passwords(&self.desired, &self.observed, running));
+        for at in all {
+            if self.talks.passwords.contains_key(&at) {
+                continue;
+            }
+            let secret = self.addresses.secret(&at.secret);
+            let Some(found) = self.cluster.get(&secret, self.deadline).await?.found() else { continue };
+            if let Some(password) = password::held(&found, &at.key) {
+                self.talks.passwords.insert(at, password);
             }
         }
         Ok(())
+    }
+
+    /// As Redis shows them.
+    fn hashes<'p>(&self, all: impl Iterator<Item = &'p PasswordAt>) -> Vec<Hashed> {
+        let hashed = |at: &PasswordAt| {
+            let hash = password::sha256(self.talks.password(at)?);
+            Some(Hashed { at: at.clone(), hash })
+        };
+        let mut hashes: Vec<Hashed> = all.filter_map(hashed).collect();
+        // With one password there is nothing to be told.
+        if hashes.len() < 2 {
+            hashes.clear();
+        }
+        hashes
     }
 
     /// The pod of that name, as the watch has it.
@@ -194,24 +221,62 @@ fn is_refused(error: &kubernetes::Error) -> bool {
     matches!(error.cause, kubernetes::Cause::Forbidden { .. })
 }
 
-async fn one<Q: Question>(
-    cluster: &Cluster,
-    addresses: &Addresses,
-    pod: &str,
+/// Where a pod is asked, and with what.
+struct Place<'a> {
+    cluster: &'a Cluster,
+    pod: ObjectRef,
     port: u16,
+    password: Option<&'a SecretString>,
+}
+
+/// A password as Redis shows it.
+struct Hashed {
+    at: PasswordAt,
+    hash: String,
+}
+
+/// What one pod says, and which of the passwords it accepts.
+type Answer<Said> = (Session, Said, Option<Vec<PasswordAt>>);
+
+async fn one<Q: Question>(
+    place: &Place<'_>,
     session: Option<Session>,
-    password: Option<&SecretString>,
     question: &Q,
-) -> Result<(Session, Q::Said), TalkError> {
+    passwords: &[Hashed],
+) -> Result<Answer<Q::Said>, TalkError> {
     let deadline = Instant::now() + ANSWER;
     if let Some(mut session) = session
         && let Ok(said) = question.ask(&mut session, deadline).await
+        && let Ok(accepts) = accepted(place, &mut session, passwords, deadline).await
     {
-        return Ok((session, said));
+        return Ok((session, said, accepts));
     }
-    let mut session = Session::open(cluster, &addresses.pod(pod), port, password, deadline).await?;
+    let Place { cluster, pod, port, password } = place;
+    let mut session = Session::open(cluster, pod, *port, *password, deadline).await?;
     let said = question.ask(&mut session, deadline).await?;
-    Ok((session, said))
+    let accepts = accepted(place, &mut session, passwords, deadline).await?;
+    Ok((session, said, accepts))
+}
+
+async fn accepted(
+    place: &Place<'_>,
+    session: &mut Session,
+    passwords: &[Hashed],
+    deadline: Instant,
+) -> Result<Option<Vec<PasswordAt>>, TalkError> {
+    if place.password.is_none() || passwords.is_empty() {
+        return Ok(None);
+    }
+    let hashes = session.accepted_passwords(deadline).await?;
+    let accepted = passwords.iter().filter(|one| hashes.contains(&one.hash));
+    Ok(Some(accepted.map(|one| one.at.clone()).collect()))
+}
+
+fn rolled_by_operator(id: &str, why: &str) -> Diagnostic {
+    Diagnostic::warning(
+        format!("{id} was not rolled by the provider"),
+        format!("The operator restarts the pods then, and writes may fail for half a minute: {why}."),
+    )
 }
 
 /// What is asked of each pod of one kind.
