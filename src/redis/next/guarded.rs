@@ -205,6 +205,13 @@ fn is_taken_over(kind: Kind, desired: &Desired, observed: &Observed, running: &R
     stays(kind, desired, observed) || taken_over(kind, desired, observed, running).is_ok()
 }
 
+/// Whether the operator changes the sentinels only once the data's pods are all of one revision. Until then they may be of
+/// something that was wanted before, and does not come up.
+pub fn sentinels_are_later(desired: &Desired, observed: &Observed, running: &Running) -> bool {
+    desired.topology.kinds().contains(&Kind::RedisSentinel)
+        && !is_taken_over(Kind::RedisSentinel, desired, observed, running)
+}
+
 fn parts(kind: Kind, desired: &Desired) -> impl Iterator<Item = Part> {
     desired.topology.parts().iter().copied().filter(move |part| part.kind == kind)
 }

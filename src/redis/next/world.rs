@@ -427,6 +427,7 @@ impl World {
             members: members.collect(),
             sentinels: 3,
             watchers: watchers.collect(),
+            sentinels_are_later: sentinels_are_later(&self.desired, &self.without_set(running), running),
             is_paused: self.is_paused(Kind::RedisReplication),
             is_quiet: self.is_quiet,
             valid: valid_passwords(&self.desired, running),

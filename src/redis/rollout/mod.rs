@@ -74,6 +74,9 @@ pub struct Set {
     pub sentinels: usize,
     /// Those that are not going, by name.
     pub watchers: Vec<Pod<View>>,
+    /// Whether the operator changes the sentinels only once the data is rolled: what they are to be is not known yet, and
+    /// one that does not come up stays so until then.
+    pub sentinels_are_later: bool,
     /// Whether the operator is told to leave the data's pods alone: then an earlier run was cut off, and may have left
     /// anything.
     pub is_paused: bool,
@@ -176,7 +179,7 @@ impl<Said> Pod<Said> {
 
 /// What to do now.
 pub fn next(set: &Set) -> Decision {
-    let is_old = !(set.members.iter().all(|pod| pod.is_new) && set.watchers.iter().all(|pod| pod.is_new));
+    let is_old = !set.members.iter().all(|pod| pod.is_new) || old_sentinels(set).next().is_some();
     if let Some(todo) = wanting(set).filter(|_| is_old) {
         return Decision::Do(todo);
     }
@@ -194,6 +197,11 @@ pub fn next(set: &Set) -> Decision {
         .or_else(|| stale(set, master))
         .or_else(|| replace(set, master))
         .unwrap_or_else(|| expel(set))
+}
+
+/// The sentinels that can be replaced by what is wanted.
+fn old_sentinels(set: &Set) -> impl DoubleEndedIterator<Item = &Pod<View>> {
+    set.watchers.iter().filter(|pod| !set.sentinels_are_later && !pod.is_new)
 }
 
 /// All pods are new and well, and so is all that needed the former password.
@@ -245,7 +253,7 @@ pub fn ordinal(pod: &str) -> Option<usize> {
 
 /// The next pod to be replaced.
 fn replace(set: &Set, master: &Pod<Replication>) -> Option<Decision> {
-    if let Some(pod) = set.watchers.iter().rev().find(|pod| !pod.is_new) {
+    if let Some(pod) = old_sentinels(set).next_back() {
         return Some(Decision::Do(Move::Delete { pod: pod.name.clone(), uid: pod.uid.clone() }));
     }
     let replicas = || set.members.iter().rev().filter(|pod| pod.name != master.name);

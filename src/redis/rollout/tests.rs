@@ -1,7 +1,7 @@
 //! A set whose pods behave, rolled move by move.
 
 use super::*;
-use crate::redis::talk::{Address, Attached, MasterLink};
+use crate::redis::talk::{Address, Attached, Flags, MasterLink};
 
 fn address(host: &str) -> Address {
     Address { host: host.to_owned(), port: 6379 }
@@ -65,6 +65,7 @@ impl World {
             members: self.pods.iter().enumerate().map(pod).collect(),
             sentinels: 0,
             watchers: Vec::new(),
+            sentinels_are_later: false,
             is_paused: self.quiet,
             is_quiet: self.quiet,
             valid: Vec::new(),
@@ -206,6 +207,78 @@ fn an_old_pod_that_does_not_come_up_is_replaced_first() {
     set.members[1].said = None;
     set.members[1].is_ready = false;
     assert_eq!(next(&set), Decision::Do(Move::Delete { pod: "a-1".to_owned(), uid: "ip1".to_owned() }));
+}
+
+/// A sentinel of three that know all of `world`.
+fn sentinel(ordinal: usize, world: &World, peers: &[usize]) -> Pod<View> {
+    let host = |ordinal: usize| format!("ipS{ordinal}");
+    let replica = |(host, ..): &(u32, bool, Option<u32>)| Replica {
+        address: address(&format!("ip{host}")),
+        flags: Flags::of("slave"),
+        is_linked: true,
+        master: None,
+        priority: 100,
+        offset: 7,
+    };
+    let peer = |other: &usize| Peer {
+        address: address(&host(*other)),
+        run_id: String::new(),
+        flags: Flags::of("sentinel"),
+    };
+    let view = View {
+        master: Master {
+            name: "mymaster".to_owned(),
+            address: address("ip0"),
+            flags: Flags::of("master"),
+            config_epoch: 0,
+            replicas: 2,
+            other_sentinels: 2,
+            quorum: 2,
+            down_after_milliseconds: 5000,
+            failover_timeout: 10000,
+            parallel_syncs: 1,
+        },
+        replicas: world.pods.iter().filter(|pod| pod.2.is_some()).map(replica).collect(),
+        peers: peers.iter().map(peer).collect(),
+        quorum: Quorum::Reached { usable: 2 },
+    };
+    Pod {
+        name: format!("a-sentinel-{ordinal}"),
+        uid: host(ordinal),
+        address: host(ordinal),
+        is_new: false,
+        is_ready: true,
+        label: None,
+        said: Some(view),
+        accepts: None,
+    }
+}
+
+/// An image that cannot be pulled, and then one that can: the operator leaves the sentinels with the first until the
+/// data is rolled, so that must not wait for them.
+#[test]
+fn sentinels_that_the_operator_puts_off_hold_up_nothing() {
+    let mut world = old();
+    world.quiet = true;
+    let mut set = world.set();
+    set.sentinels = 3;
+    set.watchers = vec![sentinel(0, &world, &[1]), sentinel(1, &world, &[0]), sentinel(2, &world, &[])];
+    set.watchers[2].said = None;
+    (set.watchers[2].is_new, set.watchers[2].is_ready) = (true, false);
+    assert_eq!(next(&set), Decision::Wait("pod a-sentinel-2 does not answer yet".to_owned()));
+    set.sentinels_are_later = true;
+    assert_eq!(next(&set), Decision::Do(Move::Delete { pod: "a-2".to_owned(), uid: "ip2".to_owned() }));
+    let dead = Peer { address: address("ipGone"), run_id: String::new(), flags: Flags::of("sentinel") };
+    set.watchers[0].said.as_mut().unwrap().peers.push(dead);
+    let watch = Move::Watch { pod: "a-sentinel-0".to_owned(), master: "ip0".to_owned() };
+    assert_eq!(next(&set), Decision::Do(watch));
+    set.watchers[0] = sentinel(0, &world, &[1]);
+    set.watchers[0].said.as_mut().unwrap().quorum = Quorum::Missed("NOQUORUM".to_owned());
+    assert_eq!(next(&set), Decision::Wait("sentinel a-sentinel-0: NOQUORUM".to_owned()));
+    set.watchers.truncate(2);
+    set.watchers[0] = sentinel(0, &world, &[1]);
+    set.members.iter_mut().for_each(|pod| pod.is_new = true);
+    assert_eq!(next(&set), Decision::Done, "the two that are well are left alone");
 }
 
 #[test]

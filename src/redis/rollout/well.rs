@@ -1,7 +1,7 @@
 //! Whether a set is well: what to put right, and what to wait for.
 
 use super::master::said;
-use super::{Decision, Move, Pod, Set, View};
+use super::{Decision, Move, Pod, Set, View, old_sentinels};
 use crate::redis::talk::{Address, Quorum, Replica, Replication};
 
 /// What a cut-off run, or the restart of a pod, has left. The label of the master comes first, lest its Service leads
@@ -32,7 +32,7 @@ pub(super) fn put_right(set: &Set, master: &Pod<Replication>) -> Option<Move> {
 pub(super) fn broken(set: &Set, master: &Pod<Replication>) -> Option<Move> {
     let members = set.members.iter().filter(|pod| pod.name != master.name);
     let members = members.map(|pod| (&pod.name, &pod.uid, pod.is_new, pod.is_ready || pod.said.is_some()));
-    let watchers = set.watchers.iter();
+    let watchers = old_sentinels(set);
     let watchers = watchers.map(|pod| (&pod.name, &pod.uid, pod.is_new, pod.is_ready || pod.said.is_some()));
     let (pod, uid, ..) = members.chain(watchers).find(|(_, _, is_new, lives)| !is_new && !lives)?;
     Some(Move::Delete { pod: pod.clone(), uid: uid.clone() })
@@ -43,7 +43,8 @@ pub(super) fn unsettled(set: &Set, master: &Pod<Replication>) -> Option<String> 
     if set.members.len() < set.size {
         return Some(format!("{} of {} Redis pods are there", set.members.len(), set.size));
     }
-    if set.watchers.len() < set.sentinels {
+    let watchers = || set.watchers.iter().filter(|pod| !set.sentinels_are_later || pod.said.is_some());
+    if set.watchers.len() < set.sentinels && !set.sentinels_are_later {
         return Some(format!("{} of {} sentinels are there", set.watchers.len(), set.sentinels));
     }
     let starting = |(name, answers, is_ready): (&String, bool, bool)| {
@@ -55,8 +56,8 @@ pub(super) fn unsettled(set: &Set, master: &Pod<Replication>) -> Option<String> 
         Some(format!("pod {name} {what}"))
     };
     let members = set.members.iter().map(|pod| (&pod.name, pod.said.is_some(), pod.is_ready));
-    let watchers = set.watchers.iter().map(|pod| (&pod.name, pod.said.is_some(), pod.is_ready));
-    if let Some(starting) = members.chain(watchers).find_map(starting) {
+    let sentinels = watchers().map(|pod| (&pod.name, pod.said.is_some(), pod.is_ready));
+    if let Some(starting) = members.chain(sentinels).find_map(starting) {
         return Some(starting);
     }
     let attached = said(master).map(|said| said.replicas.as_slice()).unwrap_or_default();
@@ -67,7 +68,7 @@ pub(super) fn unsettled(set: &Set, master: &Pod<Replication>) -> Option<String> 
             return Some(format!("replica {} is copying from {}", pod.name, master.name));
         }
     }
-    set.watchers.iter().find_map(|pod| {
+    watchers().find_map(|pod| {
         let view = pod.said.as_ref()?;
         let knows = |address: &str| {
             let well = |replica: &&Replica| replica.flags.are_only("slave") && replica.is_linked;
@@ -80,7 +81,7 @@ pub(super) fn unsettled(set: &Set, master: &Pod<Replication>) -> Option<String> 
         let meets = |address: &str| {
             view.peers.iter().any(|peer| peer.address.host == address && peer.flags.are_only("sentinel"))
         };
-        let missing = set.watchers.iter().find(|one| one.name != pod.name && !meets(&one.address));
+        let missing = watchers().find(|one| one.name != pod.name && !meets(&one.address));
         if let Some(missing) = missing {
             return Some(format!("sentinel {} does not know sentinel {} yet", pod.name, missing.name));
         }

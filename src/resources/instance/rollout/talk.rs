@@ -14,7 +14,7 @@ use super::super::session::{Session, TalkError};
 use super::{Failure, Rollout};
 use crate::kubernetes::{self, Cluster, ObjectRef};
 use crate::redis::names::{REDIS_PORT, SENTINEL_PORT};
-use crate::redis::next::{former_passwords, valid_passwords};
+use crate::redis::next::{former_passwords, sentinels_are_later, valid_passwords};
 use crate::redis::object::{count, name, text};
 use crate::redis::password::PasswordAt;
 use crate::redis::ready::Running;
@@ -84,6 +84,7 @@ impl Rollout<'_> {
             members: Vec::new(),
             sentinels: 0,
             watchers: Vec::new(),
+            sentinels_are_later: sentinels_are_later(&self.desired, &self.observed, &running),
             is_paused: self.is_data_paused(),
             is_quiet: self.talks.is_quiet,
             valid: self.talks.known(valid_passwords(&self.desired, &running), wanted.as_ref()),
