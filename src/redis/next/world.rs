@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 use serde_json::{Value as Json, json};
 
 use super::{
-    Companion, CompanionKind, Desired, Next, Observed, Step, former_passwords, next, valid_passwords,
+    Companion, CompanionKind, Desired, Next, Observed, Step, former_passwords, next, sentinels_are_later,
+    valid_passwords,
 };
 use crate::redis::names::annotation;
 use crate::redis::object::{annotation as mark, at, count, text};

@@ -84,9 +84,9 @@ impl Command {
         Command::new(["CLIENT", "UNPAUSE"])
     }
 
-    /// `CLIENT KILL`: cuts off all applications, but neither replicas nor ourselves.
-    pub fn cut_off_clients() -> Command {
-        Command::new(["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"])
+    /// `CLIENT KILL`: cuts off one client, but not ourselves.
+    pub fn cut_off_client(id: &str) -> Command {
+        Command::new(["CLIENT", "KILL", "ID", id, "SKIPME", "yes"])
     }
 
     /// `CONFIG SET`.

@@ -9,6 +9,7 @@
 //! for it, most of them to read URLs that we do not have, and hides why a connection broke.
 
 mod acl;
+mod client;
 mod cluster;
 mod command;
 mod csv;
@@ -21,6 +22,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 pub use acl::accepted_passwords;
+pub use client::applications;
 pub use cluster::{ClusterInfo, Link, Node, SlotRange, cluster_info, cluster_nodes};
 pub use command::Command;
 pub use csv::csv_line;

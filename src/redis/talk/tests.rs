@@ -247,7 +247,7 @@ fn commands_are_what_redis_expects() {
         (Command::failover_abort(), "FAILOVER ABORT"),
         (Command::pause_writes(500), "CLIENT PAUSE 500 WRITE"),
         (Command::unpause(), "CLIENT UNPAUSE"),
-        (Command::cut_off_clients(), "CLIENT KILL TYPE normal SKIPME yes"),
+        (Command::cut_off_client("7"), "CLIENT KILL ID 7 SKIPME yes"),
         (Command::config_set("save", ""), "CONFIG SET save "),
         (Command::publish("__sentinel__:hello", "a,b"), "PUBLISH __sentinel__:hello a,b"),
         (Command::sentinel_remove("cache"), "SENTINEL REMOVE cache"),

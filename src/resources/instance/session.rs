@@ -160,6 +160,14 @@ impl Session {
         self.query(&["ACL", "GETUSER", talk::USER], talk::accepted_passwords, deadline).await
     }
 
+    /// `CLIENT LIST`: the ids of all clients but replicas and sentinels.
+    ///
+    /// # Errors
+    /// As [`Session::send`].
+    pub async fn applications(&mut self, deadline: Instant) -> Result<Vec<String>, TalkError> {
+        self.query(&["CLIENT", "LIST", "TYPE", "normal"], talk::applications, deadline).await
+    }
+
     /// `CLUSTER INFO`.
     ///
     /// # Errors

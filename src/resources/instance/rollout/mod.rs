@@ -1,5 +1,6 @@
 //! The loop of create and update: look, decide, act, wait; and at the end, say what came of it.
 
+mod applications;
 mod moves;
 mod quiet;
 mod steps;

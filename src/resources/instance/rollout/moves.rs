@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep};
 
 use super::super::cluster::ENDPOINT_SLICE;
 use super::super::session::{Session, TalkError};
+use super::applications::{cut_off_applications, lead_away, until_about_to_be_heard};
 use super::{Failure, Rollout};
 use crate::kubernetes::{self, Cause as Refusal, Propagation};
 use crate::redis::names::{REDIS_PORT, SENTINEL_PORT};
@@ -177,6 +178,10 @@ impl Rollout<'_> {
             return Ok(());
         };
         let target = redis(&new_host);
+        if let Err(error) = until_about_to_be_heard(&mut old, &new_host).await {
+            tracing::debug!(%error, "the master does not answer");
+            return Ok(());
+        }
         // From here on it may be the master, whatever we learn of it.
         self.talks.master = Some(to.to_owned());
         let began = Instant::now();
@@ -198,19 +203,19 @@ impl Rollout<'_> {
         let group = self.group();
         let hello = hello_all(&mut self.talks, &set, group, &target);
         let cut = async {
-            let cut = old.send(&Command::cut_off_clients(), Instant::now() + ANSWER).await;
+            let cut = cut_off_applications(&mut old).await;
             cut.err().map(|error| tracing::debug!(%error, "clients were not cut off"))
         };
         tokio::join!(hello, cut);
+        // Before the rest: it is what takes longest to be heard of.
+        self.label(to, "master").await?;
         for other in set.members.iter().filter(|pod| pod.name != from && pod.name != to) {
             self.tell(&other.name, &[Command::replica_of(&target)]).await;
         }
-        self.label(to, "master").await?;
         // The other order would leave the Service without any endpoint for as long as kube-proxy takes.
         self.until_service_leads_to(&new_host).await;
         self.label(from, "slave").await?;
-        let cut = old.send(&Command::cut_off_clients(), Instant::now() + ANSWER).await;
-        if let Err(error) = cut {
+        if let Err(error) = lead_away(&mut old).await {
             tracing::debug!(%error, "clients were not cut off");
         }
         Ok(())
