@@ -14,16 +14,17 @@ import time
 from devcluster import cache, gobuild, settings, terraform
 from devcluster.report import Failure, say, step
 
-from . import event, objects
+from . import event, objects, rollouts
 from .apiserver import ApiServer
 from .cli import BINARY, Cli, Folder
 from .plugin import Core
 from .table import Table, mebibytes, milliseconds, seconds
 
 HELP = """\
-Measures the provider against the echo provider (bench/echo.rs: same schema, same states, does nothing) and prints one
-table. Builds what it needs; starts an API server of its own; the last row uses the cluster of dev/cluster, if it is up.
-Times are the best of several rounds, taken in turns; CPU is of the command with all its providers.
+Measures the provider against the echo provider (bench/echo.rs: same schema, same states, does nothing) and prints a
+table; then rolls replicated sets while applications write, by the provider and by the operator, and prints another.
+Builds what it needs; starts an API server of its own; the last row of the first table and the whole second one use the
+cluster of dev/cluster, if it is up (10 min; without --quick). Times are the best of several rounds, taken in turns; CPU is of the command with all its providers.
 """
 
 
@@ -49,6 +50,7 @@ def main(arguments):
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="smaller numbers, fewer rounds, Terraform only")
     parser.add_argument("--keep", action="store_true", help="keep the folder with configurations and logs")
+    parser.add_argument("--only", choices=("speed", "rollouts"), help="one of the two tables")
     parser.add_argument("--rounds", type=int, metavar="N", help="how often plan and apply are repeated")
     chosen = parser.parse_args(arguments)
     size = QUICK if chosen.quick else Size()
@@ -59,7 +61,10 @@ def main(arguments):
     folder = pathlib.Path(tempfile.mkdtemp(prefix="redis-bench-")).resolve()
     try:
         binaries = _build(folder)
-        print(Bench(folder, size, chosen.quick, *binaries).run())
+        if chosen.only != "rollouts":
+            print(Bench(folder, size, chosen.quick, *binaries).run())
+        if chosen.only != "speed" and not chosen.quick:
+            print(_rollouts(folder, binaries[0]))
         return 0
     except Failure as failure:
         say(failure.text())
@@ -88,6 +93,14 @@ def _build(folder):
         (folder / "bin" / name).mkdir(parents=True)
         copies.append(pathlib.Path(shutil.copy(path, folder / "bin" / name / BINARY)))
     return copies
+
+
+def _rollouts(folder, provider):
+    kubeconfig = event.available()
+    if kubeconfig is None:
+        return "\nrollouts: not measured, no cluster with an operator is up"
+    with step("rollouts"):
+        return f"\n{rollouts.table(kubeconfig, folder, Cli('terraform', terraform.default()), provider).text()}"
 
 
 class Bench:

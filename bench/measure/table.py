@@ -6,8 +6,12 @@ HEAD = ("what", "ours", "compared with", "result", "goal", "", "best peer")
 class Table:
     """Rows of text; `add` judges a figure against its goal."""
 
-    def __init__(self):
-        self._rows = [HEAD]
+    def __init__(self, head=HEAD):
+        self._rows = [head]
+
+    def row(self, *cells):
+        """A row as it is."""
+        self._rows.append(cells)
 
     def add(self, what, ours, against="", result="", goal=None, figure=None, peer=""):
         """A row. With a goal, `figure` is what must not be above it; `goal` is (limit, text)."""
@@ -16,7 +20,7 @@ class Table:
         self._rows.append((what, ours, against, result, text, verdict, peer))
 
     def text(self):
-        widths = [max(len(row[column]) for row in self._rows) for column in range(len(HEAD))]
+        widths = [max(len(row[column]) for row in self._rows) for column in range(len(self._rows[0]))]
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in self._rows]
         return "\n".join([lines[0], "─" * max(map(len, lines)), *lines[1:]])
 
