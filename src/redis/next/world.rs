@@ -428,17 +428,16 @@ impl World {
             members: members.collect(),
             sentinels: 3,
             watchers: watchers.collect(),
-            sentinels_are_later: sentinels_are_later(&self.desired, &self.without_set(running), running),
+            sentinels_are_later: sentinels_are_later(&self.desired, &self.observed_without_set(), running),
             is_paused: self.is_paused(Kind::RedisReplication),
             is_quiet: self.is_quiet,
             valid: valid_passwords(&self.desired, running),
-            former: former_passwords(&self.desired, &self.without_set(running), running),
+            former: former_passwords(&self.desired, &self.observed_without_set(), running),
         }
     }
 
-    fn without_set(&self, running: &Running) -> Observed {
-        let world = World { has_talked: false, ..self.clone() };
-        Observed { running: Some(running.clone()), ..world.observed() }
+    fn observed_without_set(&self) -> Observed {
+        World { has_talked: false, ..self.clone() }.observed()
     }
 
     fn replication(&self, server: &Server) -> Replication {
@@ -545,8 +544,7 @@ impl World {
             }
             other => panic!("{other:?} was not expected"),
         }
-        let is_a_look = matches!(step, Step::Talk | Step::Reach | Step::Watch);
-        if !is_a_look {
+        if !is_a_look(step) {
             self.has_talked = false;
             self.has_reached = false;
         }
@@ -594,7 +592,7 @@ impl World {
             }
             Move::Expel { pod } => {
                 let running = self.running();
-                let former = former_passwords(&self.desired, &self.without_set(&running), &running);
+                let former = former_passwords(&self.desired, &self.observed_without_set(), &running);
                 let server = self.find(pod);
                 server.accepts.retain(|one| !former.iter().any(|at| at.secret == *one));
             }
@@ -622,15 +620,17 @@ impl World {
         }
     }
 
-    /// Runs until it is done, or has taken that many steps.
-    fn run(&mut self, steps: usize) -> (bool, Vec<String>) {
+    /// Runs until it is done, or has done that many things; a look is none.
+    fn run(&mut self, deeds: usize) -> (bool, Vec<String>) {
         let mut taken = Vec::new();
         let mut waits = 0;
-        while taken.len() < steps {
+        while taken.len() < deeds {
             match next(&self.desired, &self.observed()) {
                 Next::Done => return (true, taken),
                 Next::Do(step) => {
-                    taken.push(shown(&step));
+                    if !is_a_look(&step) {
+                        taken.push(shown(&step));
+                    }
                     self.carry_out(&step);
                     self.applications_write();
                 }
@@ -700,6 +700,10 @@ fn pod(server: &Server) -> Json {
     })
 }
 
+fn is_a_look(step: &Step) -> bool {
+    matches!(step, Step::Talk | Step::Reach | Step::Watch)
+}
+
 fn shown(step: &Step) -> String {
     match step {
         Step::Roll(Move::Delete { pod, .. }) => format!("delete {pod}"),
@@ -718,30 +722,23 @@ fn shown(step: &Step) -> String {
     }
 }
 
-/// As a whole, and cut off after each step, and after each two: it ends well.
+/// As a whole, and cut off after each deed and once more soon after: it ends well.
 fn ends_well_wherever_it_is_cut_off(start: &World) -> Vec<String> {
     let mut whole = start.clone();
     let (is_done, steps) = whole.run(usize::MAX);
     assert!(is_done);
     whole.is_as_wanted();
     for first in 1..=steps.len() {
-        for second in [0, 2] {
-            let mut world = start.clone();
-            for cut in [first, second] {
-                world.run(cut);
-                world.cut_off();
-                world.time_passes();
-            }
-            assert!(world.run(usize::MAX).0, "cut off after {first} and {second}");
-            world.is_as_wanted();
+        let mut world = start.clone();
+        for deeds in [first, first % 3] {
+            world.run(deeds);
+            world.cut_off();
+            world.time_passes();
         }
+        assert!(world.run(usize::MAX).0, "cut off after {first}");
+        world.is_as_wanted();
     }
-    steps
-        .into_iter()
-        .filter(|step| {
-            !["ask Redis and the sentinels", "have the operator look again"].contains(&step.as_str())
-        })
-        .collect()
+    steps.into_iter().filter(|step| step != "have the operator look again").collect()
 }
 
 #[test]

@@ -269,7 +269,7 @@ fn replace(set: &Set, master: &Pod<Replication>) -> Option<Decision> {
 
 /// The handover to the replica that is furthest; `None` where there is none.
 fn successor(set: &Set, master: &Pod<Replication>) -> Option<Move> {
-    let replicas = set.members.iter().filter(|pod| pod.name != master.name && is_to_stay(set, pod));
+    let replicas = set.members.iter().rev().filter(|pod| pod.name != master.name && is_to_stay(set, pod));
     let best = replicas.max_by_key(|pod| said(pod).map(|said| said.offset))?;
     Some(Move::HandOver { from: master.name.clone(), to: best.name.clone() })
 }
