@@ -20,12 +20,17 @@ pub(super) fn guards(prior: &Instance, planned: &Instance<Planned>, changes: &[C
     .collect()
 }
 
-/// The StatefulSet gives its highest pods up, whoever is the master.
+/// The StatefulSet gives its highest pods up, whoever is the master. A guarded change hands over first.
 fn without_its_master(prior: &Instance, planned: &Instance<Planned>) -> Option<Diagnostic> {
+    let is_guarded = *planned.update_strategy.known()?.guarded.known()?
+        && planned.wait.known()?.enabled.known() == Some(&true);
     let replicas = (*planned.replica.known()?.count.known()?)?;
     let master = prior.status.master_node.as_deref()?;
     let ordinal: i64 = master.rsplit('-').next()?.parse().ok()?;
-    if ordinal <= replicas || !matches!(prior.topology(), Topology::Replication | Topology::Sentinel) {
+    if is_guarded
+        || ordinal <= replicas
+        || !matches!(prior.topology(), Topology::Replication | Topology::Sentinel)
+    {
         return None;
     }
     let path = Path::of("replica.count");
@@ -33,15 +38,15 @@ fn without_its_master(prior: &Instance, planned: &Instance<Planned>) -> Option<D
         Topology::Sentinel => Diagnostic::warning(
             format!("The master, {master}, is one of the pods that go"),
             "The sentinels notice that after sentinel.down_after_milliseconds and promote a replica: writes fail until then, \
-             and what was not copied yet is lost. To avoid that, first have a sentinel fail over to a pod that stays.",
+             and what was not copied yet is lost. With update_strategy.guarded and wait.enabled the master hands over first.",
         )
         .at(path),
         _ => Diagnostic::error(
             format!("The master, {master}, would be one of the pods that go"),
             format!(
                 "The StatefulSet gives its highest pods up, and without sentinels nobody promotes a replica: the set would \
-                 be left without a master. Set replica.count to {ordinal} or more; or first make a pod that stays the \
-                 master (`FAILOVER TO` in redis-cli on {master}), refresh, and then apply this."
+                 be left without a master. Set update_strategy.guarded and wait.enabled to true, and the master hands over \
+                 first; or set replica.count to {ordinal} or more."
             ),
         )
         .at(path),
