@@ -170,7 +170,7 @@ impl Rollout<'_> {
     async fn apply_companion(&mut self, kind: CompanionKind) -> Result<(), kubernetes::Error> {
         let Some(wanted) = self.desired.companion(kind).cloned() else { return Ok(()) };
         let address = self.addresses.companion(kind, object::name(&wanted));
-        let written = self.apply(&address, &wanted, None).await?;
+        let written = self.apply(&address, &wanted, None, false).await?;
         if is_owned(&written) {
             self.disown(&address).await?;
         }
@@ -190,7 +190,11 @@ impl Rollout<'_> {
         guarded: bool,
     ) -> Result<(), kubernetes::Error> {
         let plain = self.desired.custom_resource(kind);
-        let desired = self.desired.guarded(kind).filter(|_| guarded).unwrap_or(plain).clone();
+        let desired = self.desired.guarded(kind).filter(|_| guarded).unwrap_or(plain);
+        let found = self.observed.custom_resource(kind);
+        let desired = found.map_or_else(|| desired.clone(), |found| opstree::over(desired, found));
+        // Whoever imports it wants it to be managed from here: its first write takes it over.
+        let is_foreign = found.is_some_and(|found| object::annotation(found, annotation::CLAIM).is_none());
         let mut body = without_nulls(&desired);
         let unfinished = match self.operation {
             Operation::Create => Some("creating"),
@@ -201,7 +205,7 @@ impl Rollout<'_> {
         }
         let address = self.addresses.custom_resource(kind);
         self.outdate(kind);
-        let mut written = match self.apply(&address, &body, uid).await {
+        let mut written = match self.apply(&address, &body, uid, is_foreign).await {
             Err(error @ kubernetes::Error { cause: Refusal::Invalid { .. }, .. }) => {
                 // Where all fields of an object are ours and go, server-side apply leaves a null in its place, which the
                 // definition of the kind may not allow. By name it goes as a whole.
@@ -209,7 +213,7 @@ impl Rollout<'_> {
                 let removal = found.and_then(|found| removal(&opstree::differences(&desired, &found)));
                 let Some(removal) = removal else { return Err(error) };
                 self.cluster.merge_patch(&address, &removal, uid, self.deadline).await?;
-                self.apply(&address, &body, uid).await?
+                self.apply(&address, &body, uid, is_foreign).await?
             }
             written => written?,
         };
@@ -286,9 +290,10 @@ impl Rollout<'_> {
         address: &ObjectRef,
         body: &Json,
         uid: Option<&str>,
+        force: bool,
     ) -> Result<Json, kubernetes::Error> {
         let apply = |force| Apply { force, uid, deadline: self.deadline };
-        match self.cluster.apply(address, body, apply(self.force)).await {
+        match self.cluster.apply(address, body, apply(self.force || force)).await {
             Err(kubernetes::Error { cause: Refusal::Conflict { fields }, .. })
                 if fields.iter().all(|field| TOOLS.contains(&field.manager.as_str())) =>
             {
