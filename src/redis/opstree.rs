@@ -115,8 +115,10 @@ pub fn over(wanted: &Json, found: &Json) -> Json {
         object::remove(&mut written, &absent.names);
     }
     let theirs = object::list(found, &IGNORED).iter();
-    let theirs: Vec<Json> = theirs.filter(|one| !object::list(wanted, &IGNORED).contains(one)).cloned().collect();
-    if let Some(ours) = written.pointer_mut("/spec/kubernetesConfig/ignoreAnnotations").and_then(Json::as_array_mut)
+    let theirs: Vec<Json> =
+        theirs.filter(|one| !object::list(wanted, &IGNORED).contains(one)).cloned().collect();
+    if let Some(ours) =
+        written.pointer_mut("/spec/kubernetesConfig/ignoreAnnotations").and_then(Json::as_array_mut)
     {
         ours.extend(theirs);
     }
@@ -138,9 +140,9 @@ fn says_the_same(difference: &Difference, found: &Json) -> bool {
             let image = object::text(found, &["spec", "kubernetesConfig", "image"]).unwrap_or_default();
             there.is_null() && wanted == "IfNotPresent" && !image.ends_with(":latest")
         }
-        ["kubernetesConfig", "ignoreAnnotations"] => {
-            wanted.as_array().is_some_and(|ours| ours.iter().all(|one| object::list(found, &IGNORED).contains(one)))
-        }
+        ["kubernetesConfig", "ignoreAnnotations"] => wanted
+            .as_array()
+            .is_some_and(|ours| ours.iter().all(|one| object::list(found, &IGNORED).contains(one))),
         ["kubernetesConfig", "service"] => {
             wanted.is_null() && there.get("serviceType").is_none_or(|word| word == "ClusterIP")
         }
@@ -154,13 +156,12 @@ fn says_the_same(difference: &Difference, found: &Json) -> bool {
         // Leaders and followers without resources of their own take those of all; nobody else does.
         [section @ ("redisLeader" | "redisFollower"), "resources", rest @ ..] => {
             let of_all = [&["spec", "kubernetesConfig", "resources"], rest].concat();
-            at(found, &["spec", section, "resources"]).is_null() && object::means_the_same(wanted, at(found, &of_all))
+            at(found, &["spec", section, "resources"]).is_null()
+                && object::means_the_same(wanted, at(found, &of_all))
         }
-        ["kubernetesConfig", "resources", ..] => {
-            ["redisLeader", "redisFollower"]
-                .iter()
-                .all(|section| !at(found, &["spec", section, "resources"]).is_null())
-        }
+        ["kubernetesConfig", "resources", ..] => ["redisLeader", "redisFollower"]
+            .iter()
+            .all(|section| !at(found, &["spec", section, "resources"]).is_null()),
         _ => false,
     }
 }

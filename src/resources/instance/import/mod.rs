@@ -1,7 +1,7 @@
 //! Import: what exists, as if a configuration had made it. What this provider made, and what Helm charts and people have
 //! written; what no argument expresses becomes `custom_spec`.
 
-mod others;
+pub(super) mod others;
 mod rest;
 mod settings;
 
@@ -18,7 +18,7 @@ use super::model::{AuthSecret, Identity, Instance};
 use super::password;
 use super::settle::settle_value;
 use super::state::{Found, external_service_name, observe, observe_arguments};
-use crate::kubernetes::{Cluster, ObjectRef};
+use crate::kubernetes::{self, Cause, Cluster, ObjectRef};
 use crate::redis::names::{self, annotation};
 use crate::redis::next::{CompanionKind, Rendered};
 use crate::redis::object::{self, annotation as mark, at, list, text};
@@ -97,7 +97,8 @@ async fn import_from(
     } else {
         Vec::new()
     };
-    let (ours, others): (Vec<Json>, Vec<Json>) = watching.into_iter().partition(|one| object::name(one) == name);
+    let (ours, others): (Vec<Json>, Vec<Json>) =
+        watching.into_iter().partition(|one| object::name(one) == name);
     let topology = match Kind::of(&data) {
         Some(Kind::RedisCluster) => Topology::Cluster,
         Some(Kind::RedisReplication) if !ours.is_empty() => Topology::Sentinel,
@@ -185,7 +186,12 @@ async fn observed(
         None => None,
         Some(part) => {
             let claim = addresses.claim(&names::data_claim(&part.name(&addresses.name), 0));
-            cluster.get(&claim, deadline).await.map_err(refuse)?.found()
+            match cluster.get(&claim, deadline).await {
+                Ok(claim) => claim.found(),
+                // An apply needs no right to get one. Then the class is said to be the usual one.
+                Err(kubernetes::Error { cause: Cause::Forbidden { .. }, .. }) => None,
+                Err(error) => return Err(refuse(error)),
+            }
         }
     };
     let mut stateful_sets = Vec::new();
@@ -208,6 +214,16 @@ async fn observed(
     let secret_exists = secret_name.map(|_| sources.secret.is_some());
     let found = Found { secret_exists, companions, stateful_sets, external_service, custom_resources };
     Ok(observe(&model, &written, &found))
+}
+
+/// What is to be adopted, as an import would take it.
+pub(super) async fn found(
+    cluster: &Cluster,
+    addresses: &Addresses,
+    custom_resources: &[Json],
+    deadline: Instant,
+) -> Result<Instance, Problems> {
+    observed(cluster, addresses, custom_resources.to_vec(), deadline).await
 }
 
 /// What the arguments are read from, beside the custom resources.
@@ -290,15 +306,18 @@ fn arguments(
 
 /// Where only one of request and limit is given, our usual value of the other may not go with it.
 fn fit(instance: &mut Instance, custom_resources: &[Json]) {
-    let of_kind = |kind| custom_resources.iter().find(|one| Kind::of(one) == Some(kind)).unwrap_or(&Json::Null);
+    let of_kind =
+        |kind| custom_resources.iter().find(|one| Kind::of(one) == Some(kind)).unwrap_or(&Json::Null);
     let data = of_kind(instance.topology().data());
     let of_all = at(data, &["spec", "kubernetesConfig", "resources"]);
     let of_section = |section| {
         let own = at(data, &["spec", section, "resources"]);
         if own.is_null() { of_all } else { own }
     };
-    instance.master.resources = fitting(instance.master.resources.amounts(), of_section("redisLeader")).into();
-    instance.replica.resources = fitting(instance.replica.resources.amounts(), of_section("redisFollower")).into();
+    instance.master.resources =
+        fitting(instance.master.resources.amounts(), of_section("redisLeader")).into();
+    instance.replica.resources =
+        fitting(instance.replica.resources.amounts(), of_section("redisFollower")).into();
     if let Some(sentinel) = &mut instance.sentinel {
         let given = at(of_kind(Kind::RedisSentinel), &["spec", "kubernetesConfig", "resources"]);
         sentinel.resources = fitting(sentinel.resources.amounts(), given).into();

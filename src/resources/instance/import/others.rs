@@ -36,7 +36,7 @@ fn watches(sentinels: &Json, name: &str) -> bool {
 }
 
 /// What of the instance is not taken over.
-pub(super) fn warnings(data: &Json, topology: Topology, others: &[Json]) -> Vec<Diagnostic> {
+pub fn warnings(data: &Json, topology: Topology, others: &[Json]) -> Vec<Diagnostic> {
     let mut warnings = Vec::new();
     let id = format!("{}/{}", text(data, &["metadata", "namespace"]).unwrap_or_default(), object::name(data));
     let name = object::name(data);
@@ -58,7 +58,8 @@ pub(super) fn warnings(data: &Json, topology: Topology, others: &[Json]) -> Vec<
                  Service {name}-sentinel-sentinel, delete the RedisSentinel {names}, and import again. {guard}"
             )
         };
-        warnings.push(Diagnostic::warning(format!("The RedisSentinel {names} of {id} is not imported"), detail));
+        warnings
+            .push(Diagnostic::warning(format!("The RedisSentinel {names} of {id} is not imported"), detail));
     }
     if at(data, &["spec", "sentinel", "size"]).as_i64().is_some_and(|size| size > 0) {
         warnings.push(Diagnostic::warning(

@@ -82,9 +82,9 @@ pub(super) fn take_others(instance: &mut Instance, spec: &Json, config_map: Opti
         }
     }
     // What no argument may say stays in their file alone.
-    instance.additional_config.retain(|name, value| {
-        checks::are_directives(&[(name.clone(), value.clone())].into()).is_ok()
-    });
+    instance
+        .additional_config
+        .retain(|name, value| checks::are_directives(&[(name.clone(), value.clone())].into()).is_ok());
     if let Some(saves) = saves {
         let interval = saves.join(" ");
         persistence.rdb.enabled = !saves.is_empty();

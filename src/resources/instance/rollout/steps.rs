@@ -193,7 +193,6 @@ impl Rollout<'_> {
         let desired = self.desired.guarded(kind).filter(|_| guarded).unwrap_or(plain);
         let found = self.observed.custom_resource(kind);
         let desired = found.map_or_else(|| desired.clone(), |found| opstree::over(desired, found));
-        // Whoever imports it wants it to be managed from here: its first write takes it over.
         let is_foreign = found.is_some_and(|found| object::annotation(found, annotation::CLAIM).is_none());
         let mut body = without_nulls(&desired);
         let unfinished = match self.operation {
@@ -217,6 +216,9 @@ impl Rollout<'_> {
             }
             written => written?,
         };
+        if is_foreign {
+            written = self.take_over(&address, &written).await?;
+        }
         // Server-side apply leaves alone what others have added; it is taken away by name.
         if let Some(removal) = removal(&opstree::differences(&desired, &written)) {
             let uid = text(&written, &["metadata", "uid"]).map(str::to_owned);
@@ -224,6 +226,20 @@ impl Rollout<'_> {
         }
         self.observed.set_custom_resource(kind, Some(written));
         Ok(())
+    }
+
+    /// Who imports or adopts an object wants it to be managed from here, and the tool that made it keeps nothing: what it
+    /// owned beside us would be a conflict with every later change. What others own of the status stays theirs.
+    async fn take_over(&mut self, address: &ObjectRef, written: &Json) -> Result<Json, kubernetes::Error> {
+        let all = object::list(written, &["metadata", "managedFields"]).iter();
+        let stays = |entry: &&Json| {
+            text(entry, &["manager"]) == Some(kubernetes::FIELD_MANAGER)
+                || text(entry, &["subresource"]).is_some()
+        };
+        let ours: Vec<&Json> = all.filter(stays).collect();
+        let uid = text(written, &["metadata", "uid"]);
+        let patch = serde_json::json!({ "metadata": { "managedFields": ours } });
+        self.cluster.merge_patch(address, &patch, uid, self.deadline).await
     }
 
     /// What the watch shows now is older than what is about to be written.

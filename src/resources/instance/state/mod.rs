@@ -95,7 +95,9 @@ fn repairs(
         repairs.extend(repairs_of_custom_resource(wanted, written, found));
     }
     repairs.extend(repairs_of_run(desired.topology, found));
-    let unused = |wanted: &&Rendered| wanted.kind == CompanionKind::ConfigMap && !written.names_config_map(wanted.name());
+    let unused = |wanted: &&Rendered| {
+        wanted.kind == CompanionKind::ConfigMap && !written.names_config_map(wanted.name())
+    };
     let needed = written.companions.iter().filter(|wanted| !unused(wanted));
     repairs.extend(needed.filter_map(|wanted| repair_of_companion(wanted, found)));
     if let (Some(secret), Some(false)) = (&instance.auth_secret, found.secret_exists) {
