@@ -70,7 +70,8 @@ async fn create(
     if adopting {
         let diagnostics = adopt::judge(cluster, &addresses, &existing, &instance, deadline).await?;
         if diagnostics.iter().any(Diagnostic::is_error) {
-            return Err(diagnostics);
+            // What would follow from it does not, then.
+            return Err(diagnostics.into_iter().filter(Diagnostic::is_error).collect());
         }
         diagnostics.into_iter().for_each(|warning| record.warn(warning));
     }

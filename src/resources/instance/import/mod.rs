@@ -360,3 +360,6 @@ pub(super) fn with_defaults(addresses: &Addresses) -> Result<Instance, Problems>
     }
     settle_value(value, None)
 }
+
+#[cfg(test)]
+mod tests;

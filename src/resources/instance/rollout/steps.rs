@@ -272,7 +272,8 @@ impl Rollout<'_> {
         let group = self.instance.sentinel.as_ref().map(|sentinel| sentinel.master_name.clone());
         let group = group.unwrap_or_default();
         let (cluster, addresses, deadline) = (self.cluster, self.addresses.clone(), self.deadline);
-        let asked = reach(cluster, &addresses, &group, &running, deadline);
+        let external = self.desired.companion(CompanionKind::Service).map(object::name);
+        let asked = reach(cluster, &addresses, &group, external, &running, deadline);
         let reached = tokio::select! {
             reached = asked => reached,
             () = self.call.cancelled.cancelled() => return Ok(()),
