@@ -76,13 +76,14 @@ fn compare(wanted: &Json, found: &Json, names: &mut Vec<String>, all: &mut Vec<D
             compare(value, found.get(name).unwrap_or(&Json::Null), names, all);
             names.pop();
         }
-    } else if !same(wanted, found) {
+    } else if !means_the_same(wanted, found) {
         let (path, names) = (names.join("."), names.clone());
         all.push(Difference { path, names, wanted: wanted.clone(), found: found.clone() });
     }
 }
 
-fn same(wanted: &Json, found: &Json) -> bool {
+/// Whether two values mean the same: quantities by value, and nothing is as good as empty.
+pub fn means_the_same(wanted: &Json, found: &Json) -> bool {
     match (wanted, found) {
         (Json::String(wanted), Json::String(found)) => {
             wanted == found
@@ -111,6 +112,15 @@ pub fn without_nulls(object: &Json) -> Json {
             .collect::<serde_json::Map<_, _>>()
             .into(),
         other => other.clone(),
+    }
+}
+
+/// Takes away what is at that path.
+pub fn remove(object: &mut Json, names: &[String]) {
+    let Some((last, above)) = names.split_last() else { return };
+    let parent = above.iter().try_fold(object, |inner, name| inner.get_mut(name));
+    if let Some(fields) = parent.and_then(Json::as_object_mut) {
+        fields.remove(last);
     }
 }
 

@@ -91,12 +91,7 @@ const NODE_SELECTORS: [&[&str]; 3] = [
 /// counts as a whole: an entry that somebody added keeps pods off our nodes.
 pub fn differences(wanted: &Json, found: &Json) -> Vec<Difference> {
     let mut all = object::differences(wanted, found);
-    // What a StatefulSet does without being told.
-    all.retain(|difference| {
-        !(difference.path == "spec.kubernetesConfig.updateStrategy.type"
-            && difference.found.is_null()
-            && difference.wanted == "RollingUpdate")
-    });
+    all.retain(|difference| !says_the_same(difference, found) && !stays_absent(difference));
     for selector in NODE_SELECTORS {
         let (ours, theirs) = (at(wanted, selector).as_object(), at(found, selector).as_object());
         let (Some(ours), Some(theirs)) = (ours, theirs) else { continue };
@@ -110,6 +105,74 @@ pub fn differences(wanted: &Json, found: &Json) -> Vec<Difference> {
         }
     }
     all
+}
+
+/// What is to be written over the custom resource that is there: what cannot be added to it is left out, and what others
+/// have the operator ignore stays ignored.
+pub fn over(wanted: &Json, found: &Json) -> Json {
+    let mut written = wanted.clone();
+    for absent in object::differences(wanted, found).iter().filter(|difference| stays_absent(difference)) {
+        object::remove(&mut written, &absent.names);
+    }
+    let theirs = object::list(found, &IGNORED).iter();
+    let theirs: Vec<Json> =
+        theirs.filter(|one| !object::list(wanted, &IGNORED).contains(one)).cloned().collect();
+    if let Some(ours) =
+        written.pointer_mut("/spec/kubernetesConfig/ignoreAnnotations").and_then(Json::as_array_mut)
+    {
+        ours.extend(theirs);
+    }
+    written
+}
+
+const IGNORED: [&str; 3] = ["spec", "kubernetesConfig", "ignoreAnnotations"];
+
+/// Where the operator or Kubernetes does of itself what is wanted.
+fn says_the_same(difference: &Difference, found: &Json) -> bool {
+    let Difference { path, names, wanted, found: there } = difference;
+    let inner: Vec<&str> = names.iter().skip(1).map(String::as_str).collect();
+    let size = at(found, &["spec", "clusterSize"]);
+    match inner.as_slice() {
+        // What a StatefulSet does without being told.
+        ["kubernetesConfig", "updateStrategy", "type"] => there.is_null() && wanted == "RollingUpdate",
+        // What the API server fills in, unless the tag is `latest`.
+        ["kubernetesConfig", "imagePullPolicy"] => {
+            let image = object::text(found, &["spec", "kubernetesConfig", "image"]).unwrap_or_default();
+            there.is_null() && wanted == "IfNotPresent" && !image.ends_with(":latest")
+        }
+        ["kubernetesConfig", "ignoreAnnotations"] => wanted
+            .as_array()
+            .is_some_and(|ours| ours.iter().all(|one| object::list(found, &IGNORED).contains(one))),
+        ["kubernetesConfig", "service"] => {
+            wanted.is_null() && there.get("serviceType").is_none_or(|word| word == "ClusterIP")
+        }
+        ["pdb"] | [_, "pdb"] => wanted.is_null() && at(there, &["enabled"]) != &Json::Bool(true),
+        // The upper limit wins.
+        ["pdb", "minAvailable"] | [_, "pdb", "minAvailable"] => {
+            let limit: Vec<&str> = path.split('.').take(names.len() - 1).chain(["maxUnavailable"]).collect();
+            wanted.is_null() && !at(found, &limit).is_null()
+        }
+        ["redisLeader" | "redisFollower", "replicas"] => there.is_null() && wanted == size,
+        // Leaders and followers without resources of their own take those of all; nobody else does.
+        [section @ ("redisLeader" | "redisFollower"), "resources", rest @ ..] => {
+            let of_all = [&["spec", "kubernetesConfig", "resources"], rest].concat();
+            at(found, &["spec", section, "resources"]).is_null()
+                && object::means_the_same(wanted, at(found, &of_all))
+        }
+        ["kubernetesConfig", "resources", ..] => ["redisLeader", "redisFollower"]
+            .iter()
+            .all(|section| !at(found, &["spec", section, "resources"]).is_null()),
+        _ => false,
+    }
+}
+
+/// What cannot be added to volumes that are there: the operator would try, and be refused, for ever.
+fn stays_absent(difference: &Difference) -> bool {
+    const NODES: &str = "spec.storage.nodeConfVolume";
+    let is_one = |path: &str| {
+        path == "spec.storage.volumeClaimTemplate.spec.storageClassName" || path.starts_with(NODES)
+    };
+    (difference.found.is_null() || difference.found == Json::Bool(false)) && is_one(&difference.path)
 }
 
 /// `apiVersion` of all its kinds.

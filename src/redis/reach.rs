@@ -37,12 +37,14 @@ pub enum Expected {
     ClusterOf(i64),
 }
 
-/// Everything to ask of an instance. `group`: by which its sentinels know it.
+/// Everything to ask of an instance. `group`: by which its sentinels know it; `external`: our Service that reaches the master
+/// from outside of the cluster, if there is one. From inside it has a name, too.
 pub fn endpoints(
     topology: Topology,
     name: &str,
     namespace: &str,
     group: &str,
+    external: Option<&str>,
     running: &Running,
 ) -> Vec<Endpoint> {
     let service = |service: &str, port: i64, role: Expected| Endpoint {
@@ -51,7 +53,8 @@ pub fn endpoints(
         role,
     };
     let writable = service(&topology.writable_service(name), REDIS_PORT, Expected::Writable);
-    match topology {
+    let external = external.map(|external| service(external, REDIS_PORT, Expected::Writable));
+    let mut endpoints = match topology {
         Topology::Standalone => vec![writable],
         Topology::Cluster => {
             let nodes = i64::try_from(running.pods.len()).unwrap_or(0);
@@ -87,7 +90,9 @@ pub fn endpoints(
             }
             all
         }
-    }
+    };
+    endpoints.extend(external);
+    endpoints
 }
 
 /// The address of a pod.
@@ -100,22 +105,24 @@ mod tests {
     use super::super::fixture::serving;
     use super::*;
 
-    fn asked(topology: Topology) -> Vec<String> {
+    fn asked(topology: Topology, external: Option<&str>) -> Vec<String> {
         let mut running = serving(topology);
         for pod in &mut running.pods {
             let name = super::super::object::name(pod).to_owned();
             pod["status"]["podIP"] = serde_json::json!(format!("ip-of-{name}"));
         }
-        let endpoints = endpoints(topology, "cache", "redis", "mymaster", &running);
+        let endpoints = endpoints(topology, "cache", "redis", "mymaster", external, &running);
         let short = |host: &str| host.replace(".redis.svc.cluster.local", "");
         endpoints.iter().map(|one| format!("{}:{} {:?}", short(&one.host), one.port, one.role)).collect()
     }
 
     #[test]
     fn every_service_and_every_replica_and_sentinel_is_asked() {
-        assert_eq!(asked(Topology::Standalone), ["cache:6379 Writable"]);
+        assert_eq!(asked(Topology::Standalone, None), ["cache:6379 Writable"]);
+        let external = asked(Topology::Standalone, Some("cache-external"));
+        assert_eq!(external, ["cache:6379 Writable", "cache-external:6379 Writable"]);
         assert_eq!(
-            asked(Topology::Replication),
+            asked(Topology::Replication, None),
             [
                 "cache-master:6379 Writable",
                 "cache-replica:6379 ReplicaOf(\"ip-of-cache-0\")",
@@ -123,9 +130,9 @@ mod tests {
                 "ip-of-cache-2:6379 ReplicaOf(\"ip-of-cache-0\")",
             ]
         );
-        assert_eq!(asked(Topology::Sentinel).len(), 8);
+        assert_eq!(asked(Topology::Sentinel, None).len(), 8);
         assert_eq!(
-            asked(Topology::Cluster),
+            asked(Topology::Cluster, None),
             ["cache-leader:6379 ClusterOf(6)", "cache-follower:6379 ClusterOf(6)"]
         );
     }

@@ -219,7 +219,7 @@ impl<R: Resource> Handler for ResourceHandler<R> {
                         private: imported.private.encode(),
                         identity: Some(R::Identity::write::<Known>(&imported.identity)),
                     }],
-                    diagnostics: Vec::new(),
+                    diagnostics: imported.warnings,
                 },
             }
         })

@@ -80,6 +80,8 @@ pub struct Imported<R: Resource> {
     pub identity: R::Identity,
     /// Its private data.
     pub private: Private,
+    /// What the user should know of it.
+    pub warnings: Vec<Diagnostic>,
 }
 
 /// A resource type. `Model` and `Identity` are declared with [`object!`](crate::object).

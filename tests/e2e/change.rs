@@ -12,6 +12,7 @@ use crate::cluster;
 use crate::instance::{ADDRESS, CLAIMS, Configuration, POD, PODS, STATEFUL_SETS, master};
 use crate::plan::Plan;
 use crate::redis_client::RedisClient;
+use crate::topology::every_endpoint_serves;
 
 /// An instance with a key in it.
 fn with_key(cli: Cli, name: &str, configuration: &Configuration) -> Case {
@@ -29,6 +30,10 @@ pub fn change(case: &Case, configuration: &Configuration, attribute: &str) -> Pl
     assert_eq!(plan.actions(ADDRESS), ["update"], "{plan}");
     assert_eq!(plan.changed_attributes(ADDRESS).configured, [attribute], "{plan}");
     case.apply();
+    let restarts = || case.diagnostics(&plan.output).iter().any(|one| one.summary == "Redis will restart");
+    if ["replica.count", "sentinel.replicas", "service.type"].contains(&attribute) || restarts() {
+        every_endpoint_serves(case);
+    }
     case.plan_is_empty();
     let values = case.resource(ADDRESS);
     assert_eq!(values["status"]["ready"], true, "{values:#}");

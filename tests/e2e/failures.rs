@@ -178,8 +178,16 @@ for_each_cli! {
         assert_eq!(custom_resource(&case)["spec"], before["spec"], "nothing is changed");
         assert_eq!(case.objects(SECRETS).len(), 0);
 
-        case.write("main.tf", &resting().with("adopt_existing", "true").text());
-        case.apply();
+        // The one that is there has no volume, and no password.
+        let adopting = resting().with("adopt_existing", "true");
+        case.write("main.tf", &adopting.text());
+        let output = case.apply_fails();
+        case.assert_diagnostics("adoption-refused", &output);
+        assert_eq!(custom_resource(&case)["spec"], before["spec"], "nothing is changed");
+        case.write("main.tf", &adopting.with("persistence", "{ enabled = false }").text());
+        let output = case.apply();
+        let warned = case.diagnostics(&output).into_iter().any(|one| one.summary == "<namespace>/cache is given another password");
+        assert!(warned, "{output}");
         case.plan_is_empty();
         let after = custom_resource(&case);
         assert_eq!(after["metadata"]["uid"], before["metadata"]["uid"], "taken over, not made anew");

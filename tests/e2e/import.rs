@@ -59,7 +59,7 @@ pub fn end(case: &Case) {
     case.assert_nothing_left();
 }
 
-const HEAD: &str =
+pub const HEAD: &str =
     "terraform {\n  required_providers {\n    redis = { source = \"redis-k8s/redis\" }\n  }\n}\n";
 
 for_each_cli! {

@@ -77,6 +77,13 @@ impl<'a> RedisClient<'a> {
         output
     }
 
+    /// A shell script in the pod, with the password as the first line of its standard input.
+    pub fn script(&self, script: &str, arguments: &[&str]) -> Output {
+        let command = [&["sh", "-c", script, "script"], arguments].concat();
+        let input = format!("{}\n", self.password.expose_secret());
+        self.case.exec_with_input(&self.pod, &self.container, &command, &input)
+    }
+
     /// What redis-cli answers; an error of Redis fails the test.
     pub fn command(&self, arguments: &[&str]) -> String {
         let output = self.try_command(&[&["-e"], arguments].concat());

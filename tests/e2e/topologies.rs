@@ -14,8 +14,8 @@ use crate::cli::Cli;
 use crate::instance::{ADDRESS, CLAIMS, Configuration, PODS};
 use crate::redis_client::RedisClient;
 use crate::topology::{
-    cluster, master_by_sentinels, output, password_is_kept_secret, replication, sentinel,
-    strangers_are_refused, through,
+    cluster, every_endpoint_serves, master_by_sentinels, output, password_is_kept_secret, port_of_the_node,
+    replication, sentinel, strangers_are_refused, through,
 };
 
 const SERVICES: &str = "/api/v1/namespaces/{namespace}/services";
@@ -34,6 +34,7 @@ fn made(cli: Cli, name: &str, configuration: &Configuration) -> Case {
     case.write("main.tf", &configuration.text());
     assert_eq!(case.plan().actions(ADDRESS), ["create"]);
     case.apply();
+    every_endpoint_serves(&case);
     case.proxy.assert_no_discovery();
     let values = case.resource(ADDRESS);
     assert_eq!(values["status"]["ready"], true, "{values:#}");
@@ -92,12 +93,8 @@ fn budget_allows_one_to_go(case: &Case, name: &str) {
 fn a_port_of_the_node_reaches_the_master(case: &Case, configuration: &Configuration) {
     let outside = configuration.clone().with("service", "{ type = \"NodePort\" }");
     without_restart(case, &outside, "service.type");
-    let service = case.object(&format!("{SERVICES}/cache-external")).expect("the Service");
-    let port = service["spec"]["ports"][0]["nodePort"].as_i64().expect("a port of the node");
-    let nodes = crate::cluster::get("/api/v1/nodes").items();
-    let addresses = nodes[0]["status"]["addresses"].as_array().cloned().unwrap_or_default();
-    let address = addresses.iter().find(|address| address["type"] == "InternalIP").expect("an address");
-    let redis = RedisClient::of(case, ADDRESS).at(address["address"].as_str().unwrap(), port);
+    let (address, port) = port_of_the_node(case);
+    let redis = RedisClient::of(case, ADDRESS).at(&address, port);
     // Once would be by chance: a Service that reaches replicas, too, takes turns.
     for turn in 0..5 {
         redis.set("turn", &turn.to_string());

@@ -90,3 +90,70 @@ pub fn password_is_kept_secret(case: &Case) {
         "the password of {secret} is shown"
     );
 }
+
+/// Writes a key, waits until all replicas have it, and reads it 50 times through every endpoint, each time over a new
+/// connection to a name that is looked up anew. What is wrong is a line; so is the end.
+const READS: &str = r#"read -r password
+[ -z "$password" ] || export REDISCLI_AUTH="$password"
+value=$1 group=$2 replicas=$3 host=$4; shift 4
+case $group in
+  cluster) redis-cli -c -h "$host" SET read:many "$value" ;;
+  *) printf 'SET read:many %s\nWAIT %s 5000\n' "$value" "$replicas" | redis-cli -h "$host" ;;
+esac
+for turn in $(seq 50); do
+  for endpoint in "$@"; do
+    kind=${endpoint%%,*} rest=${endpoint#*,}
+    host=${rest%:*} port=${rest##*:} options=
+    [ "$kind" != cluster ] || options=-c
+    if [ "$kind" = sentinel ]; then
+      master=$(unset REDISCLI_AUTH; timeout 5 redis-cli -h "$host" -p "$port" SENTINEL get-master-addr-by-name "$group" 2>&1)
+      host=$(echo "$master" | head -n 1) port=$(echo "$master" | tail -n 1)
+    fi
+    found=$(timeout 5 redis-cli $options -h "$host" -p "$port" GET read:many 2>&1)
+    [ "$found" = "$value" ] || echo "turn $turn at $(date +%T.%N): $endpoint, $host:$port: $found"
+  done
+done
+echo read"#;
+
+/// What was written can be read through each endpoint, 50 times in a row: right after an apply, whatever it did.
+pub fn every_endpoint_serves(case: &Case) {
+    let values = case.resource(ADDRESS);
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let mut endpoints = Vec::new();
+    let seeds = values["cluster_hosts"].as_array().cloned().unwrap_or_default();
+    let is_cluster = !seeds.is_empty();
+    endpoints.extend(seeds.iter().map(|seed| format!("cluster,{}", text(seed))));
+    if !is_cluster {
+        let hosts = ["host", "reader_host"].map(|attribute| text(&values[attribute]));
+        endpoints.extend(hosts.iter().map(|host| format!("plain,{host}:{}", values["port"])));
+    }
+    if let Some(host) = values["sentinel_host"].as_str() {
+        endpoints.push(format!("sentinel,{host}:{}", values["sentinel_port"]));
+    }
+    if values["service"]["type"] == "NodePort" && !is_cluster {
+        let (address, port) = port_of_the_node(case);
+        endpoints.push(format!("plain,{address}:{port}"));
+    }
+    endpoints.dedup();
+    let group = if is_cluster { "cluster".to_owned() } else { text(&values["sentinel"]["master_name"]) };
+    let replicas = values["replica"]["count"].as_i64().unwrap_or_default().to_string();
+    let value = crate::case::unique();
+    let host = output(case, "host");
+    let arguments: Vec<&str> =
+        [&value, &group, &replicas, &host].into_iter().chain(&endpoints).map(String::as_str).collect();
+    let output = RedisClient::of(case, ADDRESS).script(READS, &arguments);
+    println!("read 50 times through {}: {:?}", endpoints.join(" "), output.took);
+    let lines: Vec<&str> = output.stdout.lines().collect();
+    let written = if is_cluster { vec!["OK"] } else { vec!["OK", &replicas] };
+    assert_eq!(lines, [written, vec!["read"]].concat(), "right after an apply:\n{output}");
+}
+
+/// Where our Service for the outside is reached: an address of the node, and the port.
+pub fn port_of_the_node(case: &Case) -> (String, i64) {
+    let service = case.object("/api/v1/namespaces/{namespace}/services/cache-external").expect("the Service");
+    let port = service["spec"]["ports"][0]["nodePort"].as_i64().expect("a port of the node");
+    let nodes = crate::cluster::get("/api/v1/nodes").items();
+    let addresses = nodes[0]["status"]["addresses"].as_array().cloned().unwrap_or_default();
+    let address = addresses.iter().find(|address| address["type"] == "InternalIP").expect("an address");
+    (address["address"].as_str().expect("an address").to_owned(), port)
+}

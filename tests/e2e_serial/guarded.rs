@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::case::Case;
 use crate::instance::{ADDRESS, Configuration, PODS};
 use crate::proxy::{Fault, Matcher, What, When};
-use crate::topology::{master_by_sentinels, sentinel, through};
+use crate::topology::{every_endpoint_serves, master_by_sentinels, sentinel, through};
 
 /// Writes one key after the other, each by a connection of its own, and says which were acknowledged and when.
 const WRITES: &str = r#"n=0
@@ -149,6 +149,7 @@ for_each_cli! {
         let before = pod_uids(&case);
         case.write("main.tf", &with_variable(200).text());
         case.apply();
+        every_endpoint_serves(&case);
         let after = is_rolled(&case, &before, "200");
         let sentinels = ["cache-sentinel-0", "cache-sentinel-1", "cache-sentinel-2"];
         assert!(sentinels.iter().all(|name| before[*name] != after[*name]), "{before:#?} became {after:#?}");

@@ -67,6 +67,15 @@ impl Desired {
         of_kind(&self.guarded, kind)
     }
 
+    /// Whether a custom resource includes that ConfigMap into redis.conf. `custom_spec` may choose another one, or none.
+    pub fn names_config_map(&self, name: &str) -> bool {
+        let paths: [&[&str]; 2] = [
+            &["spec", "redisConfig", "additionalRedisConfig"],
+            &["spec", "redisLeader", "redisConfig", "additionalRedisConfig"],
+        ];
+        paths.iter().any(|path| object::text(self.data(), path) == Some(name))
+    }
+
     /// The companion of that kind.
     pub fn companion(&self, kind: CompanionKind) -> Option<&Json> {
         self.companions.iter().find(|one| one.kind == kind).map(|one| &one.object)

@@ -11,7 +11,7 @@ use super::model::{AuthSecret, Instance};
 use super::rollout::{Operation, Rollout};
 use super::settle::settle;
 use super::state::DELETION;
-use super::{InstanceResource, password};
+use super::{InstanceResource, adopt, password};
 use crate::kubernetes::{self, Cause as Refusal, Cluster, Lookup};
 use crate::redis::names::{self, PASSWORD_KEY, annotation};
 use crate::redis::object::{annotation as mark, is_terminating};
@@ -67,6 +67,14 @@ async fn create(
     instance.auth_secret = wanted_secret(&instance);
     let length = instance.timeouts.create.length;
     let adopting = !existing.is_empty() && instance.adopt_existing;
+    if adopting {
+        let diagnostics = adopt::judge(cluster, &addresses, &existing, &instance, deadline).await?;
+        if diagnostics.iter().any(Diagnostic::is_error) {
+            // What would follow from it does not, then.
+            return Err(diagnostics.into_iter().filter(Diagnostic::is_error).collect());
+        }
+        diagnostics.into_iter().for_each(|warning| record.warn(warning));
+    }
     Rollout::new(cluster, instance, Operation::Create, existing, record, call, length)
         .adopting(adopting)
         .run()

@@ -273,10 +273,25 @@ pub fn leaves_ours_alone(spec: &Option<JsonObject>) -> Result<(), String> {
     let Some(spec) = spec else { return Ok(()) };
     let is_set =
         |path: &str| path.split('.').try_fold(&spec.object, |object, name| object.get(name)).is_some();
-    match NOT_CUSTOM.iter().find(|(field, _)| is_set(field)) {
+    let is_refused = |field: &str| is_set(field) && !is_another_file(&spec.object, field);
+    match NOT_CUSTOM.iter().find(|(field, _)| is_refused(field)) {
         Some((field, instead)) => Err(format!("{field} cannot be set here: {instead}")),
         None => Ok(()),
     }
+}
+
+/// Whether that field is `redisConfig` and only chooses the ConfigMap, or none: instead of ours, one that somebody else
+/// keeps, such as that of a Helm chart.
+fn is_another_file(spec: &serde_json::Value, field: &str) -> bool {
+    let Some(above) = field.strip_suffix("redisConfig") else { return false };
+    let section = above.trim_end_matches('.');
+    let holder = if section.is_empty() { spec } else { &spec[section] };
+    let config = holder.get("redisConfig");
+    config.is_some_and(|config| {
+        let other = config.get("additionalRedisConfig");
+        let chooses = other.is_some_and(|name| name.is_null() || name.is_string());
+        config.is_null() || (chooses && config.as_object().is_some_and(|fields| fields.len() == 1))
+    })
 }
 
 #[cfg(test)]

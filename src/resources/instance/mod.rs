@@ -3,6 +3,7 @@
 //! The way of an apply: `model → build → observe → next → do`, in a loop (`apply`). The way of a refresh:
 //! `read → observe → model` (`state`). `validate` and `plan` judge before anything is written.
 
+mod adopt;
 mod apply;
 mod build;
 mod checks;

@@ -29,6 +29,7 @@ pub async fn reach(
     cluster: &Cluster,
     addresses: &Addresses,
     group: &str,
+    external: Option<&str>,
     running: &Running,
     deadline: Instant,
 ) -> Reached {
@@ -39,7 +40,7 @@ pub async fn reach(
     // The operator calls the container as the StatefulSet.
     let pod = addresses.pod(name(pod));
     let from = Vantage { pod: &pod, container: &app };
-    let all = endpoints(addresses.topology, &addresses.name, &addresses.namespace, group, running);
+    let all = endpoints(addresses.topology, &addresses.name, &addresses.namespace, group, external, running);
     let answers = join_all(all.iter().map(|one| ask(cluster, from, one, deadline))).await;
     for answer in answers {
         match answer {

@@ -1,5 +1,6 @@
 //! What a plan must say before anything is done: guards, warnings, repairs. Pure: no cluster is asked.
 
+mod settings;
 mod topology;
 
 use std::collections::BTreeMap;
@@ -66,6 +67,7 @@ pub fn plan(change: &mut PlanChange<InstanceResource>) -> Vec<Diagnostic> {
         .chain(shrinks(prior, planned))
         .chain(downgrades(prior, planned))
         .chain(topology::guards(prior, planned, &change.changes))
+        .chain(settings::without_effect(planned, &change.changes))
         .collect();
     let writes = change.changes.iter().any(|changed| changed.change != Class::ProviderOnly);
     if writes {
@@ -189,11 +191,13 @@ fn downgrades(prior: &Instance, planned: &Instance<Planned>) -> Option<Diagnosti
 
 fn restarts(prior: &Instance, planned: &Instance<Planned>, changes: &[Changed]) -> Option<Diagnostic> {
     let announces = topology::announces_other_addresses(prior, planned);
+    let elsewhere = settings::are_elsewhere(planned);
     let rolling: Vec<String> = changes
         .iter()
         .filter(|changed| {
             changed.change == Class::Rolls || (announces && changed.path == Path::of("service.type"))
         })
+        .filter(|changed| !(elsewhere && settings::is_one(&changed.path)))
         .map(|changed| changed.path.to_string())
         // They follow the master's.
         .filter(|path| prior.topology() == Topology::Cluster || !path.starts_with("replica.resources"))

@@ -170,7 +170,7 @@ impl Rollout<'_> {
     async fn apply_companion(&mut self, kind: CompanionKind) -> Result<(), kubernetes::Error> {
         let Some(wanted) = self.desired.companion(kind).cloned() else { return Ok(()) };
         let address = self.addresses.companion(kind, object::name(&wanted));
-        let written = self.apply(&address, &wanted, None).await?;
+        let written = self.apply(&address, &wanted, None, false).await?;
         if is_owned(&written) {
             self.disown(&address).await?;
         }
@@ -190,7 +190,10 @@ impl Rollout<'_> {
         guarded: bool,
     ) -> Result<(), kubernetes::Error> {
         let plain = self.desired.custom_resource(kind);
-        let desired = self.desired.guarded(kind).filter(|_| guarded).unwrap_or(plain).clone();
+        let desired = self.desired.guarded(kind).filter(|_| guarded).unwrap_or(plain);
+        let found = self.observed.custom_resource(kind);
+        let desired = found.map_or_else(|| desired.clone(), |found| opstree::over(desired, found));
+        let is_foreign = found.is_some_and(|found| object::annotation(found, annotation::CLAIM).is_none());
         let mut body = without_nulls(&desired);
         let unfinished = match self.operation {
             Operation::Create => Some("creating"),
@@ -201,7 +204,7 @@ impl Rollout<'_> {
         }
         let address = self.addresses.custom_resource(kind);
         self.outdate(kind);
-        let mut written = match self.apply(&address, &body, uid).await {
+        let mut written = match self.apply(&address, &body, uid, is_foreign).await {
             Err(error @ kubernetes::Error { cause: Refusal::Invalid { .. }, .. }) => {
                 // Where all fields of an object are ours and go, server-side apply leaves a null in its place, which the
                 // definition of the kind may not allow. By name it goes as a whole.
@@ -209,10 +212,13 @@ impl Rollout<'_> {
                 let removal = found.and_then(|found| removal(&opstree::differences(&desired, &found)));
                 let Some(removal) = removal else { return Err(error) };
                 self.cluster.merge_patch(&address, &removal, uid, self.deadline).await?;
-                self.apply(&address, &body, uid).await?
+                self.apply(&address, &body, uid, is_foreign).await?
             }
             written => written?,
         };
+        if is_foreign {
+            written = self.take_over(&address, &written).await?;
+        }
         // Server-side apply leaves alone what others have added; it is taken away by name.
         if let Some(removal) = removal(&opstree::differences(&desired, &written)) {
             let uid = text(&written, &["metadata", "uid"]).map(str::to_owned);
@@ -220,6 +226,20 @@ impl Rollout<'_> {
         }
         self.observed.set_custom_resource(kind, Some(written));
         Ok(())
+    }
+
+    /// Who imports or adopts an object wants it to be managed from here, and the tool that made it keeps nothing: what it
+    /// owned beside us would be a conflict with every later change. What others own of the status stays theirs.
+    async fn take_over(&mut self, address: &ObjectRef, written: &Json) -> Result<Json, kubernetes::Error> {
+        let all = object::list(written, &["metadata", "managedFields"]).iter();
+        let stays = |entry: &&Json| {
+            text(entry, &["manager"]) == Some(kubernetes::FIELD_MANAGER)
+                || text(entry, &["subresource"]).is_some()
+        };
+        let ours: Vec<&Json> = all.filter(stays).collect();
+        let uid = text(written, &["metadata", "uid"]);
+        let patch = serde_json::json!({ "metadata": { "managedFields": ours } });
+        self.cluster.merge_patch(address, &patch, uid, self.deadline).await
     }
 
     /// What the watch shows now is older than what is about to be written.
@@ -252,7 +272,8 @@ impl Rollout<'_> {
         let group = self.instance.sentinel.as_ref().map(|sentinel| sentinel.master_name.clone());
         let group = group.unwrap_or_default();
         let (cluster, addresses, deadline) = (self.cluster, self.addresses.clone(), self.deadline);
-        let asked = reach(cluster, &addresses, &group, &running, deadline);
+        let external = self.desired.companion(CompanionKind::Service).map(object::name);
+        let asked = reach(cluster, &addresses, &group, external, &running, deadline);
         let reached = tokio::select! {
             reached = asked => reached,
             () = self.call.cancelled.cancelled() => return Ok(()),
@@ -286,9 +307,10 @@ impl Rollout<'_> {
         address: &ObjectRef,
         body: &Json,
         uid: Option<&str>,
+        force: bool,
     ) -> Result<Json, kubernetes::Error> {
         let apply = |force| Apply { force, uid, deadline: self.deadline };
-        match self.cluster.apply(address, body, apply(self.force)).await {
+        match self.cluster.apply(address, body, apply(self.force || force)).await {
             Err(kubernetes::Error { cause: Refusal::Conflict { fields }, .. })
                 if fields.iter().all(|field| TOOLS.contains(&field.manager.as_str())) =>
             {

@@ -96,8 +96,11 @@ fn observe_image(known: &Image, spec: &Json) -> Image {
     image
 }
 
-/// `host:5000/path:tag` → (`host:5000/path`, `tag`); `None` without a tag.
+/// `host:5000/path:tag` → (`host:5000/path`, `tag`); `None` without a tag, and with a digest.
 pub fn split_reference(reference: &str) -> Option<(&str, &str)> {
+    if reference.contains('@') {
+        return None;
+    }
     let path = reference.rfind('/').map_or(0, |slash| slash + 1);
     let colon = reference[path..].rfind(':')? + path;
     Some((&reference[..colon], &reference[colon + 1..]))
@@ -185,7 +188,9 @@ fn observe_budget(known: (Option<i64>, Option<i64>), pdb: &Json) -> (bool, Optio
     if at(pdb, &["enabled"]) != &Json::Bool(true) {
         return (false, known.0, known.1);
     }
-    (true, at(pdb, &["minAvailable"]).as_i64(), at(pdb, &["maxUnavailable"]).as_i64())
+    // The upper limit wins.
+    let max = at(pdb, &["maxUnavailable"]).as_i64();
+    (true, at(pdb, &["minAvailable"]).as_i64().filter(|_| max.is_none()), max)
 }
 
 /// Where pods may run, and how many must stay. What is not of our making is left to `repairs`.
@@ -390,6 +395,7 @@ mod tests {
             ("host:5000/redis:1", Some(("host:5000/redis", "1"))),
             ("host:5000/redis", None),
             ("redis", None),
+            ("host:5000/redis@sha256:12", None),
         ] {
             assert_eq!(split_reference(reference), parts, "{reference}");
         }

@@ -68,11 +68,18 @@ fn with_computed(mut instance: Instance, desired: &Desired, written: &Desired, f
     instance
 }
 
-/// What differs between what we want and what is there, our own marks aside: the hash follows from the rest.
+/// What differs between what we want and what is there, our own marks aside: the hash follows from the rest. What we have
+/// never written since it was imported bears none, and needs none until we write it.
 fn real_differences(wanted: &Json, found: &Json) -> Vec<Difference> {
-    let mark = |path: &str| path == format!("metadata.annotations.{}", annotation::SPEC_HASH);
+    let hash = format!("metadata.annotations.{}", annotation::SPEC_HASH);
+    let marks = format!("metadata.annotations.{}", names::PREFIX);
+    let is_foreign = object::annotation(found, annotation::CLAIM).is_none();
+    let is_mark = |path: &str| {
+        path == hash
+            || (is_foreign && (path.starts_with(&marks) || path == "spec.kubernetesConfig.ignoreAnnotations"))
+    };
     let mut all = opstree::differences(wanted, found);
-    all.retain(|difference| !mark(&difference.path));
+    all.retain(|difference| !is_mark(&difference.path));
     all
 }
 
@@ -88,7 +95,11 @@ fn repairs(
         repairs.extend(repairs_of_custom_resource(wanted, written, found));
     }
     repairs.extend(repairs_of_run(desired.topology, found));
-    repairs.extend(written.companions.iter().filter_map(|wanted| repair_of_companion(wanted, found)));
+    let unused = |wanted: &&Rendered| {
+        wanted.kind == CompanionKind::ConfigMap && !written.names_config_map(wanted.name())
+    };
+    let needed = written.companions.iter().filter(|wanted| !unused(wanted));
+    repairs.extend(needed.filter_map(|wanted| repair_of_companion(wanted, found)));
     if let (Some(secret), Some(false)) = (&instance.auth_secret, found.secret_exists) {
         repairs.insert(format!("Secret {}", secret.name), "is missing".to_owned());
     }

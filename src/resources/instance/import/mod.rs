@@ -1,4 +1,9 @@
-//! Import: what exists, as if a configuration had made it.
+//! Import: what exists, as if a configuration had made it. What this provider made, and what Helm charts and people have
+//! written; what no argument expresses becomes `custom_spec`.
+
+pub(super) mod others;
+mod rest;
+mod settings;
 
 use std::time::Duration;
 
@@ -9,20 +14,20 @@ use super::InstanceResource;
 use super::build::build;
 use super::cluster::{Addresses, resource};
 use super::failure::refused;
-use super::model::{AuthSecret, CustomSpec, Identity, Instance};
+use super::model::{AuthSecret, Identity, Instance};
 use super::password;
 use super::settle::settle_value;
-use super::state::{Found, external_service_name, observe, observe_arguments, strings};
-use crate::kubernetes::{Cluster, ObjectRef};
-use crate::redis::names::annotation;
+use super::state::{Found, external_service_name, observe, observe_arguments};
+use crate::kubernetes::{self, Cause, Cluster, ObjectRef};
+use crate::redis::names::{self, annotation};
 use crate::redis::next::{CompanionKind, Rendered};
-use crate::redis::object::{annotation as mark, at, list, text};
+use crate::redis::object::{self, annotation as mark, at, list, text};
 use crate::redis::opstree::Kind;
+use crate::redis::quantity::Quantity;
 use crate::redis::topology::Topology;
-use crate::resources::blocks::{DeploymentMode, Service, ServiceType};
+use crate::resources::blocks::{Amounts, DeploymentMode};
 use crate::resources::connection::Connection;
-use crate::resources::types::{JsonObject, ObjectName, RedisVersion};
-use crate::terraform::attribute::Scalar;
+use crate::resources::types::{ObjectName, RedisVersion};
 use crate::terraform::private::Private;
 use crate::terraform::resource::{Call, ImportTarget, Imported, Problems};
 use crate::terraform::{Diagnostic, Path, Value, plan};
@@ -86,29 +91,28 @@ async fn import_from(
         [] => return Err(vec![absent(&namespace, &name)]),
         several => return Err(vec![ambiguous(&namespace, &name, several)]),
     };
-    let mut custom_resources = vec![data];
-    let topology = match custom_resources.first().and_then(Kind::of) {
+    let replicated = Kind::of(&data) == Some(Kind::RedisReplication);
+    let watching = if replicated {
+        others::watching(cluster, &namespace, &name, deadline).await.map_err(refuse)?
+    } else {
+        Vec::new()
+    };
+    let (ours, others): (Vec<Json>, Vec<Json>) =
+        watching.into_iter().partition(|one| object::name(one) == name);
+    let topology = match Kind::of(&data) {
         Some(Kind::RedisCluster) => Topology::Cluster,
-        Some(Kind::RedisReplication) => {
-            let sentinels = ObjectRef::namespaced(resource(Kind::RedisSentinel), &namespace, &name);
-            let sentinels = cluster.get(&sentinels, deadline).await.map_err(refuse)?.found();
-            let watches = |sentinels: &Json| {
-                let path = ["spec", "redisSentinelConfig", "redisReplicationName"];
-                text(sentinels, &path) == Some(name.as_str())
-            };
-            match sentinels.filter(watches) {
-                Some(sentinels) => {
-                    custom_resources.push(sentinels);
-                    Topology::Sentinel
-                }
-                None => Topology::Replication,
-            }
-        }
+        Some(Kind::RedisReplication) if !ours.is_empty() => Topology::Sentinel,
+        Some(Kind::RedisReplication) => Topology::Replication,
         _ => Topology::Standalone,
     };
+    if replicated && at(&data, &["spec", "clusterSize"]).as_i64().is_some_and(|size| size < 2) {
+        return Err(vec![others::without_replicas(&namespace, &name)]);
+    }
+    let warnings = others::warnings(&data, topology, &others);
+    let custom_resources: Vec<Json> = std::iter::once(data).chain(ours).collect();
     let addresses = Addresses { namespace, name, topology };
     let model = observed(cluster, &addresses, custom_resources, deadline).await?;
-    Ok(Imported { identity: model.identity(), model, private: Private::default() })
+    Ok(Imported { identity: model.identity(), model, private: Private::default(), warnings })
 }
 
 fn parts_of(id: &str) -> Result<(String, String), Problems> {
@@ -162,38 +166,84 @@ async fn observed(
         None => None,
         Some(name) => cluster.get(&addresses.config_map(name), deadline).await.map_err(refuse)?.found(),
     };
+    let mut recorded = settings::recorded(config_map.as_ref());
+    if recorded.is_none() && mark(data, annotation::CLAIM).is_some() {
+        // Where `custom_spec` names another one, or none, ours is there all the same.
+        for companion in addresses.companions(cluster, deadline).await.map_err(refuse)? {
+            if companion.kind == CompanionKind::ConfigMap {
+                let address = addresses.config_map(&companion.name);
+                let found = cluster.get(&address, deadline).await.map_err(refuse)?.found();
+                recorded = recorded.or(settings::recorded(found.as_ref()));
+            }
+        }
+    }
     let secret_name = text(spec, &["kubernetesConfig", "redisSecret", "name"]);
     let secret = match secret_name {
         None => None,
         Some(name) => cluster.get_metadata(&addresses.secret(name), deadline).await.map_err(refuse)?.found(),
     };
+    let claim = match addresses.topology.parts().first() {
+        None => None,
+        Some(part) => {
+            let claim = addresses.claim(&names::data_claim(&part.name(&addresses.name), 0));
+            match cluster.get(&claim, deadline).await {
+                Ok(claim) => claim.found(),
+                // An apply needs no right to get one. Then the class is said to be the usual one.
+                Err(kubernetes::Error { cause: Cause::Forbidden { .. }, .. }) => None,
+                Err(error) => return Err(refuse(error)),
+            }
+        }
+    };
     let mut stateful_sets = Vec::new();
     for stateful_set in addresses.stateful_sets() {
         stateful_sets.extend(cluster.get(&stateful_set, deadline).await.map_err(refuse)?.found());
     }
-    let model = arguments(addresses, &custom_resources, config_map.as_ref(), secret.as_ref())?;
+    let sources = Sources { config_map, recorded, secret, claim };
+    let model = arguments(addresses, &custom_resources, &sources)?;
     let written = build(&model, false, true);
-    let mut companions: Vec<Rendered> =
-        config_map.into_iter().map(|object| Rendered { kind: CompanionKind::ConfigMap, object }).collect();
+    let mut companions = Vec::new();
+    for wanted in &written.companions {
+        let address = addresses.companion(wanted.kind, wanted.name());
+        let object = cluster.get(&address, deadline).await.map_err(refuse)?.found();
+        companions.extend(object.map(|object| Rendered { kind: wanted.kind, object }));
+    }
     let mut external_service = None;
     if let Some(name) = external_service_name(&written) {
         external_service = cluster.get(&addresses.service(&name), deadline).await.map_err(refuse)?.found();
     }
-    if written.companion(CompanionKind::Service).is_some() {
-        let service = external_service.clone();
-        companions.extend(service.map(|object| Rendered { kind: CompanionKind::Service, object }));
-    }
-    let secret_exists = secret_name.map(|_| secret.is_some());
+    let secret_exists = secret_name.map(|_| sources.secret.is_some());
     let found = Found { secret_exists, companions, stateful_sets, external_service, custom_resources };
     Ok(observe(&model, &written, &found))
+}
+
+/// What is to be adopted, as an import would take it.
+pub(super) async fn found(
+    cluster: &Cluster,
+    addresses: &Addresses,
+    custom_resources: &[Json],
+    deadline: Instant,
+) -> Result<Instance, Problems> {
+    observed(cluster, addresses, custom_resources.to_vec(), deadline).await
+}
+
+/// What the arguments are read from, beside the custom resources.
+#[derive(Default)]
+struct Sources {
+    /// The ConfigMap that the custom resource names.
+    config_map: Option<Json>,
+    /// What our own ConfigMap records.
+    recorded: Option<Json>,
+    /// Metadata of the Secret that the custom resource names.
+    secret: Option<Json>,
+    /// The volume claim of the first pod.
+    claim: Option<Json>,
 }
 
 /// The arguments that would have made what was found. Provider-only ones take their defaults.
 fn arguments(
     addresses: &Addresses,
     custom_resources: &[Json],
-    config_map: Option<&Json>,
-    secret: Option<&Json>,
+    sources: &Sources,
 ) -> Result<Instance, Problems> {
     let found = custom_resources.first().unwrap_or(&Json::Null);
     let spec = at(found, &["spec"]);
@@ -201,7 +251,10 @@ fn arguments(
     // What `observe_arguments` takes as known, since the operator does not act on a change of it.
     let template = at(spec, &["storage", "volumeClaimTemplate", "spec"]);
     instance.persistence.enabled = !template.is_null();
-    if let Some(class) = text(template, &["storageClassName"]) {
+    // Where none is named, the cluster has chosen one.
+    let class = text(template, &["storageClassName"])
+        .or(sources.claim.as_ref().and_then(|claim| text(claim, &["spec", "storageClassName"])));
+    if let Some(class) = class {
         instance.persistence.storage_class = ObjectName(class.to_owned());
     }
     let modes: Vec<String> =
@@ -209,28 +262,29 @@ fn arguments(
     if !modes.is_empty() {
         instance.persistence.access_modes = modes;
     }
-    instance.labels = strings(at(found, &["metadata", "labels"]));
-    instance.annotations = strings(at(found, &["metadata", "annotations"]));
-    instance.annotations.retain(|name, _| {
-        !annotation::IGNORED.contains(&name.as_str()) && !name.starts_with("kubectl.kubernetes.io/")
-    });
+    instance.labels = rest::labels(found);
+    instance.annotations = rest::annotations(found);
     // First, since what custom_spec sets is no argument's; and again, since an observation takes drift for wanted.
-    take_settings(&mut instance, config_map);
+    if let Some(recorded) = &sources.recorded {
+        settings::take_recorded(&mut instance, recorded);
+    }
     instance = observe_arguments(&instance, custom_resources);
+    fit(&mut instance, custom_resources);
     if let Some(version) = crate::redis::version::Version::of_tag(&instance.image.tag)
         && version >= crate::redis::version::OLDEST
     {
         instance.version = RedisVersion(version);
     }
-    take_settings(&mut instance, config_map);
     instance.claim = mark(found, annotation::CLAIM).map_or_else(|| password::random(16), str::to_owned);
     let key = text(spec, &["kubernetesConfig", "redisSecret", "key"]).unwrap_or_default();
     match text(spec, &["kubernetesConfig", "redisSecret", "name"]) {
         None => instance.authentication.enabled = false,
         Some(name) => {
             instance.auth_secret = Some(AuthSecret { name: name.to_owned(), key: key.to_owned() });
-            let ours = secret
-                .and_then(|secret| crate::redis::object::label(secret, crate::redis::names::INSTANCE_LABEL))
+            let ours = sources
+                .secret
+                .as_ref()
+                .and_then(|secret| object::label(secret, names::INSTANCE_LABEL))
                 .is_some();
             if !ours {
                 instance.authentication.existing_secret = Some(crate::resources::blocks::SecretKey {
@@ -240,7 +294,50 @@ fn arguments(
             }
         }
     }
+    match &sources.recorded {
+        Some(recorded) => settings::take_recorded(&mut instance, recorded),
+        None => {
+            settings::take_others(&mut instance, spec, sources.config_map.as_ref());
+            rest::take_rest(&mut instance, custom_resources);
+        }
+    }
     Ok(instance)
+}
+
+/// Where only one of request and limit is given, our usual value of the other may not go with it.
+fn fit(instance: &mut Instance, custom_resources: &[Json]) {
+    let of_kind =
+        |kind| custom_resources.iter().find(|one| Kind::of(one) == Some(kind)).unwrap_or(&Json::Null);
+    let data = of_kind(instance.topology().data());
+    let of_all = at(data, &["spec", "kubernetesConfig", "resources"]);
+    let of_section = |section| {
+        let own = at(data, &["spec", section, "resources"]);
+        if own.is_null() { of_all } else { own }
+    };
+    instance.master.resources =
+        fitting(instance.master.resources.amounts(), of_section("redisLeader")).into();
+    instance.replica.resources =
+        fitting(instance.replica.resources.amounts(), of_section("redisFollower")).into();
+    if let Some(sentinel) = &mut instance.sentinel {
+        let given = at(of_kind(Kind::RedisSentinel), &["spec", "kubernetesConfig", "resources"]);
+        sentinel.resources = fitting(sentinel.resources.amounts(), given).into();
+    }
+}
+
+fn fitting(amounts: Amounts, given: &Json) -> Amounts {
+    let fit = |part: &str, request: Quantity, limit: Quantity| {
+        if request <= limit {
+            (request, limit)
+        } else if text(given, &["requests", part]).is_some() {
+            (request.clone(), request)
+        } else {
+            (limit.clone(), limit)
+        }
+    };
+    let Amounts { requested_cpu, requested_memory, cpu, memory } = amounts;
+    let (requested_cpu, cpu) = fit("cpu", requested_cpu, cpu);
+    let (requested_memory, memory) = fit("memory", requested_memory, memory);
+    Amounts { requested_cpu, requested_memory, cpu, memory }
 }
 
 /// An instance of that shape for which nothing else was asked.
@@ -264,48 +361,5 @@ pub(super) fn with_defaults(addresses: &Addresses) -> Result<Instance, Problems>
     settle_value(value, None)
 }
 
-/// The arguments that redis.conf was rendered from, as our ConfigMap records them.
-fn take_settings(instance: &mut Instance, config_map: Option<&Json>) {
-    let recorded = config_map
-        .and_then(|config_map| mark(config_map, annotation::SETTINGS))
-        .and_then(|text| serde_json::from_str::<Json>(text).ok());
-    let Some(recorded) = recorded else { return };
-    let persistence = &mut instance.persistence;
-    if let Some(enabled) = at(&recorded, &["rdb", "enabled"]).as_bool() {
-        persistence.rdb.enabled = enabled;
-    }
-    if let Some(interval) = text(&recorded, &["rdb", "save_interval"]) {
-        persistence.rdb.save_interval = interval.to_owned();
-    }
-    if let Some(enabled) = at(&recorded, &["aof", "enabled"]).as_bool() {
-        persistence.aof.enabled = enabled;
-    }
-    if let Some(policy) = text(&recorded, &["aof", "fsync_policy"])
-        && let Ok(policy) = crate::resources::blocks::Fsync::parse(&Value::from(policy))
-    {
-        persistence.aof.fsync_policy = policy;
-    }
-    if let Some(percent) = at(&recorded, &["maxmemory_percent"]).as_i64() {
-        instance.maxmemory_percent = percent;
-    }
-    let custom = |kind| {
-        text(&recorded, &["custom_spec", kind])
-            .and_then(|custom| JsonObject::parse(&Value::from(custom)).ok())
-    };
-    instance.custom_spec = CustomSpec {
-        redis: custom("redis"),
-        replication: custom("replication"),
-        sentinel: custom("sentinel"),
-        cluster: custom("cluster"),
-    };
-    let service = at(&recorded, &["service"]);
-    if let Some(Ok(word)) = text(service, &["type"]).map(|word| ServiceType::parse(&Value::from(word))) {
-        instance.service = Service {
-            r#type: word,
-            annotations: strings(at(service, &["annotations"])),
-            internal: at(service, &["internal"]).as_bool().unwrap_or(instance.service.internal),
-        };
-    }
-    instance.authentication.rotate = strings(at(&recorded, &["rotate"]));
-    instance.additional_config = strings(at(&recorded, &["additional_config"]));
-}
+#[cfg(test)]
+mod tests;

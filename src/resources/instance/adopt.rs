@@ -1,0 +1,116 @@
+//! Adoption: a create with `adopt_existing` over what others made. No plan has seen what is there, so what a plan would
+//! refuse on an instance that exists is refused here, before anything is written.
+
+use serde_json::Value as Json;
+use tokio::time::Instant;
+
+use super::cluster::Addresses;
+use super::import::{self, others};
+use super::model::Instance;
+use crate::kubernetes::Cluster;
+use crate::redis::names::annotation;
+use crate::redis::object::{self, annotation as mark};
+use crate::redis::opstree::Kind;
+use crate::redis::topology::Topology;
+use crate::redis::version::Version;
+use crate::resources::blocks::SecretKey;
+use crate::terraform::resource::Problems;
+use crate::terraform::{Diagnostic, Path};
+
+/// What is wrong with, and what follows from, taking over these custom resources with that configuration.
+pub async fn judge(
+    cluster: &Cluster,
+    addresses: &Addresses,
+    existing: &[Json],
+    wanted: &Instance,
+    deadline: Instant,
+) -> Result<Vec<Diagnostic>, Problems> {
+    let is_data = |one: &&Json| Kind::of(one) == Some(addresses.topology.data());
+    let Some(data) = existing.iter().find(is_data) else { return Ok(Vec::new()) };
+    // A create of ours that was cut off.
+    if object::is_terminating(data) || mark(data, annotation::UNFINISHED) == Some("creating") {
+        return Ok(Vec::new());
+    }
+    let found = import::found(cluster, addresses, existing, deadline).await?;
+    let mut diagnostics = refused(&found, wanted);
+    diagnostics.extend(password(&found, wanted));
+    if addresses.topology == Topology::Sentinel {
+        let Addresses { namespace, name, .. } = addresses;
+        let watching = others::watching(cluster, namespace, name, deadline).await;
+        let watching = watching.map_err(|error| vec![super::failure::refused(&error)])?;
+        let others: Vec<Json> = watching.into_iter().filter(|one| object::name(one) != name).collect();
+        diagnostics.extend(others::warnings(data, addresses.topology, &others));
+    }
+    Ok(diagnostics)
+}
+
+/// What Kubernetes would refuse to the operator, with every other change behind it; and what would lose data.
+fn refused(found: &Instance, wanted: &Instance) -> Vec<Diagnostic> {
+    let (is, to_be) = (&found.persistence, &wanted.persistence);
+    let mut wrong: Vec<(&str, String, String)> = Vec::new();
+    if is.enabled != to_be.enabled {
+        wrong.push(("persistence.enabled", is.enabled.to_string(), to_be.enabled.to_string()));
+    } else if is.enabled {
+        if is.storage_class != to_be.storage_class {
+            let (is, to_be) = (&is.storage_class.0, &to_be.storage_class.0);
+            wrong.push(("persistence.storage_class", format!("{is:?}"), format!("{to_be:?}")));
+        }
+        if is.access_modes != to_be.access_modes {
+            let (is, to_be) = (&is.access_modes, &to_be.access_modes);
+            wrong.push(("persistence.access_modes", format!("{is:?}"), format!("{to_be:?}")));
+        }
+        if to_be.size < is.size {
+            wrong.push(("persistence.size", format!("\"{}\"", is.size), format!("\"{}\"", to_be.size)));
+        }
+    }
+    let major =
+        |instance: &Instance| Version::of_tag(&instance.image.tag).unwrap_or(instance.version.0).major;
+    if major(wanted) < major(found) {
+        let (is, to_be) = (&found.image.tag, &wanted.image.tag);
+        wrong.push(("image.tag", format!("{is:?}"), format!("{to_be:?}")));
+    }
+    let count = |instance: &Instance| instance.cluster.as_ref().map(|cluster| cluster.replicas_per_shard);
+    if let (Some(is), Some(to_be)) = (count(found), count(wanted))
+        && to_be < is
+    {
+        wrong.push(("cluster.replicas_per_shard", is.to_string(), to_be.to_string()));
+    }
+    let diagnostic = |(path, is, to_be): (&str, String, String)| {
+        Diagnostic::error(
+            format!("{} cannot be adopted with {path} = {to_be}", wanted.id),
+            format!(
+                "What exists has {is}, and that cannot be changed on an existing instance; nothing was written. Set {path} \
+                 = {is}, or choose another name and move the data there."
+            ),
+        )
+        .at(Path::of(path))
+    };
+    wrong.into_iter().map(diagnostic).collect()
+}
+
+/// The password follows the configuration, like all else; but who uses it should hear of that.
+fn password(found: &Instance, wanted: &Instance) -> Option<Diagnostic> {
+    let (is, to_be) = (&found.authentication, &wanted.authentication);
+    let same = is.enabled == to_be.enabled && (!is.enabled || is.existing_secret == to_be.existing_secret);
+    if same {
+        return None;
+    }
+    let keep = match &is.existing_secret {
+        Some(SecretKey { name, key }) => {
+            format!("authentication = {{ existing_secret = {{ name = {:?}, key = {key:?} }} }}", name.0)
+        }
+        None if !is.enabled => "authentication = { enabled = false }".to_owned(),
+        // One of ours: a rotation.
+        None => return None,
+    };
+    Some(
+        Diagnostic::warning(
+            format!("{} is given another password", wanted.id),
+            format!(
+                "The configuration asks for it, and clients that do not know it are refused from now on. To have adopted it \
+                 with the password it had, {keep} would have been the configuration."
+            ),
+        )
+        .at(Path::of("authentication")),
+    )
+}

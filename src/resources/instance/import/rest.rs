@@ -1,0 +1,112 @@
+//! What of a custom resource that somebody else wrote no argument expresses: it becomes `custom_spec`, so that the
+//! configuration that is written out for the user changes nothing.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value as Json};
+
+use super::super::build::build;
+use super::super::checks;
+use super::super::model::Instance;
+use super::super::state::strings;
+use crate::redis::names::annotation;
+use crate::redis::object::{at, text};
+use crate::redis::opstree::{self, Kind};
+use crate::resources::types::JsonObject;
+use crate::terraform::Value;
+use crate::terraform::attribute::Scalar;
+
+/// Takes into `custom_spec` in what the custom resources differ from what the arguments make. What the arguments alone
+/// may say is left out: a refresh shows it as a repair.
+pub(super) fn take_rest(instance: &mut Instance, custom_resources: &[Json]) {
+    let written = build(instance, false, true);
+    for found in custom_resources {
+        let Some(kind) = Kind::of(found) else { continue };
+        let custom = rest(written.custom_resource(kind), found);
+        *match kind {
+            Kind::Redis => &mut instance.custom_spec.redis,
+            Kind::RedisReplication => &mut instance.custom_spec.replication,
+            Kind::RedisSentinel => &mut instance.custom_spec.sentinel,
+            Kind::RedisCluster => &mut instance.custom_spec.cluster,
+        } = custom;
+    }
+}
+
+fn rest(wanted: &Json, found: &Json) -> Option<JsonObject> {
+    let mut patch = Json::Object(Map::new());
+    for difference in opstree::differences(wanted, found) {
+        let [first, path @ ..] = difference.names.as_slice() else { continue };
+        if first != "spec" {
+            continue;
+        }
+        let spec = at(found, &["spec"]);
+        let names: Vec<&str> = path.iter().map(String::as_str).collect();
+        // Where a whole group is missing, that is said of the group.
+        let missing = (1..=names.len()).find(|length| at(spec, &names[..*length]).is_null());
+        let (names, value) = match missing {
+            Some(length) => (&names[..length], Json::Null),
+            None => (names.as_slice(), difference.found.clone()),
+        };
+        let alone = nested(names, value.clone());
+        if checks::leaves_ours_alone(&parsed(&alone)).is_ok() {
+            insert(&mut patch, names, value);
+        }
+    }
+    let is_empty = patch.as_object().is_some_and(Map::is_empty);
+    if is_empty { None } else { parsed(&patch) }
+}
+
+fn parsed(object: &Json) -> Option<JsonObject> {
+    JsonObject::parse(&Value::from(object.to_string())).ok()
+}
+
+fn nested(names: &[&str], value: Json) -> Json {
+    names.iter().rev().fold(value, |inner, name| Json::Object(Map::from_iter([((*name).to_owned(), inner)])))
+}
+
+fn insert(object: &mut Json, names: &[&str], value: Json) {
+    let Some((last, above)) = names.split_last() else { return };
+    let mut inner = object;
+    for name in above {
+        inner = &mut inner[*name];
+        if inner.is_null() {
+            *inner = Json::Object(Map::new());
+        }
+    }
+    inner[*last] = value;
+}
+
+/// The labels that a configuration would have given. Those of tools, which other objects bear as well, and what is the
+/// operator's stay on the object, and are nobody's argument.
+pub(super) fn labels(found: &Json) -> BTreeMap<String, String> {
+    let mut labels = strings(at(found, &["metadata", "labels"]));
+    let by_helm = text(found, &["metadata", "labels", "app.kubernetes.io/managed-by"]) == Some("Helm");
+    labels.retain(|name, value| {
+        let of_chart = by_helm && name.starts_with("app.kubernetes.io/");
+        !of_chart && !of_tools(name) && checks::are_labels(&[(name.clone(), value.clone())].into()).is_ok()
+    });
+    labels
+}
+
+/// The annotations, likewise.
+pub(super) fn annotations(found: &Json) -> BTreeMap<String, String> {
+    let mut annotations = strings(at(found, &["metadata", "annotations"]));
+    annotations.retain(|name, value| {
+        !annotation::IGNORED.contains(&name.as_str())
+            && !of_tools(name)
+            && checks::are_annotations(&[(name.clone(), value.clone())].into()).is_ok()
+    });
+    annotations
+}
+
+fn of_tools(name: &str) -> bool {
+    const TOOLS: [&str; 6] = [
+        "kubectl.kubernetes.io/",
+        "helm.sh/",
+        "meta.helm.sh/",
+        "argocd.argoproj.io/",
+        "kustomize.toolkit.fluxcd.io/",
+        "helm.toolkit.fluxcd.io/",
+    ];
+    TOOLS.iter().any(|tool| name.starts_with(tool))
+}
