@@ -13,14 +13,29 @@ use super::state::objects;
 use crate::redis::topology::Topology;
 use crate::redis::version::Version;
 use crate::resources::blocks::ServiceType;
-use crate::terraform::attribute::{Change as Class, as_planned};
+use crate::terraform::attribute::{Attr, Change as Class, as_planned};
 use crate::terraform::plan::Changed;
 use crate::terraform::resource::PlanChange;
-use crate::terraform::{Diagnostic, Maybe, Path, Planned};
+use crate::terraform::{Diagnostic, Maybe, Path, Planned, Severity, Value};
 
 /// In private state, the mark of a protected instance: the second call of a replace has no prior state, and
 /// finds the mark that the first call left.
 const PROTECTED: &str = "protected";
+
+/// In private state, the arguments that guards judge, as the last apply had them. Where a plan has the same, it is not
+/// the configuration that has changed, but somebody the cluster.
+const APPLIED: &str = "applied";
+
+/// Those arguments.
+const GUARDED: [&str; 7] = [
+    "version",
+    "image.tag",
+    "persistence.size",
+    "persistence.node_conf_size",
+    "replica.count",
+    "cluster.num_shards",
+    "cluster.replicas_per_shard",
+];
 
 /// Judges a plan, and completes it.
 pub fn plan(change: &mut PlanChange<InstanceResource>) -> Vec<Diagnostic> {
@@ -38,6 +53,7 @@ pub fn plan(change: &mut PlanChange<InstanceResource>) -> Vec<Diagnostic> {
             if replaced_and_protected {
                 return vec![replace_refused()];
             }
+            change.private.set(APPLIED, guarded(planned));
             return unprotected(planned).into_iter().collect();
         }
         (Some(_), Some(_)) => {}
@@ -58,15 +74,21 @@ pub fn plan(change: &mut PlanChange<InstanceResource>) -> Vec<Diagnostic> {
     if !change.requires_replace.is_empty() {
         return replacing(prior, &change.requires_replace);
     }
-    let mut diagnostics: Vec<Diagnostic> = change
-        .changes
-        .iter()
-        .filter(|changed| changed.change == Class::Refused)
-        .map(refused)
-        .chain(shrinks(prior, planned))
-        .chain(downgrades(prior, planned))
-        .chain(topology::guards(prior, planned, &change.changes))
+    let applied: BTreeMap<String, String> = change.private.get(APPLIED).unwrap_or_default();
+    let now = guarded(planned);
+    let by_somebody = |path: &Path| {
+        let path = path.to_string();
+        applied.contains_key(&path) && applied.get(&path) == now.get(&path)
+    };
+    let mut diagnostics: Vec<Diagnostic> = guards(prior, planned, &change.changes)
+        .into_iter()
+        .map(
+            |found| {
+                if found.attribute.as_ref().is_some_and(by_somebody) { left_to_apply(found) } else { found }
+            },
+        )
         .collect();
+    change.private.set(APPLIED, now);
     let writes = change.changes.iter().any(|changed| changed.change != Class::ProviderOnly);
     if writes {
         let authentication = Path::of("authentication");
@@ -85,6 +107,51 @@ pub fn plan(change: &mut PlanChange<InstanceResource>) -> Vec<Diagnostic> {
         planned.objects = known_objects(prior, planned).map_or(Maybe::Unknown, Maybe::Known);
     }
     diagnostics
+}
+
+/// What would jam the operator or lose data, on an instance that exists.
+fn guards(prior: &Instance, planned: &Instance<Planned>, changes: &[Changed]) -> Vec<Diagnostic> {
+    changes
+        .iter()
+        .filter(|changed| changed.change == Class::Refused)
+        .map(refused)
+        .chain(shrinks(prior, planned))
+        .chain(downgrades(prior, planned))
+        .chain(topology::guards(prior, planned, changes))
+        .collect()
+}
+
+/// What apply must not do even though a plan let it pass.
+pub fn refusals(prior: &Instance, planned: &Instance<Planned>, changes: &[Changed]) -> Vec<Diagnostic> {
+    let mut found = guards(prior, planned, changes);
+    found.retain(|diagnostic| diagnostic.severity == Severity::Error);
+    found
+}
+
+fn guarded(planned: &Instance<Planned>) -> BTreeMap<String, String> {
+    let planned = Instance::write::<Planned>(planned);
+    let text = |value: &Value| match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    };
+    GUARDED
+        .into_iter()
+        .filter_map(|path| Some((path.to_owned(), text(planned.at(&path.split('.').collect::<Vec<_>>()))?)))
+        .collect()
+}
+
+/// A destroy begins with a plan like any other, and an error would stop it. What drifted may be destroyed.
+fn left_to_apply(found: Diagnostic) -> Diagnostic {
+    if found.severity == Severity::Warning {
+        return found;
+    }
+    let detail = format!(
+        "{} The configuration did not change: somebody has changed the cluster. An apply will refuse this; a destroy is \
+         not in its way.",
+        found.detail
+    );
+    Diagnostic { severity: Severity::Warning, detail, ..found }
 }
 
 fn is_within_the_cluster(planned: &Instance<Planned>) -> bool {
