@@ -138,6 +138,33 @@ impl<'a> Instance<'a> {
         Ok(())
     }
 
+    /// The object that core keeps apart while its successor is made.
+    pub fn set_aside(&mut self) -> State {
+        std::mem::replace(&mut self.state, State::none())
+    }
+
+    pub fn take_back(&mut self, state: State) {
+        self.state = state;
+    }
+
+    /// Why a replacement that the user asks for is not planned.
+    pub fn plan_of_replace(&self, config: &Json) -> String {
+        let Ok(first) = self.plan(config) else { return "the first plan is refused".to_owned() };
+        let nothing = State { private: first.private, ..State::none() };
+        let config = self.resource.value(config.clone());
+        let second = RUNTIME.block_on(self.core.plan(&self.resource, &nothing, &config));
+        format!("{:?}", errors(&second.diagnostics))
+    }
+
+    /// Why an object that is tainted is not deleted: core asks for no plan of that.
+    pub fn delete_unplanned(&mut self) -> String {
+        let planned = State::none();
+        let kept = RUNTIME.block_on(self.core.apply(&self.resource, &self.state, &planned, &Value::Null));
+        let refused = format!("{:?}", errors(&kept.diagnostics));
+        assert_eq!(kept.value, self.state.value, "the state is lost");
+        refused
+    }
+
     pub fn end(self) {
         let (status, _) = RUNTIME.block_on(self.core.shutdown());
         assert!(status.success(), "the provider ended with {status}");

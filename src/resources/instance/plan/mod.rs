@@ -89,6 +89,7 @@ pub fn plan(change: &mut PlanChange<InstanceResource>) -> Vec<Diagnostic> {
         )
         .collect();
     change.private.set(APPLIED, now);
+    diagnostics.extend(perhaps_another_kind(prior, planned));
     let writes = change.changes.iter().any(|changed| changed.change != Class::ProviderOnly);
     if writes {
         let authentication = Path::of("authentication");
@@ -201,6 +202,20 @@ fn replacing(prior: &Instance, paths: &[Path]) -> Vec<Diagnostic> {
     )]
 }
 
+/// Core makes no replacement of an update at apply: it ends with an error of its own, which blames the provider.
+fn perhaps_another_kind(prior: &Instance, planned: &Instance<Planned>) -> Option<Diagnostic> {
+    let unknown = planned.deployment_mode.known().is_some() && planned.planned_topology().is_none();
+    unknown.then(|| {
+        Diagnostic::warning(
+            format!("Whether {} must be replaced is not known yet", prior.id),
+            "replica.count follows from something that is known only after apply. From 0 to more, or back, it needs another \
+             kind of object, and so another instance. If it comes to that, this apply ends with \"Provider produced \
+             inconsistent final plan\" before the instance is touched; the next plan will then say that it is replaced.",
+        )
+        .at(Path::of("replica.count"))
+    })
+}
+
 fn replace_refused() -> Diagnostic {
     Diagnostic::error(
         "The instance is protected against replacement",
@@ -280,4 +295,67 @@ fn restarts(prior: &Instance, planned: &Instance<Planned>, changes: &[Changed]) 
         ),
     };
     (!rolling.is_empty()).then(|| Diagnostic::warning("Redis will restart", how))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::cluster::Addresses;
+    use super::super::import::with_defaults;
+    use super::*;
+    use crate::redis::quantity::Quantity;
+    use crate::terraform::private::Private;
+    use crate::terraform::{Known, plan};
+
+    fn instance() -> Instance {
+        let (namespace, name) = ("redis".to_owned(), "cache".to_owned());
+        with_defaults(&Addresses { namespace, name, topology: Topology::Standalone }).unwrap()
+    }
+
+    fn sized(size: &str) -> Instance {
+        let mut instance = instance();
+        instance.persistence.size = Quantity::parse(size).unwrap();
+        instance
+    }
+
+    /// What a plan says of going from one to the other; `private` is as the last apply left it.
+    fn judged(prior: &Instance, planned: Instance<Planned>, private: Private) -> (Vec<Diagnostic>, Private) {
+        let attributes = super::super::model::schema().attributes;
+        let values = (Instance::write::<Known>(prior), Instance::write::<Planned>(&planned));
+        let changes = plan::changes(&attributes, &values.0, &values.1);
+        let mut change = PlanChange::<InstanceResource> {
+            prior: Some(prior.clone()),
+            planned: Some(planned),
+            changes,
+            requires_replace: Vec::new(),
+            private,
+        };
+        (super::plan(&mut change), change.private)
+    }
+
+    #[test]
+    fn what_somebody_else_changed_stops_no_destroy() {
+        let severities =
+            |found: &[Diagnostic]| -> Vec<Severity> { found.iter().map(|one| one.severity).collect() };
+        let planned = |size: &str| as_planned::<Instance>(&sized(size)).unwrap();
+        let (_, applied) = judged(&sized("1Gi"), planned("1Gi"), Private::default());
+        let (by_somebody, _) = judged(&sized("2Gi"), planned("1Gi"), applied.clone());
+        assert_eq!(severities(&by_somebody), [Severity::Warning], "{by_somebody:?}");
+        let (by_the_user, _) = judged(&sized("2Gi"), planned("512Mi"), applied);
+        assert_eq!(severities(&by_the_user), [Severity::Error], "{by_the_user:?}");
+        let (by_anybody, _) = judged(&sized("2Gi"), planned("1Gi"), Private::default());
+        assert_eq!(severities(&by_anybody), [Severity::Error], "{by_anybody:?}");
+        // Whoever it was, apply does not do it.
+        assert_eq!(severities(&refusals(&sized("2Gi"), &planned("1Gi"), &[])), [Severity::Error]);
+    }
+
+    #[test]
+    fn an_unknown_number_of_replicas_may_come_to_another_kind() {
+        let mut planned = as_planned::<Instance>(&instance()).unwrap();
+        if let Maybe::Known(replica) = &mut planned.replica {
+            replica.count = Maybe::Unknown;
+        }
+        let (found, _) = judged(&instance(), planned, Private::default());
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].summary.contains("not known yet"), "{found:?}");
+    }
 }
