@@ -54,6 +54,8 @@ pub mod annotation {
     /// Hash of the custom resource as we wrote it. The operator copies it to the Services at the end of a
     /// reconcile that has read it: the only proof that it has seen this spec.
     pub const SPEC_HASH: &str = "terraform-provider-redis/spec-hash";
+    /// Hash of the labels and annotations of a ConfigMap, Secret or Service of ours.
+    pub const METADATA_HASH: &str = "terraform-provider-redis/metadata-hash";
     /// What is being done: `creating` until a create has ended, `updating` until a rollout has.
     pub const UNFINISHED: &str = "terraform-provider-redis/unfinished";
     /// Which state owns it; a deposed object must not delete what its successor made.

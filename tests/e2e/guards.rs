@@ -1,8 +1,10 @@
 //! What a plan refuses on an instance that exists: what would jam the operator, or lose data without being asked
 //! (issue 3, §6.9; spec §1.4).
+use serde_json::json;
+
 use crate::case::Case;
 use crate::instance::{ADDRESS, Configuration};
-use crate::resting::{applied, custom_resource, end, resting, summaries};
+use crate::resting::{applied, custom_resource, end, patch, resting, summaries};
 
 /// Everything is as it was: the object of this uid, and a plan that has nothing to do.
 fn untouched(case: &Case, configuration: &Configuration, uid: &serde_json::Value) {
@@ -31,6 +33,16 @@ for_each_cli! {
         case.plan_is_empty();
         case.write("main.tf", &resting().with("version", "\"7.1\"").text());
         assert_eq!(case.plan().changed_attributes(ADDRESS).configured, ["version"]);
+
+        // Somebody else has grown it: no apply shrinks it again, but it can be destroyed.
+        case.write("main.tf", &resting().text());
+        let grown = json!({ "volumeClaimTemplate": { "spec": { "resources": { "requests": { "storage": "256Mi" } } } } });
+        patch(&case, "merge", &json!({ "spec": { "storage": grown } }));
+        let shrinks = ["Volumes cannot shrink from 256Mi to 128Mi"];
+        assert_eq!(case.plan().changed_attributes(ADDRESS).configured, ["persistence.size"]);
+        assert_eq!(summaries(&case, &case.apply_fails()), shrinks);
+        case.write("main.tf", &resting().with("persistence", "{ size = \"64Mi\" }").text());
+        assert_eq!(summaries(&case, &case.plan_fails()), ["Volumes cannot shrink from 256Mi to 64Mi"]);
         case.write("main.tf", &resting().text());
         end(&case);
     }

@@ -18,6 +18,8 @@ mod cli;
 mod case;
 mod cluster;
 mod commands;
+#[path = "../wire/core/mod.rs"]
+mod core;
 mod diagnostics;
 mod ending;
 mod instance;
@@ -54,6 +56,7 @@ mod waiting;
 mod harness_self_test;
 mod proxy_self_test;
 mod twins;
+mod walk;
 
 /// These tests need nothing but a cluster, and disturb nobody.
 fn enter() -> Result<(), String> {

@@ -9,9 +9,7 @@
 )]
 
 mod core;
-mod process;
 mod provider;
-mod tls;
 
 use std::time::Duration;
 
@@ -20,13 +18,13 @@ use serde_json::{Value as Json, json};
 use terraform_provider_redis::terraform::Value;
 use tonic::transport::Channel;
 
+use crate::core::process::Process;
 use crate::core::proto::go_plugin::grpc_broker_client::GrpcBrokerClient;
 use crate::core::proto::go_plugin::grpc_stdio_client::GrpcStdioClient;
 use crate::core::proto::tfplugin6 as wire;
 use crate::core::proto::tfplugin6::provider_client::ProviderClient;
+use crate::core::tls::{Identity, Tls, connect, connect_plain};
 use crate::core::{Core, State};
-use crate::process::Process;
-use crate::tls::{Identity, Tls, connect, connect_plain};
 
 /// The goal for the end after Shutdown is 5 ms, which `make bench` measures; a busy machine may take longer.
 const AT_ONCE: Duration = Duration::from_millis(500);

@@ -39,6 +39,10 @@ pub async fn apply(
                 record.save(&instance, &instance.identity());
                 return Ok(());
             }
+            let refused = super::plan::refusals(&prior, &planned, &changes);
+            if !refused.is_empty() {
+                return Err(refused);
+            }
             let operation = if for_the_cluster { Operation::Update } else { Operation::Mend };
             update(&cluster, operation, prior, instance, record, call).await
         }

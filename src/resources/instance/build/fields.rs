@@ -209,18 +209,20 @@ fn pdb(enabled: bool, min: Option<i64>, max: Option<i64>, usual: i64) -> Json {
     json!({ "enabled": true, "minAvailable": min, "maxUnavailable": max })
 }
 
-/// The timings of a probe; the operator adds what is asked.
+/// The timings of a probe; the operator adds what is asked. One without timings is none: an empty object would stay behind.
 pub fn probe(probe: Option<&Probe>) -> Json {
     let Some(Probe { initial_delay_seconds, period_seconds, timeout_seconds, failure_threshold }) = probe
     else {
         return Json::Null;
     };
-    json!({
+    let timings = [initial_delay_seconds, period_seconds, timeout_seconds, failure_threshold];
+    let probe = json!({
         "initialDelaySeconds": initial_delay_seconds,
         "periodSeconds": period_seconds,
         "timeoutSeconds": timeout_seconds,
         "failureThreshold": failure_threshold,
-    })
+    });
+    unless_empty(timings.iter().all(|timing| timing.is_none()), probe)
 }
 
 /// How the StatefulSet controller replaces pods.
@@ -233,7 +235,8 @@ pub fn update_strategy(strategy: &UpdateStrategy) -> Json {
     } = strategy;
     let rolling = rolling_update.as_ref().map(|rolling| {
         let RollingUpdate { max_unavailable, partition } = rolling;
-        json!({ "maxUnavailable": max_unavailable, "partition": partition })
+        let limits = json!({ "maxUnavailable": max_unavailable, "partition": partition });
+        unless_empty(max_unavailable.is_none() && partition.is_none(), limits)
     });
     // Said even where it is the default: to take `OnDelete` away again would leave a null, which the kind's definition
     // refuses, since the operator owns the empty object around it.

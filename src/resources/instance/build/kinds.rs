@@ -3,7 +3,9 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::super::model::Instance;
-use super::fields::{kubernetes_config, of_all_pods, of_part, resources, service_annotations, storage};
+use super::fields::{
+    kubernetes_config, of_all_pods, of_part, resources, service_annotations, storage, unless_empty,
+};
 use crate::redis::names::REDIS_PORT;
 use crate::redis::opstree::Kind;
 use crate::redis::topology::Topology;
@@ -131,9 +133,10 @@ fn cluster_service(instance: &Instance) -> Json {
     if instance.service.r#type == ServiceType::ClusterIp {
         return Json::Null;
     }
+    let annotations = service_annotations(&instance.service);
     json!({
         "serviceType": instance.service.r#type.word(),
-        "annotations": service_annotations(&instance.service),
+        "annotations": unless_empty(annotations.is_empty(), json!(annotations)),
     })
 }
 

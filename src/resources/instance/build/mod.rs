@@ -97,13 +97,16 @@ fn rolled_by_us(custom_resource: &Json) -> Json {
     guarded
 }
 
-/// Metadata of an object of ours that the operator does not make.
+/// Metadata of an object of ours that the operator does not make. Its hash tells that a label or an annotation was taken
+/// away: all that is left is as wanted then.
 fn companion(instance: &Instance, name: &str, marks: &[(&str, String)]) -> Json {
     let mut labels = instance.labels.clone();
     labels.insert(INSTANCE_LABEL.to_owned(), instance.name.0.clone());
     labels.entry("app.kubernetes.io/managed-by".to_owned()).or_insert_with(|| MANAGER.to_owned());
     let mut annotations = instance.annotations.clone();
     annotations.extend(marks.iter().map(|(mark, value)| ((*mark).to_owned(), value.clone())));
+    let hash = short_hash(&json!({ "labels": labels, "annotations": annotations }).to_string());
+    annotations.insert(annotation::METADATA_HASH.to_owned(), hash);
     json!({ "name": name, "namespace": instance.namespace.0, "labels": labels, "annotations": annotations })
 }
 

@@ -14,14 +14,29 @@ use super::state::objects;
 use crate::redis::topology::Topology;
 use crate::redis::version::Version;
 use crate::resources::blocks::ServiceType;
-use crate::terraform::attribute::{Change as Class, as_planned};
+use crate::terraform::attribute::{Attr, Change as Class, as_planned};
 use crate::terraform::plan::Changed;
 use crate::terraform::resource::PlanChange;
-use crate::terraform::{Diagnostic, Maybe, Path, Planned};
+use crate::terraform::{Diagnostic, Maybe, Path, Planned, Severity, Value};
 
 /// In private state, the mark of a protected instance: the second call of a replace has no prior state, and
 /// finds the mark that the first call left.
 const PROTECTED: &str = "protected";
+
+/// In private state, the arguments that guards judge, as the last apply had them. Where a plan has the same, it is not
+/// the configuration that has changed, but somebody the cluster.
+const APPLIED: &str = "applied";
+
+/// Those arguments.
+const GUARDED: [&str; 7] = [
+    "version",
+    "image.tag",
+    "persistence.size",
+    "persistence.node_conf_size",
+    "replica.count",
+    "cluster.num_shards",
+    "cluster.replicas_per_shard",
+];
 
 /// Judges a plan, and completes it.
 pub fn plan(change: &mut PlanChange<InstanceResource>) -> Vec<Diagnostic> {
@@ -39,6 +54,7 @@ pub fn plan(change: &mut PlanChange<InstanceResource>) -> Vec<Diagnostic> {
             if replaced_and_protected {
                 return vec![replace_refused()];
             }
+            change.private.set(APPLIED, guarded(planned));
             return unprotected(planned).into_iter().collect();
         }
         (Some(_), Some(_)) => {}
@@ -59,16 +75,22 @@ pub fn plan(change: &mut PlanChange<InstanceResource>) -> Vec<Diagnostic> {
     if !change.requires_replace.is_empty() {
         return replacing(prior, &change.requires_replace);
     }
-    let mut diagnostics: Vec<Diagnostic> = change
-        .changes
-        .iter()
-        .filter(|changed| changed.change == Class::Refused)
-        .map(refused)
-        .chain(shrinks(prior, planned))
-        .chain(downgrades(prior, planned))
-        .chain(topology::guards(prior, planned, &change.changes))
-        .chain(settings::without_effect(planned, &change.changes))
+    let applied: BTreeMap<String, String> = change.private.get(APPLIED).unwrap_or_default();
+    let now = guarded(planned);
+    let by_somebody = |path: &Path| {
+        let path = path.to_string();
+        applied.contains_key(&path) && applied.get(&path) == now.get(&path)
+    };
+    let mut diagnostics: Vec<Diagnostic> = guards(prior, planned, &change.changes)
+        .into_iter()
+        .map(
+            |found| {
+                if found.attribute.as_ref().is_some_and(by_somebody) { left_to_apply(found) } else { found }
+            },
+        )
         .collect();
+    change.private.set(APPLIED, now);
+    diagnostics.extend(perhaps_another_kind(prior, planned));
     let writes = change.changes.iter().any(|changed| changed.change != Class::ProviderOnly);
     if writes {
         let authentication = Path::of("authentication");
@@ -87,6 +109,52 @@ pub fn plan(change: &mut PlanChange<InstanceResource>) -> Vec<Diagnostic> {
         planned.objects = known_objects(prior, planned).map_or(Maybe::Unknown, Maybe::Known);
     }
     diagnostics
+}
+
+/// What would jam the operator or lose data, on an instance that exists.
+fn guards(prior: &Instance, planned: &Instance<Planned>, changes: &[Changed]) -> Vec<Diagnostic> {
+    changes
+        .iter()
+        .filter(|changed| changed.change == Class::Refused)
+        .map(refused)
+        .chain(shrinks(prior, planned))
+        .chain(downgrades(prior, planned))
+        .chain(topology::guards(prior, planned, changes))
+        .chain(settings::without_effect(planned, changes))
+        .collect()
+}
+
+/// What apply must not do even though a plan let it pass.
+pub fn refusals(prior: &Instance, planned: &Instance<Planned>, changes: &[Changed]) -> Vec<Diagnostic> {
+    let mut found = guards(prior, planned, changes);
+    found.retain(|diagnostic| diagnostic.severity == Severity::Error);
+    found
+}
+
+fn guarded(planned: &Instance<Planned>) -> BTreeMap<String, String> {
+    let planned = Instance::write::<Planned>(planned);
+    let text = |value: &Value| match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    };
+    GUARDED
+        .into_iter()
+        .filter_map(|path| Some((path.to_owned(), text(planned.at(&path.split('.').collect::<Vec<_>>()))?)))
+        .collect()
+}
+
+/// A destroy begins with a plan like any other, and an error would stop it. What drifted may be destroyed.
+fn left_to_apply(found: Diagnostic) -> Diagnostic {
+    if found.severity == Severity::Warning {
+        return found;
+    }
+    let detail = format!(
+        "{} The configuration did not change: somebody has changed the cluster. An apply will refuse this; a destroy is \
+         not in its way.",
+        found.detail
+    );
+    Diagnostic { severity: Severity::Warning, detail, ..found }
 }
 
 fn is_within_the_cluster(planned: &Instance<Planned>) -> bool {
@@ -134,6 +202,20 @@ fn replacing(prior: &Instance, paths: &[Path]) -> Vec<Diagnostic> {
             }
         ),
     )]
+}
+
+/// Core makes no replacement of an update at apply: it ends with an error of its own, which blames the provider.
+fn perhaps_another_kind(prior: &Instance, planned: &Instance<Planned>) -> Option<Diagnostic> {
+    let unknown = planned.deployment_mode.known().is_some() && planned.planned_topology().is_none();
+    unknown.then(|| {
+        Diagnostic::warning(
+            format!("Whether {} must be replaced is not known yet", prior.id),
+            "replica.count follows from something that is known only after apply. From 0 to more, or back, it needs another \
+             kind of object, and so another instance. If it comes to that, this apply ends with \"Provider produced \
+             inconsistent final plan\" before the instance is touched; the next plan will then say that it is replaced.",
+        )
+        .at(Path::of("replica.count"))
+    })
 }
 
 fn replace_refused() -> Diagnostic {
@@ -217,4 +299,67 @@ fn restarts(prior: &Instance, planned: &Instance<Planned>, changes: &[Changed]) 
         ),
     };
     (!rolling.is_empty()).then(|| Diagnostic::warning("Redis will restart", how))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::cluster::Addresses;
+    use super::super::import::with_defaults;
+    use super::*;
+    use crate::redis::quantity::Quantity;
+    use crate::terraform::private::Private;
+    use crate::terraform::{Known, plan};
+
+    fn instance() -> Instance {
+        let (namespace, name) = ("redis".to_owned(), "cache".to_owned());
+        with_defaults(&Addresses { namespace, name, topology: Topology::Standalone }).unwrap()
+    }
+
+    fn sized(size: &str) -> Instance {
+        let mut instance = instance();
+        instance.persistence.size = Quantity::parse(size).unwrap();
+        instance
+    }
+
+    /// What a plan says of going from one to the other; `private` is as the last apply left it.
+    fn judged(prior: &Instance, planned: Instance<Planned>, private: Private) -> (Vec<Diagnostic>, Private) {
+        let attributes = super::super::model::schema().attributes;
+        let values = (Instance::write::<Known>(prior), Instance::write::<Planned>(&planned));
+        let changes = plan::changes(&attributes, &values.0, &values.1);
+        let mut change = PlanChange::<InstanceResource> {
+            prior: Some(prior.clone()),
+            planned: Some(planned),
+            changes,
+            requires_replace: Vec::new(),
+            private,
+        };
+        (super::plan(&mut change), change.private)
+    }
+
+    #[test]
+    fn what_somebody_else_changed_stops_no_destroy() {
+        let severities =
+            |found: &[Diagnostic]| -> Vec<Severity> { found.iter().map(|one| one.severity).collect() };
+        let planned = |size: &str| as_planned::<Instance>(&sized(size)).unwrap();
+        let (_, applied) = judged(&sized("1Gi"), planned("1Gi"), Private::default());
+        let (by_somebody, _) = judged(&sized("2Gi"), planned("1Gi"), applied.clone());
+        assert_eq!(severities(&by_somebody), [Severity::Warning], "{by_somebody:?}");
+        let (by_the_user, _) = judged(&sized("2Gi"), planned("512Mi"), applied);
+        assert_eq!(severities(&by_the_user), [Severity::Error], "{by_the_user:?}");
+        let (by_anybody, _) = judged(&sized("2Gi"), planned("1Gi"), Private::default());
+        assert_eq!(severities(&by_anybody), [Severity::Error], "{by_anybody:?}");
+        // Whoever it was, apply does not do it.
+        assert_eq!(severities(&refusals(&sized("2Gi"), &planned("1Gi"), &[])), [Severity::Error]);
+    }
+
+    #[test]
+    fn an_unknown_number_of_replicas_may_come_to_another_kind() {
+        let mut planned = as_planned::<Instance>(&instance()).unwrap();
+        if let Maybe::Known(replica) = &mut planned.replica {
+            replica.count = Maybe::Unknown;
+        }
+        let (found, _) = judged(&instance(), planned, Private::default());
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].summary.contains("not known yet"), "{found:?}");
+    }
 }

@@ -132,8 +132,13 @@ fn observe_sizes(instance: &mut Instance, spec: &Json) {
             instance.master.resources = of_part("redisLeader", amounts).into();
         }
         (topology, _) => {
-            if topology != Topology::Standalone {
-                instance.replica.count = size.map(|size| size - 1).or(instance.replica.count);
+            // A set without replicas is still a set, but no argument says so: without sentinels a count of 0 is another kind.
+            let least = if topology == Topology::Sentinel { 0 } else { 1 };
+            if let Some(count) = size.map(|size| size - 1)
+                && topology != Topology::Standalone
+                && count >= least
+            {
+                instance.replica.count = Some(count);
             }
             instance.replica.resources = amounts.clone().into();
             instance.master.resources = amounts.into();

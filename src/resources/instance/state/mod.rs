@@ -363,6 +363,19 @@ mod tests {
         }
     }
 
+    /// A count of 0 would be another kind: the refresh after that would not find it, and forget it.
+    #[test]
+    fn a_set_that_lost_its_replicas_is_still_a_set() {
+        let mut instance = instance_of(Topology::Replication);
+        instance.replica.count = Some(2);
+        let written = built(&instance);
+        let mut stored = as_stored(&instance);
+        set(&mut stored[0], &["spec", "clusterSize"], json!(1));
+        let observed = observe(&instance, &written, &found(stored, &written));
+        assert_eq!((observed.topology(), observed.replica.count), (Topology::Replication, Some(2)));
+        assert_eq!(observed.repairs["spec.clusterSize"], "is 1, should be 3");
+    }
+
     #[test]
     fn what_no_argument_expresses_is_to_be_repaired() {
         let instance = instance();

@@ -8,6 +8,9 @@
 //! core.shutdown().await;
 //! ```
 
+pub mod process;
+pub mod tls;
+
 use std::ffi::OsString;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
@@ -17,8 +20,8 @@ use terraform_provider_redis::terraform::{Type, Value, json, msgpack};
 use tokio::process::Command;
 use tonic::transport::Channel;
 
-use crate::process::{COOKIE, Handshake, Process};
-use crate::tls::{Identity, Tls, connect};
+use self::process::{COOKIE, Handshake, Process};
+use self::tls::{Identity, Tls, connect};
 
 /// The generated clients. The provider itself keeps them to itself.
 #[allow(
@@ -77,12 +80,20 @@ pub struct State {
     pub private: Vec<u8>,
     pub identity: Option<wire::ResourceIdentityData>,
     pub diagnostics: Vec<wire::Diagnostic>,
+    /// Of a plan: what makes it a replacement.
+    pub requires_replace: Vec<wire::AttributePath>,
 }
 
 impl State {
     /// No object.
     pub fn none() -> State {
-        State { value: Value::Null, private: Vec::new(), identity: None, diagnostics: Vec::new() }
+        State {
+            value: Value::Null,
+            private: Vec::new(),
+            identity: None,
+            diagnostics: Vec::new(),
+            requires_replace: Vec::new(),
+        }
     }
 }
 
@@ -192,6 +203,7 @@ impl Core {
             private: response.planned_private,
             identity: response.planned_identity,
             diagnostics: response.diagnostics,
+            requires_replace: response.requires_replace,
         }
     }
 
@@ -211,6 +223,7 @@ impl Core {
             private: response.private,
             identity: response.new_identity,
             diagnostics: response.diagnostics,
+            ..State::none()
         }
     }
 
@@ -235,6 +248,7 @@ impl Core {
             private: response.private,
             identity: response.new_identity,
             diagnostics: response.diagnostics,
+            ..State::none()
         }
     }
 
@@ -267,6 +281,7 @@ impl Core {
             private: imported.private,
             identity: imported.identity,
             diagnostics: response.diagnostics,
+            ..State::none()
         }
     }
 

@@ -18,7 +18,7 @@ use tokio_rustls::rustls::{
 };
 use tonic::transport::{Channel, Endpoint};
 
-use crate::process::Handshake;
+use super::process::Handshake;
 
 /// A certificate and its key, as go-plugin makes them: ECDSA on P-521, an authority, for localhost.
 pub struct Identity {

@@ -1,0 +1,99 @@
+//! What of an instance is in the cluster, as far as the provider writes it.
+use std::collections::BTreeMap;
+
+use hyper::Method;
+use serde_json::{Value as Json, json};
+
+use super::shape::Shape;
+use crate::case::Case;
+use crate::cluster;
+
+const OPERATOR: &str = "/apis/redis.redis.opstreelabs.in/v1beta2";
+const OURS: &str = "?labelSelector=terraform-provider-redis/instance";
+
+/// All objects of an instance by kind and name, without what the server, the operator or chance makes of them.
+pub type World = BTreeMap<String, Json>;
+
+/// No StatefulSet may be made, so nothing ever runs, and the operator has next to nothing to do for each of the many
+/// changes of a walk: others need it meanwhile.
+pub fn nothing_runs(case: &Case) {
+    let quota = json!({
+        "metadata": { "name": "nothing-runs" },
+        "spec": { "hard": { "count/statefulsets.apps": "0" } },
+    });
+    let quotas = format!("/api/v1/namespaces/{}/resourcequotas", case.namespace);
+    let answer = cluster::request(Method::POST, &quotas, Some(&quota));
+    assert_eq!(answer.status, 201, "{}", answer.text);
+}
+
+/// A Secret of the user's.
+pub fn secret(case: &Case, name: &str) {
+    let secret = json!({ "metadata": { "name": name }, "stringData": { "word": "a", "other": "b" } });
+    let secrets = format!("/api/v1/namespaces/{}/secrets", case.namespace);
+    let answer = cluster::request(Method::POST, &secrets, Some(&secret));
+    assert_eq!(answer.status, 201, "{}", answer.text);
+}
+
+fn custom_resources(case: &Case, shape: Shape) -> Vec<Json> {
+    let collection = |kind: &&str| format!("{OPERATOR}/namespaces/{}/{kind}", case.namespace);
+    shape.kinds().iter().map(collection).flat_map(|path| cluster::get(&path).items()).collect()
+}
+
+/// Whether the operator has made its first write, which adds its finalizer.
+pub fn written_by_the_operator(case: &Case, shape: Shape) -> bool {
+    let has_finalizer =
+        |object: &Json| object["metadata"]["finalizers"].as_array().is_some_and(|all| !all.is_empty());
+    custom_resources(case, shape).iter().all(has_finalizer)
+}
+
+pub fn world(case: &Case, shape: Shape) -> World {
+    let ours =
+        |kind: &str| cluster::get(&format!("/api/v1/namespaces/{}/{kind}{OURS}", case.namespace)).items();
+    let mut world = World::new();
+    for object in custom_resources(case, shape) {
+        put(&mut world, object["kind"].as_str().unwrap_or_default(), &object);
+    }
+    for (kind, plural) in [("ConfigMap", "configmaps"), ("Secret", "secrets"), ("Service", "services")] {
+        for object in ours(plural) {
+            put(&mut world, kind, &object);
+        }
+    }
+    world
+}
+
+fn put(world: &mut World, kind: &str, object: &Json) {
+    let metadata = &object["metadata"];
+    // A password is another one each time.
+    let data = if kind == "Secret" { &Json::Null } else { &object["data"] };
+    world.insert(
+        format!("{kind} {}", metadata["name"].as_str().unwrap_or_default()),
+        json!({
+            "labels": metadata["labels"],
+            "annotations": metadata["annotations"],
+            "spec": object["spec"],
+            "data": data,
+        }),
+    );
+}
+
+/// In which objects and fields two worlds differ.
+pub fn differences(before: &World, after: &World) -> Vec<String> {
+    let mut found = Vec::new();
+    differ("", &json!(before), &json!(after), &mut found);
+    found
+}
+
+fn differ(path: &str, before: &Json, after: &Json, found: &mut Vec<String>) {
+    match (before, after) {
+        (Json::Object(left), Json::Object(right)) => {
+            for (name, value) in left {
+                differ(&format!("{path}/{name}"), value, &after[name], found);
+            }
+            for (name, value) in right.iter().filter(|(name, _)| !left.contains_key(*name)) {
+                found.push(format!("{path}/{name}: nothing → {value}"));
+            }
+        }
+        _ if before != after => found.push(format!("{path}: {before} → {after}")),
+        _ => {}
+    }
+}
