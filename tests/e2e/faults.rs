@@ -1,5 +1,5 @@
 //! Any call to the API server may fail, stall or be cut once: apply goes on, and nothing is done twice or left
-//! behind (spec §3, "Safety").
+//! behind (spec §3, "Safety"). With one CLI: it sees nothing of this.
 use crate::case::Case;
 use crate::cli::Cli;
 use crate::instance::{ADDRESS, Configuration};
@@ -51,7 +51,7 @@ fn unavailable() -> What {
     What::Status(503, Some(status_body(503, "ServiceUnavailable", "made up", None)))
 }
 
-for_each_cli! {
+for_terraform! {
     fn writes_that_are_refused_for_a_moment(cli: Cli) {
         refused_writes_survive(cli, "write-503", &unavailable());
     }
