@@ -12,6 +12,8 @@ use std::time::Instant;
 pub enum Cli {
     Terraform,
     Tofu,
+    /// The newest Terraform, as a shared library: in one scenario only, of what newer versions do otherwise.
+    Terraform115,
 }
 
 impl Cli {
@@ -19,6 +21,7 @@ impl Cli {
         match self {
             Cli::Terraform => "terraform",
             Cli::Tofu => "tofu",
+            Cli::Terraform115 => "terraform-1-15",
         }
     }
 
@@ -26,6 +29,7 @@ impl Cli {
         match self {
             Cli::Terraform => "REDIS_DEV_TERRAFORM",
             Cli::Tofu => "REDIS_DEV_TOFU",
+            Cli::Terraform115 => "REDIS_DEV_TERRAFORM_1_15",
         }
     }
 

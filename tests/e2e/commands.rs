@@ -166,6 +166,11 @@ impl Case {
         self.instance(address)["attributes"].take()
     }
 
+    /// A resource's identity in the state; null where the CLI keeps none.
+    pub fn identity(&self, address: &str) -> Value {
+        self.instance(address)["identity"].take()
+    }
+
     /// A resource as the state file has it: scenarios ask for it after nearly every command, and another start of the CLI
     /// each time would cost minutes of the whole run.
     fn instance(&self, address: &str) -> Value {
