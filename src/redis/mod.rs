@@ -21,3 +21,4 @@ pub mod rollout;
 pub mod talk;
 pub mod topology;
 pub mod version;
+pub mod volumes;
