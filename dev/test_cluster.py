@@ -122,6 +122,9 @@ class Cluster(unittest.TestCase):
         kubectl("wait", "--for=condition=Ready", "pod/probe-0", "--timeout=60s")
         self.assertEqual(kubectl("exec", "probe-0", "--", "redis-cli", "PING").strip(), "PONG")
 
+    def operator(self):
+        return json.loads(kubectl("get", "deployment", "redis-operator", "-n", "redis-operator", "-o", "json"))
+
     def test_1_up_and_a_redis(self):
         cluster("build", "kubernetes", "etcd", "coredns", "local-path", "image", "operator-v0.26.0")
         start = time.monotonic()
@@ -159,14 +162,15 @@ class Cluster(unittest.TestCase):
         self.assert_redis_answers()
 
     def test_6_swaps_the_operator_in_place(self):
-        cluster("up", "--gate", "on")
+        cluster("up", "--gate", "on", "--operator-qps", "50")
         self.assertIn("REDIS_DEV_GATE=on", cluster("env"))
+        self.assertIn("--kube-client-qps=50", self.operator()["spec"]["template"]["spec"]["containers"][0]["args"])
         cluster("up", "--no-operator")
         self.assertIn("REDIS_DEV_OPERATOR=absent", cluster("env"))
         cluster("up")
         self.assertIn("REDIS_DEV_GATE=off", cluster("env"))
-        deployment = json.loads(kubectl("get", "deployment", "redis-operator", "-n", "redis-operator", "-o", "json"))
-        self.assertEqual(deployment["status"]["readyReplicas"], 1)
+        self.assertEqual(self.operator()["status"]["readyReplicas"], 1)
+        self.assertNotIn("qps", json.dumps(self.operator()["spec"]["template"]))
 
     def test_7_down_leaves_nothing_even_after_a_kill(self):
         # The parts that know what has to be taken away.

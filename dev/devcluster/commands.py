@@ -8,7 +8,7 @@ from .report import Failure, say
 HELP = """\
 A one-node Kubernetes with the Redis operator, for development and tests.
 
-  dev/cluster up [--operator VERSION] [--gate on|off] [--no-operator]
+  dev/cluster up [--operator VERSION] [--gate on|off] [--operator-qps N] [--no-operator]
                           start it, or mend or change the one that runs
   dev/cluster down        end it and leave nothing behind
   dev/cluster status      one line per part
@@ -53,6 +53,7 @@ def _parsed(arguments):
     upper.add_argument("--operator", choices=settings.OPERATOR_VERSIONS, default=settings.OPERATOR_VERSIONS[0])
     upper.add_argument("--no-operator", action="store_true")
     upper.add_argument("--gate", choices=("on", "off"), default="off")
+    upper.add_argument("--operator-qps", type=int)
     for name in ("down", "status", "env", "help"):
         commands.add_parser(name, add_help=False)
     commands.add_parser("logs", add_help=False).add_argument("part")
@@ -67,7 +68,7 @@ def _dispatch(wanted):
     if wanted.command == "up":
         if foreign:
             return external.Cluster(foreign).check()
-        return up.up(None if wanted.no_operator else wanted.operator, wanted.gate)
+        return up.up(None if wanted.no_operator else wanted.operator, wanted.gate, wanted.operator_qps)
     if wanted.command == "down":
         if foreign:
             return say("REDIS_DEV_KUBECONFIG names a cluster that is not ours: left as it is")

@@ -28,12 +28,13 @@ def apply_base(node_address):
     kubectl(*APPLY, "-f", folder, what="applying storage class and DNS Service")
 
 
-def apply_operator(node_address, version, gate):
-    """The operator's definitions, role and Deployment; another version or gate is swapped in place."""
+def apply_operator(node_address, version, gate, qps):
+    """The operator's definitions, role and Deployment; another version, gate or rate (None: its own) is swapped in place."""
     built = cache.ensure(operator.Operator(version))
     _apply_definitions(built)
     filling = configs.values(node_address, operator_image=operator.image_name(version),
-                             gate="true" if gate == "on" else "false")
+                             gate="true" if gate == "on" else "false",
+                             more_arguments="" if qps is None else f', "--kube-client-qps={qps}"')
     kubectl(*APPLY, "-f", _rendered(["operator.yaml"], filling), what="applying the operator's Deployment")
 
 

@@ -22,8 +22,9 @@ def status():
         if state.load().get("operator", "absent") == "absent":
             print(f"{'operator':<24}absent")
         else:
-            well += [_object_line("operator", "deployment", "redis-operator", ".status.readyReplicas", "1",
-                                  f"{state.load()['operator']}, gate {state.load()['gate']}")]
+            qps = state.load().get("qps")
+            extra = f"{state.load()['operator']}, gate {state.load()['gate']}" + (f", {qps} requests/s" if qps else "")
+            well += [_object_line("operator", "deployment", "redis-operator", ".status.readyReplicas", "1", extra)]
     return 0 if all(well) else 1
 
 

@@ -8,8 +8,9 @@ from . import (cache, configs, containers, debian, down, gobuild, image, keys, n
 from .report import Failure, say, step
 
 
-def up(version, gate):
-    """Brings the cluster up with this operator version (None: without operator)."""
+def up(version, gate, qps):
+    """Brings the cluster up with this operator version (None: without operator), which may send so many requests per second
+    (None: as many as by itself)."""
     if os.geteuid() != 0:
         raise Failure("containers, mounts and iptables need root", "sudo -E dev/cluster up")
     debian.ensure()
@@ -23,8 +24,8 @@ def up(version, gate):
         keys.ensure(node_address)
         configs.write_all(node_address)
         with step("starting the cluster"):
-            _start(node_address, version, gate)
-        state.update(operator=version or "absent", gate=gate, node_address=node_address)
+            _start(node_address, version, gate, qps)
+        state.update(operator=version or "absent", gate=gate, qps=qps, node_address=node_address)
     say(f"ready: {settings.admin_kubeconfig()}, operator {version or 'absent'}, gate {gate}")
 
 
@@ -63,7 +64,7 @@ def _remember_machine():
     state.update(kernel_settings=network.remember_kernel_settings(), absent_folders=absent)
 
 
-def _start(node_address, version, gate):
+def _start(node_address, version, gate, qps):
     wanted = parts.define(node_address)
     with concurrent.futures.ThreadPoolExecutor() as pool:
         # Images take as long as the control plane does, so both at once.
@@ -74,7 +75,7 @@ def _start(node_address, version, gate):
                 "kube-proxy", "coredns", "local-path-provisioner")]
         base = pool.submit(objects.apply_base, node_address)
         if version:
-            operator_applied = pool.submit(objects.apply_operator, node_address, version, gate)
+            operator_applied = pool.submit(objects.apply_operator, node_address, version, gate, qps)
         images.result()
         _ensure(wanted["kubelet"])
         for job in (*rest, base):

@@ -144,6 +144,11 @@ fn certificates(pem: &str, resolved: &Resolved) -> Result<Vec<Vec<u8>>, ConfigEr
     if parsed.is_empty() { Err(bad()) } else { Ok(parsed.iter().map(|der| der.to_vec()).collect()) }
 }
 
+/// Where requests go first, if not to the server itself.
+pub(super) fn proxy_of(resolved: &Resolved) -> Option<Uri> {
+    Some(proxy(&resolved.proxy, &resolved.server).ok()??.uri().clone())
+}
+
 /// The proxy to use for this server, if any.
 fn proxy(proxy: &Proxy, server: &Uri) -> Result<Option<Intercept>, BuildError> {
     if let Some(chosen) = &proxy.chosen {

@@ -113,7 +113,7 @@ impl fmt::Display for Attempt {
 pub struct Error {
     /// What was attempted.
     pub attempt: Box<Attempt>,
-    /// URL of the API server; `None` where none could be chosen.
+    /// URL of the API server, and of the proxy on the way to it; `None` where none could be chosen.
     pub server: Option<Arc<str>>,
     /// Why it failed.
     pub cause: Cause,

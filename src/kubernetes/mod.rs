@@ -163,7 +163,7 @@ impl Cluster {
             }
             None => (resolved.identity.clone(), None),
         };
-        let server = shown(&resolved.server).into();
+        let server = way(&resolved).into();
         // Off the runtime's thread: reading the operating system's certificates takes milliseconds.
         let wire = off_thread(move || client::wire(&resolved, identity.as_ref())).await?;
         let wire = wire.map_err(|error| match error {
@@ -237,6 +237,15 @@ fn check_names(attempt: &Attempt) -> Result<(), String> {
 async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Cause> {
     let lost = |error: tokio::task::JoinError| TransportError::Client(error.to_string()).into();
     tokio::task::spawn_blocking(work).await.map_err(lost)
+}
+
+/// The server, and the proxy on the way to it, as they may be shown.
+fn way(resolved: &config::Resolved) -> String {
+    let server = shown(&resolved.server);
+    match client::proxy_of(resolved) {
+        Some(proxy) => format!("{server} through the proxy {}", shown(&proxy)),
+        None => server,
+    }
 }
 
 /// A URL as it may be shown: without the user and password that some people write into it.

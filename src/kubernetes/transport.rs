@@ -547,6 +547,8 @@ mod tests {
             let error = cluster.get(&pod(), within(30_000)).await.unwrap_err();
             assert!(matches!(error.cause, Cause::Unreachable(_)), "{error}");
             assert!(!format!("{error} {error:?}").contains("secret-password"));
+            let named = format!("through the proxy {}", proxy.replace("u:secret-password@", ""));
+            assert!(error.to_string().contains(&named), "{error}");
         }
         assert!(server.seen().is_empty());
         let cluster = Cluster::with_patience(settings("ftp://u:secret-password@p"), patience());

@@ -22,3 +22,4 @@ pub mod rollout;
 pub mod talk;
 pub mod topology;
 pub mod version;
+pub mod volumes;

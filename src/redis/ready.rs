@@ -7,8 +7,8 @@ use super::names::annotation;
 use super::next::{Cause, Waiting};
 use super::object::{annotation, at, count, differences, is_terminating, label, list, name, text};
 use super::opstree::Kind;
-use super::quantity::Quantity;
 use super::topology::{Part, Topology};
+use super::volumes::smaller_claim;
 
 /// What the operator made of the custom resources.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -268,22 +268,6 @@ pub fn is_ready(pod: &Json) -> bool {
     list(pod, &["status", "conditions"])
         .iter()
         .any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
-}
-
-/// A data claim that still asks for less than the custom resource does.
-fn smaller_claim(part: Part, custom_resource: &Json, running: &Running) -> Option<String> {
-    let template = ["spec", "storage", "volumeClaimTemplate", "spec", "resources", "requests", "storage"];
-    let wanted = Quantity::parse(text(custom_resource, &template)?)?;
-    let app = part.name(name(custom_resource));
-    let data = format!("{app}-{app}-");
-    let asks =
-        |claim: &Json| text(claim, &["spec", "resources", "requests", "storage"]).and_then(Quantity::parse);
-    running
-        .claims
-        .iter()
-        .filter(|claim| name(claim).starts_with(&data))
-        .find(|claim| asks(claim).is_some_and(|size| size < wanted))
-        .map(|claim| name(claim).to_owned())
 }
 
 /// What a deleted instance has left behind so far, in words.

@@ -5,12 +5,15 @@
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
 /// A program that reads `.tf` files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cli {
     Terraform,
     Tofu,
+    /// The newest Terraform, as a shared library: in one scenario only, of what newer versions do otherwise.
+    Terraform115,
 }
 
 impl Cli {
@@ -18,6 +21,7 @@ impl Cli {
         match self {
             Cli::Terraform => "terraform",
             Cli::Tofu => "tofu",
+            Cli::Terraform115 => "terraform-1-15",
         }
     }
 
@@ -25,6 +29,7 @@ impl Cli {
         match self {
             Cli::Terraform => "REDIS_DEV_TERRAFORM",
             Cli::Tofu => "REDIS_DEV_TOFU",
+            Cli::Terraform115 => "REDIS_DEV_TERRAFORM_1_15",
         }
     }
 
@@ -51,13 +56,33 @@ pub fn run(cli: Option<Cli>, name: &str, test: impl FnOnce()) {
     static SKIPPED: AtomicUsize = AtomicUsize::new(0);
     let entered = missing(cli).map_or_else(crate::enter, Err);
     let reason = match entered {
-        Ok(_held) => return test(),
+        Ok(_held) => {
+            let _timed = Timed { name, started: Instant::now() };
+            return test();
+        }
         Err(reason) => reason,
     };
     assert!(std::env::var("REDIS_E2E_REQUIRED").is_err(), "{name} must run, but: {reason}");
     let count = SKIPPED.fetch_add(1, Ordering::Relaxed) + 1;
     // Not println!: the test framework swallows that of tests that pass, and a skip must not look like a pass.
     let _ = writeln!(std::io::stderr(), "skipped: {name}: {reason} [{count} skipped so far]");
+}
+
+/// How long a test took, however it ends, as a line of the file that `REDIS_E2E_TIMES` names.
+struct Timed<'a> {
+    name: &'a str,
+    started: Instant,
+}
+
+impl Drop for Timed<'_> {
+    fn drop(&mut self) {
+        let Some(path) = std::env::var_os("REDIS_E2E_TIMES") else { return };
+        let name = self.name.split_once("::").map_or(self.name, |(_, name)| name);
+        let line = format!("{:7.1} {name}\n", self.started.elapsed().as_secs_f64());
+        // One write for each line, so that those of other tests do not mix with it.
+        let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
+        let _ = file.and_then(|mut file| file.write_all(line.as_bytes()));
+    }
 }
 
 /// Each `fn name(cli: Cli)` becomes the tests `terraform::name` and `tofu::name`.

@@ -10,11 +10,6 @@ use crate::interrupted::{delete_killed, sweep};
 use crate::proxy::{Fault, Matcher, What, When, status_body};
 
 for_each_cli! {
-    /// The custom resource is going away: the next apply waits for that, and makes it anew.
-    fn delete_with_the_provider_killed_after_each_write(cli: Cli) {
-        delete_killed(cli, "delete-kpa", What::KillProvider, When::AfterForward);
-    }
-
     fn delete_with_the_cli_killed_before_each_write(cli: Cli) {
         delete_killed(cli, "delete-kcb", What::KillCli, When::Before);
     }
@@ -32,7 +27,7 @@ for_each_cli! {
             leaves_nothing_in_time(&case);
             case.apply();
         };
-        sweep(&case, &What::KillProvider, When::AfterForward, |_| case.start_destroy().wait(), mend);
+        sweep(&case, &What::KillProvider, When::AfterForward, || case.start_destroy().wait(), mend);
     }
 
     fn an_error_that_quotes_the_password_is_cut(cli: Cli) {

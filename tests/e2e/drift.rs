@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::case::Case;
+use crate::cli::Cli;
 use crate::instance::{ADDRESS, Configuration};
 use crate::plan::Plan;
 use crate::resting::{applied, custom_resource, end, patch, resting};
@@ -41,19 +42,46 @@ pub fn differing(plan: &Plan) -> Vec<String> {
     all
 }
 
-/// Each edit alone shows as exactly the one path, and is gone after the next apply; what was there before is back.
+/// Each edit shows as exactly the one path, and is gone after the next apply; what was there before is back. One by one
+/// with one CLI; with the other as many at once as concern different arguments, so that it sees each, too.
 fn each_edit_shows(case: &Case, edits: &[(Value, &str)]) {
     let before = meaning(&custom_resource(case)["spec"]);
-    for (edit, shown) in edits {
-        let kind = if edit.is_array() { "json" } else { "merge" };
-        patch(case, kind, edit);
+    for edits in together(case.cli, edits) {
+        for (edit, _) in &edits {
+            patch(case, if edit.is_array() { "json" } else { "merge" }, edit);
+        }
         let plan = case.plan();
-        assert_eq!(plan.actions(ADDRESS), ["update"], "{edit}: {plan}");
-        assert_eq!(differing(&plan), [*shown], "{edit}: {plan}");
+        assert_eq!(plan.actions(ADDRESS), ["update"], "{edits:?}: {plan}");
+        let mut shown: Vec<&str> = edits.iter().map(|(_, shown)| *shown).collect();
+        shown.sort_unstable();
+        assert_eq!(differing(&plan), shown, "{edits:?}: {plan}");
         case.apply();
-        assert_eq!(meaning(&custom_resource(case)["spec"]), before, "{edit}");
+        assert_eq!(meaning(&custom_resource(case)["spec"]), before, "{edits:?}");
     }
     case.plan_is_empty();
+}
+
+/// What no argument expresses is one repair for each place; `image.tag` and `image.repository` are one argument.
+fn argument(shown: &str) -> &str {
+    match shown.split_once('.') {
+        Some((argument, _)) if argument != "repairs" => argument,
+        _ => shown,
+    }
+}
+
+/// The edits to be made at once.
+fn together<'a>(cli: Cli, edits: &'a [(Value, &'a str)]) -> Vec<Vec<&'a (Value, &'a str)>> {
+    let mut groups: Vec<Vec<&(Value, &str)>> = Vec::new();
+    for edit in edits {
+        let apart = |group: &&mut Vec<&(Value, &str)>| {
+            cli == Cli::Tofu && group.iter().all(|other| argument(other.1) != argument(edit.1))
+        };
+        match groups.iter_mut().find(apart) {
+            Some(group) => group.push(edit),
+            None => groups.push(vec![edit]),
+        }
+    }
+    groups
 }
 
 /// Without what is empty or false: the operator adds and drops that as it likes.

@@ -1,10 +1,13 @@
 //! Any call to the API server may fail, stall or be cut once: apply goes on, and nothing is done twice or left
-//! behind (spec §3, "Safety").
+//! behind (spec §3, "Safety"). With one CLI: it sees nothing of this.
 use crate::case::Case;
 use crate::cli::Cli;
 use crate::instance::{ADDRESS, Configuration};
+use crate::interrupted::killed;
+use crate::leftovers::leftovers;
 use crate::proxy::{Fault, Matcher, What, When, status_body};
 use crate::redis_client::RedisClient;
+use crate::resting::{custom_resource, end, resting};
 
 const SECRETS: &str = "/api/v1/namespaces/*/secrets";
 const CONFIG_MAP: &str = "/api/v1/namespaces/*/configmaps/*";
@@ -51,7 +54,7 @@ fn unavailable() -> What {
     What::Status(503, Some(status_body(503, "ServiceUnavailable", "made up", None)))
 }
 
-for_each_cli! {
+for_terraform! {
     fn writes_that_are_refused_for_a_moment(cli: Cli) {
         refused_writes_survive(cli, "write-503", &unavailable());
     }
@@ -108,4 +111,43 @@ for_each_cli! {
         case.proxy.add_fault(Fault { on, when: When::Before, what: What::Stall });
         survives(&case, 1);
     }
+
+    /// A create goes on with what one that was cut off has left. Refused, it takes away what it has made itself, and leaves
+    /// what it found.
+    fn a_resumed_create_that_is_refused_leaves_what_it_found(cli: Cli) {
+        let case = Case::new(cli, "resumed");
+        case.write("main.tf", &resting().text());
+        killed(&case, &What::KillProvider, When::AfterForward, 3, || case.try_apply()).unwrap();
+        let found = custom_resource(&case);
+        assert_eq!(annotation(&found, "unfinished"), "creating", "{found:#}");
+        let companions = || {
+            let mut all = leftovers(&case.namespace);
+            all.retain(|name| name.starts_with("secrets/") || name.starts_with("configmaps/"));
+            all
+        };
+        let there = companions();
+        assert!(there.iter().any(|name| name == "secrets/cache-auth") && there.len() > 1, "{there:?}");
+
+        // With another text there is another ConfigMap to be made before the custom resource.
+        case.write("main.tf", &resting().with("maxmemory_percent", "50").text());
+        let what = What::Status(422, Some(status_body(422, "Invalid", "made up", None)));
+        let on = Matcher::on("PATCH", CUSTOM_RESOURCE);
+        case.proxy.add_fault(Fault { on, when: When::Before, what });
+        case.proxy.forget();
+        let output = case.apply_fails();
+        assert!(case.proxy.writes().iter().any(|write| write.path.contains("/configmaps/")), "{output}");
+        assert_eq!(custom_resource(&case)["metadata"]["uid"], found["metadata"]["uid"]);
+        assert_eq!(companions(), there);
+
+        case.proxy.clear_faults();
+        case.apply();
+        case.plan_is_empty();
+        assert_eq!(custom_resource(&case)["metadata"]["uid"], found["metadata"]["uid"], "taken up, not made anew");
+        end(&case);
+    }
+}
+
+fn annotation(object: &serde_json::Value, name: &str) -> String {
+    let value = &object["metadata"]["annotations"][format!("terraform-provider-redis/{name}")];
+    value.as_str().unwrap_or_default().to_owned()
 }

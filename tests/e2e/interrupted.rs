@@ -63,11 +63,11 @@ pub fn sweep(
     case: &Case,
     what: &What,
     when: When,
-    mut operation: impl FnMut(usize) -> Output,
+    mut operation: impl FnMut() -> Output,
     mut mend: impl FnMut(),
 ) {
-    for number in 1..MANY {
-        match killed(case, what, when, number, || operation(number)) {
+    for (number, when) in cuts(what, when) {
+        match killed(case, what, when, number, &mut operation) {
             Ok(()) => mend(),
             Err(output) => {
                 assert!(number > 1, "the operation wrote nothing:\n{output}");
@@ -77,6 +77,14 @@ pub fn sweep(
         }
     }
     panic!("more than {MANY} writes:\n{}", case.proxy.describe());
+}
+
+/// The writes at which an operation is cut, and on which side. What a provider does between the answer to one write and the
+/// next write is seen by nobody, so to be killed before the next is to be killed after this one; only before the first there
+/// is none. A killed CLI leaves a provider that still lives for a moment, so there the sides differ.
+fn cuts(what: &What, when: When) -> Vec<(usize, When)> {
+    let first = matches!(what, What::KillProvider).then_some((1, When::Before));
+    first.into_iter().chain((1..MANY).map(|number| (number, when))).collect()
 }
 
 /// An operation with a kill at its nth write; its output where it has no such write.
@@ -102,14 +110,21 @@ pub fn killed(
 fn create_killed(cli: Cli, name: &str, what: What, when: When) {
     let case = Case::new(cli, name);
     let configuration = Configuration::small();
-    ends_well(&case, &configuration);
-    let writes = case.proxy.writes().len();
-    leaves_nothing(&case);
-    assert!(writes > 2, "{}", case.proxy.describe());
-    for number in 1..writes {
+    case.write("main.tf", &configuration.text());
+    let cut = |number, when| {
         killed(&case, &what, when, number, || case.try_apply()).unwrap();
+        case.proxy.forget();
         ends_well(&case, &configuration);
+        let writes = case.proxy.writes().len();
         leaves_nothing(&case);
+        writes
+    };
+    // Nothing was made, so what follows is a whole create.
+    let writes = cut(1, When::Before);
+    assert!(writes > 2, "{}", case.proxy.describe());
+    let next = if matches!(when, When::Before) { 2 } else { 1 };
+    for number in next..writes {
+        cut(number, when);
     }
 }
 
@@ -119,8 +134,8 @@ fn update_killed(cli: Cli, name: &str, what: What, when: When) {
     let configuration = || Configuration::small().with("maxmemory_percent", &percent.get().to_string());
     ends_well(&case, &configuration());
     RedisClient::of(&case, ADDRESS).set("kept", "yes");
-    let update = |number| {
-        percent.set(50 + i32::try_from(number).unwrap());
+    let update = || {
+        percent.set(percent.get() + 1);
         case.write("main.tf", &configuration().text());
         case.try_apply()
     };
@@ -140,20 +155,11 @@ pub fn delete_killed(cli: Cli, name: &str, what: What, when: When) {
     let configuration = Configuration::small();
     case.write("main.tf", &configuration.text());
     case.apply();
-    let mend = || {
-        ends_well(&case, &configuration);
-        leaves_nothing(&case);
-        case.apply();
-    };
-    sweep(&case, &what, when, |_| case.start_destroy().wait(), mend);
+    sweep(&case, &what, when, || case.start_destroy().wait(), || ends_well(&case, &configuration));
     case.assert_nothing_left();
 }
 
 for_each_cli! {
-    fn create_with_the_provider_killed_before_each_write(cli: Cli) {
-        create_killed(cli, "create-kpb", What::KillProvider, When::Before);
-    }
-
     fn create_with_the_provider_killed_after_each_write(cli: Cli) {
         create_killed(cli, "create-kpa", What::KillProvider, When::AfterForward);
     }
@@ -164,10 +170,6 @@ for_each_cli! {
 
     fn create_with_the_cli_killed_after_each_write(cli: Cli) {
         create_killed(cli, "create-kca", What::KillCli, When::AfterForward);
-    }
-
-    fn update_with_the_provider_killed_before_each_write(cli: Cli) {
-        update_killed(cli, "update-kpb", What::KillProvider, When::Before);
     }
 
     fn update_with_the_provider_killed_after_each_write(cli: Cli) {
@@ -182,8 +184,9 @@ for_each_cli! {
         update_killed(cli, "update-kca", What::KillCli, When::AfterForward);
     }
 
-    fn delete_with_the_provider_killed_before_each_write(cli: Cli) {
-        delete_killed(cli, "delete-kpb", What::KillProvider, When::Before);
+    /// The custom resource is going away: the next apply waits for that, and makes it anew.
+    fn delete_with_the_provider_killed_after_each_write(cli: Cli) {
+        delete_killed(cli, "delete-kpa", What::KillProvider, When::AfterForward);
     }
 
     fn ctrl_c_ends_the_wait_of_a_create(cli: Cli) {

@@ -4,7 +4,8 @@ use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::case::Case;
-use crate::instance::{ADDRESS, Configuration};
+use crate::change::change;
+use crate::instance::{ADDRESS, Configuration, SECRETS};
 use crate::proxy::{Fault, Matcher, What, When, status_body};
 use crate::redis_client::RedisClient;
 
@@ -63,6 +64,10 @@ fn assert_nowhere(case: &Case, secret: &SecretString) {
     }
 }
 
+fn secret_name(case: &Case) -> String {
+    case.resource(ADDRESS)["auth_secret"]["name"].as_str().expect("a Secret").to_owned()
+}
+
 fn trace(case: &Case) {
     case.unset("TF_LOG_PROVIDER");
     case.set("TF_LOG", "TRACE");
@@ -76,11 +81,26 @@ for_each_cli! {
         case.plan();
         case.apply();
         case.plan_is_empty();
-        let redis = RedisClient::of(&case, ADDRESS);
-        assert!(redis.ping());
-        assert_eq!(redis.password().expose_secret().len(), 32);
+        let before = RedisClient::of(&case, ADDRESS);
+        assert!(before.ping());
+        assert_eq!(before.password().expose_secret().len(), 32);
+        before.set("kept", "yes");
+        let old = SecretString::from(before.password().expose_secret());
+        let secret = secret_name(&case);
+
+        // Rotated: another password in another Secret, and the old one is dead and gone.
+        let rotated = Configuration::small().with("authentication", "{ rotate = { month = \"may\" } }");
+        change(&case, &rotated, "authentication.rotate.month");
+        let after = RedisClient::of(&case, ADDRESS);
+        assert_ne!(after.password().expose_secret(), old.expose_secret());
+        assert_ne!(secret_name(&case), secret);
+        let stale = RedisClient::of(&case, ADDRESS).with_password(old.expose_secret()).try_command(&["PING"]);
+        assert!(stale.to_string().contains("WRONGPASS"), "the old password still lets in: {stale}");
+        assert!(case.object(&format!("{SECRETS}/{secret}")).is_none(), "the old Secret is still there");
         case.destroy();
-        assert_nowhere(&case, redis.password());
+        for password in [&old, after.password()] {
+            assert_nowhere(&case, password);
+        }
         case.assert_nothing_left();
     }
 

@@ -132,10 +132,11 @@ fn runs() -> bool {
 pub struct NoDefinition(Value);
 
 impl NoDefinition {
-    /// Takes it away, with all instances of this namespace. There may be none elsewhere: they would go, too.
-    pub fn new(namespace: &str) -> NoDefinition {
+    /// Takes it away, with all instances of these namespaces. There may be none elsewhere: they would go, too.
+    pub fn new(namespaces: &[&str]) -> NoDefinition {
         // Other tests' instances may still be on their way out.
-        let elsewhere = format!("{INSTANCES}?fieldSelector=metadata.namespace!={namespace}");
+        let others: Vec<String> = namespaces.iter().map(|one| format!("metadata.namespace!={one}")).collect();
+        let elsewhere = format!("{INSTANCES}?fieldSelector={}", others.join(","));
         let left = cluster::watch_until_empty(&elsewhere, PATIENCE);
         assert!(left.is_empty(), "instances that are not of this test: {left:#?}");
         let path = format!("{DEFINITIONS}/{DEFINITION}");

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::both::Both;
 use crate::case::Case;
 use crate::instance::{ADDRESS, Configuration, PODS};
 use crate::proxy::{Fault, Matcher, What, When};
-use crate::topology::{every_endpoint_serves, master_by_sentinels, sentinel, through};
+use crate::topology::{master_by_sentinels, sentinel, through};
 
 /// Writes one key after the other, each by a connection of its own, and says which were acknowledged and when.
 const WRITES: &str = r#"n=0
@@ -139,36 +140,38 @@ fn is_rolled(case: &Case, before: &BTreeMap<String, String>, timeout: &str) -> B
     after
 }
 
-for_each_cli! {
-    fn a_change_loses_no_write(cli: Cli) {
-        let case = Case::new(cli, "guarded");
-        case.set_deadline(Duration::from_secs(600));
-        case.write("main.tf", &with_timeout(100).text());
-        case.apply();
-        let writers = Writers::start(&case);
-        let before = pod_uids(&case);
-        case.write("main.tf", &with_variable(200).text());
-        case.apply();
-        every_endpoint_serves(&case);
-        let after = is_rolled(&case, &before, "200");
-        let sentinels = ["cache-sentinel-0", "cache-sentinel-1", "cache-sentinel-2"];
-        assert!(sentinels.iter().all(|name| before[*name] != after[*name]), "{before:#?} became {after:#?}");
+fn a_change_loses_no_write(case: &Case) {
+    case.set_deadline(Duration::from_secs(600));
+    case.write("main.tf", &with_timeout(100).text());
+    case.apply();
+    let writers = Writers::start(case);
+    let before = pod_uids(case);
+    case.write("main.tf", &with_variable(200).text());
+    case.apply();
+    let after = is_rolled(case, &before, "200");
+    let sentinels = ["cache-sentinel-0", "cache-sentinel-1", "cache-sentinel-2"];
+    assert!(sentinels.iter().all(|name| before[*name] != after[*name]), "{before:#?} became {after:#?}");
 
-        // Killed right after each pod was deleted: what is left stands in `repairs`, and the next apply goes on.
-        let before = pod_uids(&case);
-        case.write("main.tf", &with_timeout(300).with("env", "{ ROLLED = \"200\" }").text());
-        let on = Matcher::on("DELETE", "/api/v1/namespaces/*/pods/*").nth(1);
-        for _ in 0..2 {
-            case.proxy.add_fault(Fault { on: on.clone(), when: When::AfterForward, what: What::KillProvider });
-            case.apply_fails();
-            let plan = case.plan();
-            assert_eq!(plan.actions(ADDRESS), ["update"], "{plan}");
-        }
-        case.proxy.clear_faults();
-        case.apply();
-        is_rolled(&case, &before, "300");
-        writers.have_lost_nothing();
-        case.destroy();
-        case.assert_nothing_left();
+    // Killed right after each pod was deleted: what is left stands in `repairs`, and the next apply goes on.
+    let before = pod_uids(case);
+    case.write("main.tf", &with_timeout(300).with("env", "{ ROLLED = \"200\" }").text());
+    let on = Matcher::on("DELETE", "/api/v1/namespaces/*/pods/*").nth(1);
+    for _ in 0..2 {
+        case.proxy.add_fault(Fault { on: on.clone(), when: When::AfterForward, what: What::KillProvider });
+        case.apply_fails();
+        let plan = case.plan();
+        assert_eq!(plan.actions(ADDRESS), ["update"], "{plan}");
+    }
+    case.proxy.clear_faults();
+    case.apply();
+    is_rolled(case, &before, "300");
+    writers.have_lost_nothing();
+    case.destroy();
+    case.assert_nothing_left();
+}
+
+for_both_clis! {
+    fn changes_lose_no_write(clis: &[Cli]) {
+        Both::new(clis, "guarded").each(a_change_loses_no_write);
     }
 }

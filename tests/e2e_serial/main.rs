@@ -1,5 +1,5 @@
 //! End-to-end tests that take the cluster apart: its operator stops, goes blind or is another one, a definition is
-//! gone. One test at a time, with nothing else on the cluster; each puts back what it took.
+//! gone. One test at a time, with both CLIs and nothing else on the cluster; each puts back what it took.
 //!
 //! They run on the cluster of `dev/cluster` only, since no other one is theirs to break. `disturbance` is where a
 //! reader should start. The harness is that of `tests/e2e`.
@@ -51,6 +51,8 @@ mod resting;
 #[path = "../e2e/topology.rs"]
 mod topology;
 
+#[macro_use]
+mod both;
 mod disturbance;
 
 mod definition;

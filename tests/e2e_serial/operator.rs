@@ -2,10 +2,12 @@
 //! the way out; once it works, they are finished (issue 3, §6.6).
 use std::time::Duration;
 
+use crate::both::Both;
 use crate::case::Case;
+use crate::commands::RunningCommand;
 use crate::disturbance::Operator;
-use crate::ending::{ends_well, leaves_nothing, leaves_nothing_in_time, says, serves};
-use crate::instance::{ADDRESS, CUSTOM_RESOURCES, Configuration};
+use crate::ending::{ends_well, leaves_nothing_in_time, says, serves};
+use crate::instance::{ADDRESS, Configuration};
 use crate::process::Output;
 use crate::redis_client::RedisClient;
 
@@ -44,91 +46,84 @@ fn destroy_fails(case: &Case, diagnostics: &str) {
     assert_eq!(case.resource(ADDRESS)["id"], format!("{}/cache", case.namespace), "{output}");
 }
 
-fn wait_for_custom_resource(case: &Case) {
-    let any = |_: &serde_json::Value| true;
-    case.wait_for_object("the custom resource", CUSTOM_RESOURCES, Duration::from_secs(60), any);
+/// An apply that waits for the operator, which has not acted on the custom resource.
+fn start_to_wait(case: &Case) -> RunningCommand<'_> {
+    case.write("main.tf", &impatient_destroy().text());
+    case.proxy.forget();
+    let running = case.start_apply();
+    case.wait_for_request("the custom resource is made", Duration::from_secs(60), |request| {
+        request.method == "PATCH"
+            && request.path.contains("/redis.redis.opstreelabs.in/")
+            && request.status == Some(201)
+    });
+    running
 }
 
-for_each_cli! {
-    fn apply_while_it_is_stopped(cli: Cli) {
-        let case = Case::new(cli, "stopped");
-        let operator = Operator::stopped();
-        create_fails(&case, "operator-stopped");
-        operator.mended();
-        ends_well(&case, &Configuration::small());
-        leaves_nothing(&case);
-    }
-
-    fn one_that_starts_in_time_is_used(cli: Cli) {
-        let case = Case::new(cli, "starts");
-        let operator = Operator::stopped();
-        case.write("main.tf", &Configuration::small().text());
-        let running = case.start_apply();
-        wait_for_custom_resource(&case);
-        operator.mended();
+fn ends_well_in_time(both: &Both, applies: Vec<RunningCommand<'_>>) {
+    for running in applies {
         let output = running.wait();
         assert!(output.succeeded(), "{output}");
-        serves(&case);
-        leaves_nothing(&case);
     }
+    both.each(serves);
+}
 
-    /// An update that fails taints nothing: the next apply goes on where this one ended, and the data stays.
-    fn update_while_it_is_stopped(cli: Cli) {
-        let case = Case::new(cli, "update");
-        ends_well(&case, &Configuration::small());
-        let redis = RedisClient::of(&case, ADDRESS);
-        redis.set("kept", "yes");
+for_both_clis! {
+    /// A create fails, and the next apply uses the operator that starts in time. An update that fails taints nothing: the
+    /// next apply goes on where that one ended, and the data stays. A destroy that fails is finished by the next.
+    fn it_is_stopped(clis: &[Cli]) {
+        let both = Both::new(clis, "stopped");
         let operator = Operator::stopped();
-        case.write("main.tf", &impatient().with("maxmemory_percent", "50").text());
-        let output = case.apply_fails();
-        took_its_time(&output, 5);
-        says(&case, &output, &[
-            "the operator has not acted on this specification of the Redis yet",
-            "The operator's Deployment redis-operator/redis-operator has no ready pod",
-            "Once the operator works, apply again",
-        ]);
-        assert_eq!(case.plan().actions(ADDRESS), ["update"]);
-        // A failed apply leaves no pods in the state; they serve all the same.
-        assert_eq!(redis.get("kept"), "yes");
+        let applies = both.each(|case| {
+            create_fails(case, "operator-stopped");
+            start_to_wait(case)
+        });
         operator.mended();
-        ends_well(&case, &Configuration::small().with("maxmemory_percent", "50"));
-        let redis = RedisClient::of(&case, ADDRESS);
-        assert_eq!(redis.get("kept"), "yes");
-        assert_eq!(redis.config("maxmemory"), (128 * 1024 * 1024 / 2).to_string());
-        leaves_nothing(&case);
-    }
+        ends_well_in_time(&both, applies);
+        both.each(|case| RedisClient::of(case, ADDRESS).set("kept", "yes"));
 
-    fn destroy_while_it_is_stopped(cli: Cli) {
-        let case = Case::new(cli, "finalizer");
-        ends_well(&case, &impatient_destroy());
         let operator = Operator::stopped();
-        destroy_fails(&case, "finalizer-of-a-stopped-operator");
+        both.each(|case| {
+            let redis = RedisClient::of(case, ADDRESS);
+            case.write("main.tf", &impatient().with("maxmemory_percent", "50").text());
+            let output = case.apply_fails();
+            took_its_time(&output, 5);
+            says(case, &output, &[
+                "the operator has not acted on this specification of the Redis yet",
+                "The operator's Deployment redis-operator/redis-operator has no ready pod",
+                "Once the operator works, apply again",
+            ]);
+            assert_eq!(case.plan().actions(ADDRESS), ["update"]);
+            // A failed apply leaves no pods in the state; they serve all the same.
+            assert_eq!(redis.get("kept"), "yes");
+        });
         operator.mended();
-        leaves_nothing_in_time(&case);
+        both.each(|case| {
+            ends_well(case, &impatient_destroy().with("maxmemory_percent", "50"));
+            let redis = RedisClient::of(case, ADDRESS);
+            assert_eq!(redis.get("kept"), "yes");
+            assert_eq!(redis.config("maxmemory"), (128 * 1024 * 1024 / 2).to_string());
+        });
+
+        let operator = Operator::stopped();
+        both.each(|case| destroy_fails(case, "finalizer-of-a-stopped-operator"));
+        operator.mended();
+        both.each(leaves_nothing_in_time);
     }
 
-    fn it_does_not_watch_the_namespace(cli: Cli) {
-        let case = Case::new(cli, "blind");
+    /// The same, of an operator that works for another namespace.
+    fn it_does_not_watch_the_namespace(clis: &[Cli]) {
+        let both = Both::new(clis, "blind");
         let operator = Operator::blind();
-        create_fails(&case, "operator-blind");
+        let applies = both.each(|case| {
+            create_fails(case, "operator-blind");
+            start_to_wait(case)
+        });
         operator.mended();
-        ends_well(&case, &impatient_destroy());
-        let operator = Operator::blind();
-        destroy_fails(&case, "finalizer-of-a-blind-operator");
-        operator.mended();
-        leaves_nothing_in_time(&case);
-    }
+        ends_well_in_time(&both, applies);
 
-    fn one_that_sees_the_namespace_in_time_is_used(cli: Cli) {
-        let case = Case::new(cli, "sees");
         let operator = Operator::blind();
-        case.write("main.tf", &Configuration::small().text());
-        let running = case.start_apply();
-        wait_for_custom_resource(&case);
+        both.each(|case| destroy_fails(case, "finalizer-of-a-blind-operator"));
         operator.mended();
-        let output = running.wait();
-        assert!(output.succeeded(), "{output}");
-        serves(&case);
-        leaves_nothing(&case);
+        both.each(leaves_nothing_in_time);
     }
 }

@@ -10,7 +10,7 @@ use super::{
 use crate::redis::names::annotation;
 use crate::redis::object::{self, differences, text};
 use crate::redis::opstree::{self, Kind};
-use crate::redis::ready;
+use crate::redis::{ready, volumes};
 
 /// What apply is to do now.
 pub fn next(desired: &Desired, observed: &Observed) -> Next {
@@ -76,12 +76,19 @@ fn readiness(desired: &Desired, observed: &Observed) -> Option<Next> {
     }
     let Some(running) = &observed.running else { return Some(Next::Do(Step::Watch)) };
     let Err(waiting) = ready::ready(desired.topology, &observed.custom_resources, running) else {
-        return reach(observed);
+        return grown(desired, observed, running).or_else(|| reach(observed));
     };
     if let Some((name, uid)) = ready::broken_pod(desired.topology, &observed.custom_resources, running) {
         return Some(Next::Do(Step::DeletePod { name, uid }));
     }
     Some(nudge(&waiting, desired, observed, running).unwrap_or(Next::Wait(waiting)))
+}
+
+/// Whoever asks for larger volumes wants to use them, but what Redis has fits into those that are there.
+fn grown(desired: &Desired, observed: &Observed, running: &ready::Running) -> Option<Next> {
+    let late = observed.volumes_are_late;
+    let growing = || volumes::growing(desired.topology, &observed.custom_resources, running);
+    (!late).then(growing).flatten().map(Next::Wait)
 }
 
 /// All that can be watched is as it should be; what cannot is asked.
@@ -284,6 +291,18 @@ mod tests {
         let desired = Desired { creating: false, ..standalone() };
         let observed = carried_out(&companions_written(), &desired);
         assert!(matches!(next(&desired, &observed), Next::Stuck(Waiting { cause: Cause::Deleted, .. })));
+    }
+
+    #[test]
+    fn volumes_that_grow_are_waited_for_only_so_long() {
+        let desired = standalone();
+        let [secret, config_map] = companions_written();
+        let mut observed = carried_out(&[secret, config_map, written(Kind::Redis), Step::Watch], &desired);
+        observed.running.as_mut().unwrap().claims[0]["status"] = json!({ "capacity": { "storage": "1Gi" } });
+        let found = next(&desired, &observed);
+        assert!(matches!(found, Next::Wait(Waiting { cause: Cause::NotGrowing, .. })), "{found:?}");
+        observed.volumes_are_late = true;
+        assert_eq!(next(&desired, &observed), Next::Do(Step::Reach));
     }
 
     #[test]

@@ -115,6 +115,8 @@ pub struct Observed {
     pub running: Option<Running>,
     /// Whether what should be reachable is; `None` while it has not been asked. `Err` says what is not.
     pub reached: Option<Result<(), String>>,
+    /// Whether volumes that should grow have been waited for long enough.
+    pub volumes_are_late: bool,
     /// What Redis and the sentinels say, while the set is being rolled; `None` while they have not been asked.
     pub set: Option<Set>,
 }
@@ -231,6 +233,10 @@ pub enum Cause {
     Unschedulable,
     /// A volume claim is not bound.
     Claim,
+    /// A volume is being resized.
+    Growing,
+    /// A volume should be larger, and nobody resizes it.
+    NotGrowing,
     /// The pod is on its way.
     Starting,
     /// No pod has the role it should have yet, or one too many has.

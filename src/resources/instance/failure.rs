@@ -26,11 +26,13 @@ pub fn patience(cause: Cause) -> Option<Duration> {
         Cause::Ambiguous | Cause::ImageName | Cause::Deleted | Cause::ChangedBack | Cause::SkipReconcile => {
             Some(Duration::ZERO)
         }
-        Cause::Image => Some(MINUTE),
+        Cause::Image | Cause::NotGrowing => Some(MINUTE),
         Cause::NamespaceMissing | Cause::KindMissing | Cause::Reference => Some(2 * MINUTE),
-        Cause::OperatorAbsent | Cause::OperatorBehind | Cause::Unschedulable | Cause::Claim => {
-            Some(5 * MINUTE)
-        }
+        Cause::OperatorAbsent
+        | Cause::OperatorBehind
+        | Cause::Unschedulable
+        | Cause::Claim
+        | Cause::Growing => Some(5 * MINUTE),
         // A crash counts by its repetitions; the others end with the timeout.
         Cause::Crash
         | Cause::Starting
@@ -207,6 +209,11 @@ fn remedy(waiting: &Waiting, addresses: &Addresses) -> String {
                          storageclass`) whose provisioner works."
                 .to_owned()
         }
+        Cause::Growing | Cause::NotGrowing => format!(
+            "Redis serves, and its data fits. A storage driver resizes volumes on its own: see `kubectl -n {namespace} describe \
+             pvc` for what keeps it from that. Some grow the file system only when the pod starts, some wait hours between two \
+             resizes of a volume, and some cannot do it."
+        ),
         Cause::Starting => format!(
             "See `kubectl -n {namespace} describe pod {name}-0`. If it only needs longer, raise timeouts.create or \
              timeouts.update; then apply again."
@@ -253,6 +260,15 @@ fn remedy(waiting: &Waiting, addresses: &Addresses) -> String {
                 .to_owned()
         }
     }
+}
+
+/// The volumes are not as large as asked for: nothing that an apply could mend.
+pub fn volumes_are_late(addresses: &Addresses, waiting: &Waiting) -> Diagnostic {
+    let place = format!("{}/{}", addresses.namespace, addresses.name);
+    Diagnostic::warning(
+        format!("The volumes of Redis {place} have not grown yet"),
+        format!("{}.\n\n{}", capitalized(&waiting.why), remedy(waiting, addresses)),
+    )
 }
 
 /// An error of a request.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, interval_at, sleep_until};
 
-use super::super::failure::{Ended, patience};
+use super::super::failure::{Ended, patience, volumes_are_late};
 use super::steps::version;
 use super::{Failure, Rollout};
 use crate::kubernetes;
@@ -47,6 +47,11 @@ impl Rollout<'_> {
         let since = self.since(&waiting, now);
         let limit =
             patience(waiting.cause).filter(|_| self.instance.wait.fail_fast).map(|patience| since + patience);
+        if is_about_size(&waiting) && limit.is_some_and(|limit| now >= limit) {
+            self.record.warn(volumes_are_late(&self.addresses, &waiting));
+            self.observed.volumes_are_late = true;
+            return Ok(());
+        }
         if self.has_crashed_enough(&waiting) || limit.is_some_and(|limit| now >= limit) {
             return Err(Failure::Wait(waiting, Ended::GivenUp));
         }
@@ -161,4 +166,9 @@ impl Rollout<'_> {
             self.observed.set_custom_resource(*kind, shown.cloned());
         }
     }
+}
+
+/// Redis serves, and only its volumes are not as large as they will be.
+fn is_about_size(waiting: &Waiting) -> bool {
+    matches!(waiting.cause, Cause::Growing | Cause::NotGrowing)
 }
