@@ -14,7 +14,7 @@ use crate::redis::names::annotation;
 use crate::redis::object::{annotation as mark, at, count, is_terminating, label, text};
 use crate::redis::opstree::{self, Kind};
 use crate::redis::ready::{self, Running};
-use crate::redis::rollout::{self, Decision};
+use crate::redis::rollout::{self, Decision, Set};
 use crate::redis::topology::Part;
 
 /// What to do as long as the set is not as it is to stay; `None` where nothing is to be rolled.
@@ -51,7 +51,7 @@ pub(super) fn rolling(desired: &Desired, observed: &Observed) -> Option<Next> {
         return finish(desired, observed, running);
     }
     let Some(set) = &observed.set else { return Some(Next::Do(Step::Talk)) };
-    if let Some(next) = carry_out(rollout::next(set), running) {
+    if let Some(next) = carry_out(rollout::next(set), set, desired, running) {
         return Some(next);
     }
     // What a cut-off run has left is right now; what is asked for since comes next.
@@ -81,7 +81,7 @@ fn before_writing(desired: &Desired, observed: &Observed, running: &Running, dat
         return None;
     }
     let Some(set) = &observed.set else { return Some(Next::Do(Step::Talk)) };
-    if let Some(next) = carry_out(rollout::before_writing(set), running) {
+    if let Some(next) = carry_out(rollout::before_writing(set), set, desired, running) {
         return Some(next);
     }
     if let Some(paused) = kinds().find(|kind| is_paused(*kind, observed)) {
@@ -97,15 +97,23 @@ fn before_writing(desired: &Desired, observed: &Observed, running: &Running, dat
 }
 
 /// What a decision about the set means for the run; `None` where nothing is left to do.
-fn carry_out(decision: Decision, running: &Running) -> Option<Next> {
+fn carry_out(decision: Decision, set: &Set, desired: &Desired, running: &Running) -> Option<Next> {
     match decision {
         Decision::Done => None,
         Decision::Wait(why) => Some(
-            diagnose::pods(&running.pods, &running.claims)
+            diagnose::pods(&waited_for(set, &desired.name, running), &running.claims)
                 .map_or_else(|| wait(Cause::Rolling, why), Next::Wait),
         ),
         Decision::Do(todo) => Some(Next::Do(Step::Roll(todo))),
         Decision::Stuck(why) => Some(Next::Stuck(Waiting { cause: Cause::Ambiguous, why })),
+    }
+}
+
+/// The pods that may be why: sentinels that are put off are not waited for.
+fn waited_for(set: &Set, name: &str, running: &Running) -> Vec<Json> {
+    match set.sentinels_are_later {
+        true => running.pods_of(name).cloned().collect(),
+        false => running.pods.clone(),
     }
 }
 
@@ -261,4 +269,33 @@ fn finish(desired: &Desired, observed: &Observed, running: &Running) -> Option<N
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// Waiting for a sentinel that cannot pull its image would end the run, although the data's pods go on.
+    #[test]
+    fn a_sentinel_that_is_put_off_is_not_waited_for() {
+        let pod = |app: &str| json!({ "metadata": { "name": format!("{app}-0"), "labels": { "app": app } } });
+        let running = Running { pods: vec![pod("cache"), pod("cache-sentinel")], ..Running::default() };
+        let mut set = Set {
+            size: 1,
+            stays: 1,
+            members: Vec::new(),
+            sentinels: 1,
+            watchers: Vec::new(),
+            sentinels_are_later: false,
+            is_paused: false,
+            is_quiet: false,
+            valid: Vec::new(),
+            former: Vec::new(),
+        };
+        assert_eq!(waited_for(&set, "cache", &running).len(), 2);
+        set.sentinels_are_later = true;
+        assert_eq!(waited_for(&set, "cache", &running), [pod("cache")]);
+    }
 }
