@@ -45,6 +45,7 @@ mod interrupted;
 mod lifecycle;
 mod offline_plan;
 mod secrets;
+mod shards;
 mod topologies;
 mod topology_change;
 mod topology_guards;
