@@ -2,8 +2,9 @@
 //!
 //! `topology` says what an instance is made of, `names` and `version` say what things are called, `config` renders
 //! redis.conf, `quantity` compares sizes, `object` reads Kubernetes objects, `password` says where passwords are. `next`
-//! decides what to do now, `rollout` how a replicated set is rolled or healed; `ready`, `reach` and `diagnose` judge what is
-//! observed, `hazards` what is wanted. `talk` is the language of Redis and Sentinel.
+//! decides what to do now, `rollout` how a replicated set is rolled or healed, `shards` whether the nodes of a cluster agree;
+//! `ready`, `reach` and `diagnose` judge what is observed, `hazards` what is wanted. `talk` is the language of Redis and
+//! Sentinel.
 
 pub mod config;
 pub mod diagnose;
@@ -19,6 +20,7 @@ pub mod quantity;
 pub mod reach;
 pub mod ready;
 pub mod rollout;
+pub mod shards;
 pub mod talk;
 pub mod topology;
 pub mod version;

@@ -216,7 +216,8 @@ pub fn assembled(custom_resource: &Json) -> Result<(), Waiting> {
 }
 
 /// What the operator would see if it looked now, in short: pods with their roles, and what it last said itself.
-pub fn news(custom_resource: &Json, running: &Running) -> String {
+/// `silences` makes it another each time that the operator was waited for in vain.
+pub fn news(custom_resource: &Json, running: &Running, silences: u64) -> String {
     let mut pods: Vec<String> = running
         .pods
         .iter()
@@ -226,7 +227,7 @@ pub fn news(custom_resource: &Json, running: &Running) -> String {
         })
         .collect();
     pods.sort();
-    let seen = format!("{} {}", pods.join(" "), at(custom_resource, &["status"]));
+    let seen = format!("{} {} {silences}", pods.join(" "), at(custom_resource, &["status"]));
     super::config::short_hash(&seen)
 }
 

@@ -47,6 +47,7 @@ mod interrupted;
 mod lifecycle;
 mod offline_plan;
 mod secrets;
+mod shards;
 mod through_proxy;
 mod topologies;
 mod topology_change;

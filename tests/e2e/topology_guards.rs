@@ -151,8 +151,6 @@ for_each_cli! {
     fn shards_that_exist(cli: Cli) {
         let with = |arguments: &str| at_rest(cluster()).with("cluster", &format!("{{ {arguments} }}"));
         let case = applied(cli, "shapes-exist", &with("num_shards = 4, replicas_per_shard = 2"));
-        case.write("main.tf", &with("num_shards = 4, replicas_per_shard = 1").text());
-        case.assert_diagnostics("fewer-followers", &case.plan_fails());
         let both = with("num_shards = 3, replicas_per_shard = 2").with("maxmemory_percent", "50");
         case.write("main.tf", &both.text());
         case.assert_diagnostics("fewer-shards-and-a-restart", &case.plan_fails());

@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 
 use super::heal::heal;
 use super::{
-    Cause, Companion, CompanionKind, Desired, Next, Observed, Obstacle, Step, Waiting, guarded, wait,
+    Cause, Companion, CompanionKind, Desired, Next, Observed, Obstacle, Step, Waiting, guarded, shards, wait,
 };
 use crate::redis::names::annotation;
 use crate::redis::object::{self, differences, text};
@@ -14,7 +14,8 @@ use crate::redis::{ready, volumes};
 
 /// What apply is to do now.
 pub fn next(desired: &Desired, observed: &Observed) -> Next {
-    let steps = [obstacle, companions, guarded::rolling, custom_resources, heal, readiness, tidy];
+    let steps =
+        [obstacle, companions, guarded::rolling, shards::fewer, custom_resources, heal, readiness, tidy];
     steps.iter().find_map(|step| step(desired, observed)).unwrap_or(Next::Done)
 }
 
@@ -72,15 +73,23 @@ fn custom_resource(kind: Kind, desired: &Desired, observed: &Observed) -> Option
 
 fn readiness(desired: &Desired, observed: &Observed) -> Option<Next> {
     if !desired.wait {
-        return None;
+        return shards::left_paused(desired, observed);
     }
     let Some(running) = &observed.running else { return Some(Next::Do(Step::Watch)) };
-    let Err(waiting) = ready::ready(desired.topology, &observed.custom_resources, running) else {
-        return grown(desired, observed, running).or_else(|| reach(observed));
-    };
-    if let Some((name, uid)) = ready::broken_pod(desired.topology, &observed.custom_resources, running) {
+    let is_ready = ready::ready(desired.topology, &observed.custom_resources, running);
+    if is_ready.is_err()
+        && let Some((name, uid)) = ready::broken_pod(desired.topology, &observed.custom_resources, running)
+    {
         return Some(Next::Do(Step::DeletePod { name, uid }));
     }
+    if let Some(next) = shards::hold(desired, observed, running) {
+        return Some(next);
+    }
+    let Err(waiting) = is_ready else {
+        return shards::whole(desired, observed, running)
+            .or_else(|| grown(desired, observed, running))
+            .or_else(|| reach(observed));
+    };
     Some(nudge(&waiting, desired, observed, running).unwrap_or(Next::Wait(waiting)))
 }
 
@@ -101,7 +110,8 @@ fn reach(observed: &Observed) -> Option<Next> {
 }
 
 /// The operator looks at replicas and nodes only every 10 to 60 s, and at once when a custom resource is written. So it is
-/// made to look whenever there is something new for it to see, once for each.
+/// made to look whenever there is something new for it to see, once for each; and at nodes, of which nothing is seen from
+/// outside, every few seconds.
 pub(super) fn nudge(
     waiting: &Waiting,
     desired: &Desired,
@@ -112,7 +122,7 @@ pub(super) fn nudge(
         return None;
     }
     let data = observed.custom_resource(desired.topology.data())?;
-    let news = ready::news(data, running);
+    let news = ready::news(data, running, observed.silences);
     let told = object::annotation(data, annotation::NEWS);
     (told != Some(news.as_str())).then_some(Next::Do(Step::Nudge(news)))
 }
@@ -188,6 +198,7 @@ mod tests {
                     observed.set_custom_resource(*kind, Some(written));
                 }
                 Step::Watch => observed.running = Some(serving(desired.topology)),
+                Step::AskNodes => observed.shards = Some(Err("nobody asks".to_owned())),
                 Step::Reach => observed.reached = Some(Ok(())),
                 Step::Finish { .. } => {
                     let kind = desired.topology.data();
@@ -198,6 +209,8 @@ mod tests {
                 | Step::Nudge(_)
                 | Step::Talk
                 | Step::LabelPods
+                | Step::KeepOff
+                | Step::MendNodes(_)
                 | Step::Roll(_)
                 | Step::Unpause(_)
                 | Step::DeletePod { .. }
@@ -233,7 +246,9 @@ mod tests {
             let names: Vec<&str> = steps.iter().map(Step::name).collect();
             let mut expected = vec!["create the Secret", "write the ConfigMap"];
             expected.extend(topology.kinds().iter().map(|_| "write the custom resource"));
-            expected.extend(["watch", "ask the endpoints", "mark as finished"]);
+            expected.push("watch");
+            expected.extend((topology == Topology::Cluster).then_some("ask the nodes"));
+            expected.extend(["ask the endpoints", "mark as finished"]);
             assert_eq!(names, expected, "{topology:?}");
         }
     }

@@ -6,6 +6,7 @@ mod delete;
 mod guarded;
 mod heal;
 mod passwords;
+mod shards;
 #[cfg(test)]
 mod world;
 
@@ -20,6 +21,7 @@ use super::opstree::Kind;
 use super::password::PasswordAt;
 use super::ready::Running;
 use super::rollout::{Move, Set};
+use super::shards::{Mending, Shards};
 use super::topology::Topology;
 
 /// What is wanted, rendered.
@@ -119,6 +121,10 @@ pub struct Observed {
     pub volumes_are_late: bool,
     /// What Redis and the sentinels say, while the set is being rolled; `None` while they have not been asked.
     pub set: Option<Set>,
+    /// What the nodes of a cluster say; `None` while they have not been asked. `Err`: they cannot be.
+    pub shards: Option<Result<Shards, String>>,
+    /// How often nothing was heard of the operator while it was waited for.
+    pub silences: u64,
 }
 
 impl Observed {
@@ -247,6 +253,8 @@ pub enum Cause {
     Unreachable,
     /// A pod of a guarded rollout is not well yet.
     Rolling,
+    /// The nodes of a cluster do not agree yet, or one is copying.
+    Nodes,
     /// What a guarded rollout finds cannot be mended without asking.
     Ambiguous,
     /// An older object of that name is still being deleted.
@@ -291,6 +299,12 @@ pub enum Step {
     LabelPods,
     /// Let the operator look after a custom resource again.
     Unpause(Kind),
+    /// Keep the operator off a cluster.
+    KeepOff,
+    /// Ask the nodes of a cluster how they are.
+    AskNodes,
+    /// Mend a cluster.
+    MendNodes(Mending),
     /// Ask every endpoint from within the cluster whether it is what it should be.
     Reach,
     /// Delete a pod of an older revision that does not become Ready: the StatefulSet controller waits for it for
@@ -356,6 +370,12 @@ impl Step {
             Step::Roll(Move::HandOver { .. }) => "let the master hand over",
             Step::LabelPods => "label the pods",
             Step::Unpause(_) => "let the operator look after it again",
+            Step::KeepOff => "keep the operator off while pods restart or copy",
+            Step::AskNodes => "ask the nodes",
+            Step::MendNodes(Mending::Forget { .. }) => "have the nodes forget one that is gone",
+            Step::MendNodes(Mending::Follow { .. }) => "have a follower follow another leader",
+            Step::MendNodes(Mending::Reset { .. }) => "have a forgotten node begin anew",
+            Step::MendNodes(Mending::TakeOver { .. }) => "have a leader take over from its follower",
             Step::Reach => "ask the endpoints",
             Step::DeletePod { .. } => "delete the broken pod of an older revision",
             Step::DeleteCompanion(_) => "delete what is no longer wanted",

@@ -70,7 +70,7 @@ object! {
         /// How many shards; at least 3. The slots move when shards are added or removed. Shards cannot be removed in
         /// one apply with a change that restarts the pods.
         num_shards: i64 = default(3).check(is_shard_count),
-        /// Followers of each shard, 0 to 5. It can grow, but not shrink.
+        /// Followers of each shard, 0 to 5. The volumes of those that go stay.
         replicas_per_shard: i64 = default(1).check(is_follower_count),
         /// `v7`, with which nodes announce host names, or `v6`; follows from `version` where not set.
         version_mode: ClusterVersion = derived(version_mode).rolls(),

@@ -40,6 +40,7 @@ pub fn patience(cause: Cause) -> Option<Duration> {
         | Cause::Assembling
         | Cause::Unreachable
         | Cause::Rolling
+        | Cause::Nodes
         | Cause::Terminating
         | Cause::Finalizer => None,
     }
@@ -240,6 +241,12 @@ fn remedy(waiting: &Waiting, addresses: &Addresses) -> String {
              `kubectl -n {namespace} get {} {name}` and its log; if it only needs longer, raise timeouts.create or \
              timeouts.update. Then apply again.",
             addresses.topology.data().crd()
+        ),
+        Cause::Nodes => format!(
+            "What a node thinks of the others is told by `kubectl -n {namespace} exec {name}-leader-0 -- redis-cli cluster \
+             nodes`. The operator mends a node that is disconnected; one that has lost its nodes.conf or its slots must be \
+             brought back by hand (`redis-cli --cluster check`, `--cluster fix`). If a replica is only still copying, raise \
+             timeouts.update. Then apply again."
         ),
         Cause::Terminating | Cause::Finalizer => format!(
             "See `kubectl -n {namespace} get {} {name} -o yaml` for the finalizers that hold it.",

@@ -10,7 +10,6 @@ use crate::terraform::{Diagnostic, Path, Planned};
 pub(super) fn guards(prior: &Instance, planned: &Instance<Planned>, changes: &[Changed]) -> Vec<Diagnostic> {
     [
         without_its_master(prior, planned),
-        fewer_followers(prior, planned),
         fewer_shards_and_more(prior, planned, changes),
         other_addresses(prior, planned),
         other_volumes_for_nodes(prior, changes),
@@ -50,19 +49,6 @@ fn without_its_master(prior: &Instance, planned: &Instance<Planned>) -> Option<D
             ),
         )
         .at(path),
-    })
-}
-
-fn fewer_followers(prior: &Instance, planned: &Instance<Planned>) -> Option<Diagnostic> {
-    let before = prior.cluster.as_ref()?.replicas_per_shard;
-    let after = *planned.cluster.known()?.as_ref()?.replicas_per_shard.known()?;
-    (after < before).then(|| {
-        Diagnostic::error(
-            format!("A shard cannot go from {before} followers to {after}"),
-            "The operator deletes the pods without telling the cluster to forget them, and then waits for them for ever. \
-             Set it back; or make a new instance with fewer followers, move the data there, and destroy this one.",
-        )
-        .at(Path::of("cluster.replicas_per_shard"))
     })
 }
 

@@ -2,6 +2,7 @@
 
 mod applications;
 mod moves;
+mod nodes;
 mod quiet;
 mod steps;
 mod talk;
@@ -200,7 +201,7 @@ impl<'a> Rollout<'a> {
         }
         match step {
             // Looks, not deeds, and many of them.
-            Step::Talk | Step::Reach => {
+            Step::Talk | Step::AskNodes | Step::Reach => {
                 tracing::debug!(instance = %self.instance.id, step = step.name(), "doing")
             }
             _ => tracing::info!(instance = %self.instance.id, step = step.name(), "doing"),

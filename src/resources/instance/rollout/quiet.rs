@@ -20,6 +20,7 @@ use crate::redis::names::annotation;
 use crate::redis::next::{Cause, Waiting};
 use crate::redis::object::{annotation as mark, name, text};
 use crate::redis::opstree::Kind;
+use crate::redis::topology::Topology;
 use crate::terraform::Diagnostic;
 
 /// How long the operator may take to notice: some seconds, but it handles few objects at a time.
@@ -83,6 +84,12 @@ impl Rollout<'_> {
         Ok(())
     }
 
+    /// Keeps the operator off a cluster, without a proof: what it does at that moment, it does because pods are not Ready.
+    pub(super) async fn keep_off_cluster(&mut self) -> Result<(), kubernetes::Error> {
+        let kind = self.addresses.topology.data();
+        self.annotate(kind, &[(kind.skip_reconcile(), Some("true"))]).await
+    }
+
     /// Lets the operator look after a custom resource again.
     pub(super) async fn unpause(&mut self, kind: Kind) -> Result<(), kubernetes::Error> {
         self.talks.is_quiet = false;
@@ -98,7 +105,8 @@ impl Rollout<'_> {
             return;
         }
         // A run that has not asked the pods does not know what an earlier one has left.
-        if self.talks.master.is_none() || !self.operator_knows_the_master() {
+        let is_cluster = self.addresses.topology == Topology::Cluster;
+        if !is_cluster && (self.talks.master.is_none() || !self.operator_knows_the_master()) {
             self.record.warn(still_paused(&self.instance.id));
             return;
         }

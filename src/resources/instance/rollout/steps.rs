@@ -88,6 +88,9 @@ impl Rollout<'_> {
             Step::LabelPods => self.label_pods().await?,
             Step::Unpause(kind) => self.unpause(*kind).await?,
             Step::Nudge(news) => self.nudge(news).await?,
+            Step::KeepOff => self.keep_off_cluster().await?,
+            Step::AskNodes => self.ask_nodes().await?,
+            Step::MendNodes(mending) => self.mend_nodes(mending).await?,
             Step::Reach => self.reach().await?,
             Step::DeletePod { name, uid } => {
                 let pod = self.addresses.pod(name);

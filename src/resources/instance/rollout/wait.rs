@@ -25,6 +25,12 @@ const ASKING_PAUSE: Duration = Duration::from_millis(250);
 /// Pause before Redis and the sentinels are asked again: a restarted pod must be told whom to follow at once.
 const TALKING_PAUSE: Duration = Duration::from_millis(100);
 
+/// Pause before the nodes of a cluster are asked again.
+const NODES_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long the operator may be silent about a cluster before it is made to look again: by itself it would after 60 s.
+const SILENCE: Duration = Duration::from_secs(5);
+
 /// How long a move waits for its own news: no two moves follow each other faster.
 const BREATH: Duration = Duration::from_millis(50);
 
@@ -71,6 +77,8 @@ impl Rollout<'_> {
         let wake = match waiting.cause {
             Cause::Unreachable => wake.min(now + ASKING_PAUSE),
             Cause::Rolling => wake.min(now + TALKING_PAUSE),
+            Cause::Nodes => wake.min(now + NODES_PAUSE),
+            Cause::Assembling => wake.min(now + SILENCE),
             _ => wake,
         };
         if self.watched.is_none() {
@@ -78,7 +86,11 @@ impl Rollout<'_> {
             self.begin_to_watch().await?;
             return Ok(());
         }
+        let is_assembling = waiting.cause == Cause::Assembling;
         self.watch_until(wake, since, waiting).await?;
+        if is_assembling && Instant::now() >= wake {
+            self.observed.silences += 1;
+        }
         self.take_news();
         Ok(())
     }
@@ -148,6 +160,7 @@ impl Rollout<'_> {
     pub(super) fn take_news(&mut self) {
         self.observed.reached = None;
         self.observed.set = None;
+        self.observed.shards = None;
         let Some(watched) = &self.watched else { return };
         if !watched.is_whole() {
             return;
