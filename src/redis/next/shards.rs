@@ -183,6 +183,7 @@ mod tests {
             is_guarded: false,
             companions: Vec::new(),
             secret: None,
+            former_password: None,
             creating: false,
             create_namespace: false,
             wait: true,
