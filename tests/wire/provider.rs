@@ -115,6 +115,7 @@ impl Resource for Things {
             model: Thing { does: does.clone(), text: None },
             identity: ThingIdentity { does },
             private: Private::default(),
+            warnings: Vec::new(),
         })
     }
 }
