@@ -43,6 +43,7 @@ mod failures;
 mod faults;
 mod guards;
 mod import;
+mod import_others;
 mod interrupted;
 mod lifecycle;
 mod offline_plan;
