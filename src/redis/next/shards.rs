@@ -49,8 +49,7 @@ pub(super) fn fewer(desired: &Desired, observed: &Observed) -> Option<Next> {
 
 /// Keeps the operator off, waits, and lets it go on; `None` where it is to go on as it does.
 pub(super) fn hold(desired: &Desired, observed: &Observed, running: &Running) -> Option<Next> {
-    // A new cluster has nothing to copy.
-    if desired.topology != Topology::Cluster || desired.creating {
+    if desired.topology != Topology::Cluster {
         return None;
     }
     let data = observed.custom_resource(desired.topology.data())?;
@@ -64,15 +63,20 @@ pub(super) fn hold(desired: &Desired, observed: &Observed, running: &Running) ->
     if ready::seen_by_operator(*leaders, data, running).is_err() || !is_one_password(running) {
         return release().or_else(|| moving(*leaders, data, running));
     }
-    let restarting = desired.topology.parts().iter().find_map(|part| restarting(*part, desired, running));
-    if let Some(why) = restarting {
+    // The pods of a new cluster start for the first time: nobody can take over from them.
+    let parts = desired.topology.parts().iter().filter(|_| !desired.creating);
+    if let Some(why) = parts.filter_map(|part| restarting(*part, desired, running)).next() {
         if !is_paused {
             return Some(Next::Do(Step::KeepOff));
         }
         let starting = Waiting { cause: Cause::Starting, why };
         return Some(Next::Wait(diagnose::pods(&running.pods, &running.claims).unwrap_or(starting)));
     }
-    if !is_paused && ready::ready(desired.topology, &observed.custom_resources, running).is_ok() {
+    let is_to_ask = match ready::ready(desired.topology, &observed.custom_resources, running) {
+        Ok(()) => is_paused,
+        Err(waiting) => is_paused || !desired.creating || waiting.cause == Cause::Assembling,
+    };
+    if !is_to_ask {
         return None;
     }
     match &observed.shards {
@@ -259,6 +263,23 @@ mod tests {
         assert_eq!(next(&desired, &observed), Next::Do(Step::Unpause(desired.topology.data())));
         observed.shards = Some(Err("no right to".to_owned()));
         assert_eq!(next(&desired, &observed), Next::Do(Step::Unpause(desired.topology.data())));
+    }
+
+    /// Also in a new cluster, as a master may let its followers wait before it begins.
+    #[test]
+    fn a_new_cluster_is_left_to_the_operator_until_somebody_copies() {
+        let (mut desired, mut observed) = changed();
+        desired.creating = true;
+        let mut starting = observed.clone();
+        restart(&mut starting, 0);
+        assert!(matches!(next(&desired, &starting), Next::Wait(Waiting { cause: Cause::Starting, .. })));
+        observed.custom_resources[0]["status"]["state"] = json!("Bootstrap");
+        desired.custom_resources[0]["status"] = observed.custom_resources[0]["status"].clone();
+        assert_eq!(next(&desired, &observed), Next::Do(Step::AskNodes));
+        observed.shards = nodes(false);
+        assert!(matches!(next(&desired, &observed), Next::Do(Step::Nudge(_))));
+        observed.shards = nodes(true);
+        assert_eq!(next(&desired, &observed), Next::Do(Step::KeepOff));
     }
 
     #[test]
