@@ -6,7 +6,7 @@ use terraform_provider_redis::terraform::{Schema, Value};
 
 use super::rules;
 use super::shape::Shape;
-use super::world::{World, nothing_runs, secret, world, written_by_the_operator};
+use super::world::{World, delete_secrets, make_secrets, nothing_runs, world, written_by_the_operator};
 use crate::case::Case;
 use crate::cluster::{self, RUNTIME};
 use crate::core::proto::tfplugin6 as wire;
@@ -32,8 +32,7 @@ pub struct Instance<'a> {
 impl<'a> Instance<'a> {
     pub fn new(case: &'a Case, shape: Shape, schema: &'a Schema) -> Instance<'a> {
         nothing_runs(case);
-        secret(case, "one");
-        secret(case, "two");
+        make_secrets(case);
         let (core, resource) = RUNTIME.block_on(async {
             let core = Core::start().await;
             let resource = core.resource("redis_k8s_instance").await;
@@ -166,6 +165,7 @@ impl<'a> Instance<'a> {
     }
 
     pub fn end(self) {
+        delete_secrets(self.case);
         let (status, _) = RUNTIME.block_on(self.core.shutdown());
         assert!(status.success(), "the provider ended with {status}");
     }

@@ -26,12 +26,25 @@ pub fn nothing_runs(case: &Case) {
     assert_eq!(answer.status, 201, "{}", answer.text);
 }
 
-/// A Secret of the user's.
-pub fn secret(case: &Case, name: &str) {
-    let secret = json!({ "metadata": { "name": name }, "stringData": { "word": "a", "other": "b" } });
-    let secrets = format!("/api/v1/namespaces/{}/secrets", case.namespace);
-    let answer = cluster::request(Method::POST, &secrets, Some(&secret));
-    assert_eq!(answer.status, 201, "{}", answer.text);
+/// Secrets of the user's.
+const OF_THE_USER: [&str; 2] = ["one", "two"];
+
+pub fn make_secrets(case: &Case) {
+    for name in OF_THE_USER {
+        let secret = json!({ "metadata": { "name": name }, "stringData": { "word": "a", "other": "b" } });
+        let answer = cluster::request(Method::POST, &secrets(case), Some(&secret));
+        assert_eq!(answer.status, 201, "{}", answer.text);
+    }
+}
+
+pub fn delete_secrets(case: &Case) {
+    for name in OF_THE_USER {
+        cluster::request(Method::DELETE, &format!("{}/{name}", secrets(case)), None);
+    }
+}
+
+fn secrets(case: &Case) -> String {
+    format!("/api/v1/namespaces/{}/secrets", case.namespace)
 }
 
 fn custom_resources(case: &Case, shape: Shape) -> Vec<Json> {

@@ -230,7 +230,7 @@ impl Core {
     /// Plans and applies a create.
     pub async fn create(&self, resource: &Resource, config: &Value) -> State {
         let planned = self.plan(resource, &State::none(), config).await;
-        assert_eq!(planned.diagnostics, []);
+        assert_eq!((&planned.diagnostics[..], &planned.requires_replace[..]), (&[][..], &[][..]));
         self.apply(resource, &State::none(), &planned, config).await
     }
 
