@@ -26,5 +26,5 @@ lint: ## formatting, clippy, dependencies, scripts, layout
 docs: ## docs/ from the provider's schema, templates/ and examples/
 	@dev/make/docs
 
-bench: ## the table of figures: speed, memory, requests
+bench: ## the tables of figures: speed, memory, requests, rollouts
 	@dev/make/bench

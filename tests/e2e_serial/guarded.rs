@@ -220,10 +220,10 @@ fn three_pods(case: &Case, writers: &Writers) {
 /// An image that cannot be pulled, and then one that can; then killed right after each pod was deleted.
 fn two_pods(case: &Case, writers: &Writers) {
     let before = pod_uids(case);
-    let wrong = configuration(1, 100, 100).with("image", "{ tag = \"v0.0.0\" }");
+    let wrong = configuration(1, 100, 100).with("image", "{ tag = \"v7.9.9\" }");
     case.write("main.tf", &wrong.text());
     let output = case.apply_fails();
-    says(case, &output, &["pod cache-sentinel-2 cannot pull the image", "redis-sentinel:v0.0.0"]);
+    says(case, &output, &["pod cache-sentinel-2 cannot pull the image", "redis-sentinel:v7.9.9"]);
     let after = pod_uids(case);
     assert_eq!(
         before.iter().filter(|(name, uid)| &after[*name] != *uid).count(),

@@ -57,7 +57,8 @@ pub fn needs_healing(set: &Set) -> bool {
     master(set).is_ok() && views().any(|view| !lives(&view.master.address.host))
 }
 
-/// Nobody is master: the replica that is furthest in the one history becomes it.
+/// Nobody is master: the replica that is furthest in the one history becomes it. One that has restarted and has not been
+/// given anything since has a history of its own, of no length: it is behind, although its disk may hold much.
 fn promotion(set: &Set) -> Decision {
     let silent = set.members.iter().find(|pod| pod.said.is_none());
     if let Some(silent) = silent.filter(|_| set.members.len() < set.size || !set.members.is_empty()) {
@@ -66,13 +67,13 @@ fn promotion(set: &Set) -> Decision {
     if set.members.len() < set.size {
         return Decision::Wait("no pod is master, and not all pods are there".to_owned());
     }
-    let replicas = || set.members.iter().filter(|pod| said(pod).is_some_and(|said| said.master.is_some()));
+    let was_given = |said: &Replication| said.master.is_some() && said.offset > 0;
+    let replicas = || set.members.iter().filter(|pod| said(pod).is_some_and(was_given));
     let histories: Vec<&str> =
         replicas().filter_map(|pod| said(pod).map(|said| said.history.as_str())).collect();
     if histories.is_empty() {
         return Decision::Stuck(
-            "all pods have restarted as masters of their own: which of them has the data that must stay cannot be told from \
-             here"
+            "no pod is master, and all have restarted: which of them has the data that must stay cannot be told from here"
                 .to_owned(),
         );
     }

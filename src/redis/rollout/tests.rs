@@ -304,3 +304,20 @@ fn without_a_master_the_furthest_replica_of_the_one_history_becomes_it() {
     set.members[2].said.as_mut().unwrap().history = "other".to_owned();
     assert!(matches!(next(&set), Decision::Stuck(_)));
 }
+
+/// Found by deleting the master while a replica that had just been replaced was to copy from it: the other replica has
+/// everything. In a set of two there is no other, and the one that has nothing new must not become the master.
+#[test]
+fn a_replica_that_has_restarted_and_copied_nothing_is_not_promoted() {
+    let mut world = old();
+    world.quiet = true;
+    world.pods[0] = (9, false, None);
+    world.labels[0] = "";
+    let mut set = world.set();
+    let fresh = set.members[2].said.as_mut().unwrap();
+    (fresh.history, fresh.offset) = ("its own".to_owned(), 0);
+    assert_eq!(next(&set), Decision::Do(Move::Promote { pod: "a-1".to_owned() }));
+    set.members.remove(1);
+    set.size = 2;
+    assert!(matches!(next(&set), Decision::Stuck(_)));
+}
