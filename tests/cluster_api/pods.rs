@@ -259,8 +259,12 @@ async fn handing_over(cluster: &Cluster) {
     let answers = master.pipeline(&back, soon()).await.unwrap();
     assert!(answers.iter().all(Result::is_ok), "{answers:?}");
     assert!(replica.send(&Command::replica_of(&loopback(MASTER)), soon()).await.unwrap().is_ok());
-    // Applications are cut off, and so is every session but this one.
-    master.send(&Command::cut_off_clients(), soon()).await.unwrap();
+    // An application is cut off, and this session goes on.
+    let mut other = Session::open(cluster, &pod, MASTER, None, soon()).await.unwrap();
+    for id in master.applications(soon()).await.unwrap() {
+        let _ = master.send(&Command::cut_off_client(&id), soon()).await;
+    }
+    assert!(other.ping(soon()).await.is_err(), "it was not cut off");
     master.ping(soon()).await.unwrap();
 }
 
