@@ -192,7 +192,7 @@ fn topology() -> Vec<Row> {
             .where_it_is(Effect::Replaces, &[Standalone])
             .invalid(&[Cluster]),
         row("cluster.num_shards", 4, 5).invalid(&NOT_CLUSTER).alone(),
-        row("cluster.replicas_per_shard", 2, 3).where_it_is(Effect::Grows, &[Cluster]).invalid(&NOT_CLUSTER),
+        row("cluster.replicas_per_shard", 2, 3).invalid(&NOT_CLUSTER),
         row("cluster.version_mode", "v6", "v7").invalid(&NOT_CLUSTER),
     ]);
     let sentinels = [
