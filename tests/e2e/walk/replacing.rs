@@ -32,6 +32,7 @@ fn other_name(instance: &mut Instance) -> Outcome {
     let old = instance.set_aside();
     let other = merged(&instance.base(), &json!({ "name": "other" }));
     instance.step(&other)?;
+    instance.wait_for_the_operator();
     let of_other =
         |world: World| -> World { world.into_iter().filter(|(name, _)| name.contains(" other")).collect() };
     let before = of_other(instance.world());

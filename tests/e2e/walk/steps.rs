@@ -111,13 +111,18 @@ impl<'a> Instance<'a> {
         self.destroy()?;
         let base = self.base();
         self.step(&base)?;
-        self.case.wait_until("the operator has written", Duration::from_secs(60), || {
-            written_by_the_operator(self.case, self.shape).then_some(())
-        });
+        self.wait_for_the_operator();
         self.step(&super::shape::merged(&base, &json!({ "annotations": { "written": "again" } })))?;
         self.step(&base)?;
         self.base_world = self.world();
         Ok(())
+    }
+
+    /// Its first write is not over before that.
+    pub fn wait_for_the_operator(&self) {
+        self.case.wait_until("the operator has written", Duration::from_secs(60), || {
+            written_by_the_operator(self.case, self.shape).then_some(())
+        });
     }
 
     pub fn destroy(&mut self) -> Outcome {
