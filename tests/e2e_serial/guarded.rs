@@ -14,7 +14,7 @@ use crate::cli::Cli;
 use crate::ending::says;
 use crate::instance::{ADDRESS, Configuration, PODS};
 use crate::proxy::{Fault, Matcher, What, When};
-use crate::topology::{master_by_sentinels, sentinel, through};
+use crate::topology::{every_endpoint_serves, master_by_sentinels, sentinel, through};
 
 /// Writes one key after the other, each by a connection of its own, and says which were acknowledged and when.
 const WRITES: &str = r#"n=0
@@ -158,6 +158,7 @@ fn pod_uids(case: &Case) -> BTreeMap<String, String> {
 
 /// Every Redis pod is another one, all have the change, the sentinels name the master, and nobody is kept off.
 fn is_rolled(case: &Case, before: &BTreeMap<String, String>, timeout: &str, sentinels: bool) {
+    every_endpoint_serves(case);
     case.plan_is_empty();
     let after = pod_uids(case);
     for (name, uid) in before.iter().filter(|(name, _)| sentinels || !name.contains("sentinel")) {
