@@ -1,0 +1,187 @@
+//! Everybody but us: the operator, the StatefulSet controller, the sentinels and applications.
+
+use super::*;
+
+impl World {
+    /// What the operator makes of the custom resources, and of what it finds in Redis.
+    pub(super) fn operator_reconciles(&mut self) {
+        for part in Topology::Sentinel.parts() {
+            if self.is_paused(part.kind) {
+                continue;
+            }
+            let live = self.live(part.kind);
+            let config = at(live, &["spec", "kubernetesConfig"]);
+            let (image, secret) =
+                (text(config, &["image"]).unwrap(), text(config, &["redisSecret", "name"]).unwrap());
+            let revision = format!("{image}-{secret}");
+            let made = json!({
+                "metadata": { "name": part.name("cache"), "generation": 1 },
+                "hash": mark(live, annotation::SPEC_HASH),
+                "spec": {
+                    "replicas": part.replicas(live),
+                    "updateStrategy": { "type": text(config, &["updateStrategy", "type"]) },
+                    "template": { "spec": { "containers": [{ "image": image }] } },
+                },
+                "secret": secret,
+                "status": { "observedGeneration": 1, "updateRevision": revision },
+            });
+            self.stateful_sets.retain(|one| at(one, &["metadata"]) != &made["metadata"]);
+            self.stateful_sets.push(made);
+        }
+        if !self.is_paused(Kind::RedisReplication) && self.data().count() > 0 {
+            self.operator_sees_to_the_master();
+        }
+    }
+
+    fn operator_sees_to_the_master(&mut self) {
+        let data = self.live(Kind::RedisReplication);
+        let password = text(data, &["spec", "kubernetesConfig", "redisSecret", "name"]).unwrap().to_owned();
+        let named = text(data, &["status", "masterNode"]).unwrap_or_default().to_owned();
+        for server in self.data().filter(|one| one.is_ready) {
+            assert!(server.accepts.contains(&password), "the operator cannot log in to {}", server.name());
+        }
+        let masters: Vec<&Server> = self.data().filter(|one| one.master.is_none()).collect();
+        let followed = |one: &&&Server| self.data().any(|other| other.master == Some(one.address()));
+        let real = masters.iter().find(followed).or(masters.iter().find(|one| one.name() == named));
+        let real = real.or(masters.first()).map(|one| (one.name(), one.address()));
+        let Some((name, address)) = real else {
+            self.live_mut(Kind::RedisReplication)["status"] = json!({});
+            return;
+        };
+        let names: Vec<String> = self.data().map(Server::name).collect();
+        for other in names {
+            if other == name {
+                self.find(&other).role = Some("master");
+            } else {
+                self.find(&other).role = Some("slave");
+                self.follow(&other, &address);
+            }
+        }
+        self.live_mut(Kind::RedisReplication)["status"] = json!({ "masterNode": name });
+    }
+
+    /// Pods that lack are made, those that are too many go; and one that was made has started by now.
+    pub(super) fn controller_makes_pods(&mut self) {
+        for server in &mut self.servers {
+            server.is_ready = true;
+        }
+        for part in Topology::Sentinel.parts() {
+            let Some(set) = self
+                .stateful_sets
+                .iter()
+                .find(|one| text(one, &["metadata", "name"]) == Some(&part.name("cache")))
+            else {
+                continue;
+            };
+            let size = usize::try_from(count(set, &["spec", "replicas"])).unwrap();
+            let revision = text(set, &["status", "updateRevision"]).unwrap().to_owned();
+            let password = text(set, &["secret"]).unwrap().to_owned();
+            let is_ours = |one: &Server| one.part == *part;
+            let rolls = text(set, &["spec", "updateStrategy", "type"]) == Some("RollingUpdate");
+            let old = self.servers.iter().find(|one| is_ours(one) && one.revision != revision);
+            assert!(
+                !rolls || old.is_none(),
+                "the StatefulSet controller would restart {}",
+                old.unwrap().name()
+            );
+            for gone in self.servers.iter().filter(|one| is_ours(one) && one.ordinal >= size) {
+                assert!(!part.has_data() || gone.master.is_some(), "{} goes, and is the master", gone.name());
+            }
+            self.servers.retain(|one| !is_ours(one) || one.ordinal < size);
+            for ordinal in 0..size {
+                if self.servers.iter().any(|one| is_ours(one) && one.ordinal == ordinal) {
+                    continue;
+                }
+                self.lives += 1;
+                self.servers.push(Server {
+                    part: *part,
+                    ordinal,
+                    life: self.lives,
+                    revision: revision.clone(),
+                    is_ready: false,
+                    role: None,
+                    password: password.clone(),
+                    accepts: BTreeSet::from([password.clone()]),
+                    uses: password.clone(),
+                    // Redis comes up as a master of its own, with what was on its disk; a sentinel watches nothing.
+                    master: (!part.has_data()).then(|| "0.0.0.0".to_owned()),
+                    offset: 50,
+                    history: format!("own-{}", self.lives),
+                    former: None,
+                    replicas: BTreeSet::new(),
+                    peers: BTreeSet::new(),
+                });
+            }
+        }
+        self.servers.sort_by_key(Server::name);
+    }
+
+    /// A replica loses what its master does not have.
+    pub(super) fn follow(&mut self, name: &str, master: &str) {
+        let Some(leader) = self.at(master).cloned() else { return };
+        let server = self.find(name);
+        if server.address() == master {
+            return;
+        }
+        assert!(leader.accepts.contains(&server.uses), "{name} cannot log in to {}", leader.name());
+        server.master = Some(master.to_owned());
+        server.offset = leader.offset;
+        server.history = leader.history;
+        server.former = None;
+    }
+
+    /// Sentinels hear of each other and of replicas from the master that they watch.
+    pub(super) fn sentinels_look(&mut self) {
+        let all = self.servers.clone();
+        for server in self.servers.iter_mut().filter(|one| !one.part.has_data()) {
+            let Some(master) =
+                all.iter().find(|one| Some(one.address()) == server.master && one.part.has_data())
+            else {
+                continue;
+            };
+            assert!(
+                master.accepts.contains(&server.uses),
+                "{} cannot log in to {}",
+                server.name(),
+                master.name()
+            );
+            let replicas = all.iter().filter(|one| one.part.has_data() && one.master == server.master);
+            server.replicas.extend(replicas.map(Server::address));
+            let own = server.address();
+            let peers = all.iter().filter(|one| !one.part.has_data() && one.master == server.master);
+            server.peers.extend(peers.map(Server::address).filter(|address| *address != own));
+        }
+    }
+
+    /// Applications write to the pod that is labelled, with either password.
+    pub(super) fn applications_write(&mut self) {
+        let valid: Vec<String> = self.secrets.clone();
+        let Some(master) =
+            self.servers.iter_mut().find(|one| one.role == Some("master") && one.master.is_none())
+        else {
+            return;
+        };
+        assert_eq!(master.offset, self.acknowledged, "what was acknowledged is not in {}", master.name());
+        if master.accepts.len() > 1 {
+            assert!(
+                valid.iter().all(|one| master.accepts.contains(one)),
+                "{} refuses applications",
+                master.name()
+            );
+        }
+        master.offset += 1;
+        self.acknowledged += 1;
+        let (address, offset) = (master.address(), master.offset);
+        let replicas = self.servers.iter_mut().filter(|one| one.part.has_data() && one.is_ready);
+        for replica in replicas.filter(|one| one.master.as_ref() == Some(&address)) {
+            replica.offset = offset;
+        }
+    }
+
+    pub(super) fn time_passes(&mut self) {
+        self.operator_reconciles();
+        self.controller_makes_pods();
+        self.sentinels_look();
+        self.applications_write();
+    }
+}

@@ -1,0 +1,122 @@
+//! What we do to the world.
+
+use super::*;
+
+impl World {
+    pub(super) fn carry_out(&mut self, step: &Step) {
+        match step {
+            Step::CreateSecret(name) => self.secrets.push(name.clone()),
+            Step::ApplyCustomResource { kind, guarded, .. } => {
+                let wanted = if *guarded {
+                    self.desired.guarded(*kind).unwrap()
+                } else {
+                    self.desired.custom_resource(*kind)
+                };
+                let mut written = wanted.clone();
+                let live = self.live(*kind);
+                written["status"] = live["status"].clone();
+                for kept in [annotation::UNFINISHED, annotation::NEWS, kind.skip_reconcile()] {
+                    if let Some(value) = mark(live, kept) {
+                        written["metadata"]["annotations"][kept] = json!(value);
+                    }
+                }
+                if kind.kind() == "RedisReplication" {
+                    written["metadata"]["annotations"][annotation::UNFINISHED] = json!("updating");
+                }
+                *self.live_mut(*kind) = written;
+            }
+            Step::Watch => self.is_watching = true,
+            Step::Talk => self.has_talked = true,
+            Step::Reach => self.has_reached = true,
+            Step::Nudge(news) => {
+                self.live_mut(Kind::RedisReplication)["metadata"]["annotations"][annotation::NEWS] =
+                    json!(news);
+            }
+            Step::Unpause(kind) => {
+                self.is_quiet = false;
+                self.live_mut(*kind)["metadata"]["annotations"][kind.skip_reconcile()] = Json::Null;
+            }
+            Step::Roll(todo) => self.make(todo),
+            Step::DeleteCompanion(gone) => self.secrets.retain(|one| *one != gone.name),
+            Step::Finish { .. } => {
+                let marks = &mut self.live_mut(Kind::RedisReplication)["metadata"]["annotations"];
+                marks[annotation::UNFINISHED] = Json::Null;
+            }
+            other => panic!("{other:?} was not expected"),
+        }
+        if !is_a_look(step) {
+            self.has_talked = false;
+            self.has_reached = false;
+        }
+    }
+
+    fn make(&mut self, todo: &Move) {
+        match todo {
+            Move::Pause => {
+                self.is_quiet = true;
+                self.live_mut(Kind::RedisReplication)["metadata"]["annotations"][annotation::UNFINISHED] =
+                    json!("updating");
+                for kind in [Kind::RedisSentinel, Kind::RedisReplication] {
+                    self.live_mut(kind)["metadata"]["annotations"][kind.skip_reconcile()] = json!("true");
+                }
+            }
+            Move::Delete { pod, uid } => {
+                let server = self.find(pod).clone();
+                assert_eq!(*uid, server.address());
+                assert!(
+                    !server.part.has_data() || server.master.is_some(),
+                    "{pod} is deleted, and is the master"
+                );
+                let down = self.servers.iter().filter(|one| one.part == server.part && !one.is_ready).count();
+                assert_eq!(down, 0, "{pod} is deleted, and another is not back");
+                self.servers.retain(|one| one.name() != *pod);
+                self.controller_makes_pods();
+                self.find(pod).is_ready = false;
+            }
+            Move::Follow { pod, master } => self.follow(pod, master),
+            Move::Promote { pod } => {
+                let server = self.find(pod);
+                server.master = None;
+                server.role = Some("master");
+                server.former = Some(Former { history: server.history.clone(), until: server.offset + 1 });
+                server.history = format!("after-{}", server.history);
+            }
+            Move::Label { pod, role } => self.find(pod).role = Some(role),
+            Move::Admit { pod } => {
+                let running = self.running();
+                let valid: Vec<String> =
+                    valid_passwords(&self.desired, &running).into_iter().map(|at| at.secret).collect();
+                let server = self.find(pod);
+                server.uses = valid[0].clone();
+                server.accepts.extend(valid);
+            }
+            Move::Expel { pod } => {
+                let running = self.running();
+                let former = former_passwords(&self.desired, &self.observed_without_set(), &running);
+                let server = self.find(pod);
+                server.accepts.retain(|one| !former.iter().any(|at| at.secret == *one));
+            }
+            Move::Watch { pod, master } => {
+                let server = self.find(pod);
+                server.master = Some(master.clone());
+                server.replicas.clear();
+                server.peers.clear();
+            }
+            Move::HandOver { from, to } => {
+                let old = self.find(from).clone();
+                let server = self.find(to);
+                server.offset = old.offset;
+                server.master = None;
+                server.role = Some("master");
+                let new = server.address();
+                self.follow(from, &new);
+                self.find(from).role = Some("slave");
+                for sentinel in self.servers.iter_mut().filter(|one| !one.part.has_data()) {
+                    sentinel.master = Some(new.clone());
+                    sentinel.replicas.insert(old.address());
+                    sentinel.replicas.remove(&new);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! What we see of the world: objects, and what Redis and the sentinels say.
+
+use super::*;
+
+impl World {
+    pub(super) fn observed(&self) -> Observed {
+        let running = self.is_watching.then(|| self.running());
+        Observed {
+            custom_resources: self.custom_resources.clone(),
+            secret_exists: self.desired.secret.as_ref().is_none_or(|secret| self.secrets.contains(secret)),
+            companions: self
+                .secrets
+                .iter()
+                .map(|name| Companion { kind: CompanionKind::Secret, name: name.clone(), owned: false })
+                .collect(),
+            reached: self.has_reached.then_some(Ok(())),
+            set: running.as_ref().filter(|_| self.has_talked).map(|running| self.set(running)),
+            running,
+            ..Observed::default()
+        }
+    }
+
+    pub(super) fn running(&self) -> Running {
+        let stateful_sets = self.stateful_sets.iter().map(|set| {
+            let mut set = set.clone();
+            let app = text(&set, &["metadata", "name"]).unwrap().to_owned();
+            let revision = text(&set, &["status", "updateRevision"]).unwrap().to_owned();
+            let pods = || self.servers.iter().filter(|one| one.part.name("cache") == app);
+            let old = pods().find(|one| one.revision != revision).map(|one| one.revision.clone());
+            set["status"]["currentRevision"] = json!(old.unwrap_or(revision.clone()));
+            set["status"]["updatedReplicas"] = json!(pods().filter(|one| one.revision == revision).count());
+            set["status"]["readyReplicas"] = json!(pods().filter(|one| one.is_ready).count());
+            set
+        });
+        let services = self.stateful_sets.iter().map(|set| {
+            json!({ "metadata": { "name": set["metadata"]["name"], "annotations": { annotation::SPEC_HASH: set["hash"] } } })
+        });
+        Running {
+            stateful_sets: stateful_sets.collect(),
+            services: services.collect(),
+            pods: self.servers.iter().map(pod).collect(),
+            claims: Vec::new(),
+        }
+    }
+
+    fn set(&self, running: &Running) -> Set {
+        let password = |name: &String| PasswordAt { secret: name.clone(), key: "password".to_owned() };
+        let of = |part: Part| running.pods.iter().zip(&self.servers).filter(move |(_, one)| one.part == part);
+        let revision = |part: Part| {
+            text(running.stateful_set(&part.name("cache")).unwrap(), &["status", "updateRevision"]).unwrap()
+        };
+        let [data, sentinels] = Topology::Sentinel.parts() else { panic!("two parts") };
+        let members = of(*data).map(|(json, server)| {
+            let said = server.is_ready.then(|| self.replication(server));
+            let mut pod = Pod::of(json, revision(*data), said).unwrap();
+            pod.accepts = pod.said.is_some().then(|| server.accepts.iter().map(password).collect());
+            pod
+        });
+        let watchers = of(*sentinels).map(|(json, server)| {
+            Pod::of(json, revision(*sentinels), server.is_ready.then(|| self.view(server))).unwrap()
+        });
+        let size = count(running.stateful_set("cache").unwrap(), &["spec", "replicas"]);
+        Set {
+            size: usize::try_from(size).unwrap(),
+            stays: usize::try_from(data.replicas(self.desired.data())).unwrap(),
+            members: members.collect(),
+            sentinels: 3,
+            watchers: watchers.collect(),
+            sentinels_are_later: sentinels_are_later(&self.desired, &self.observed_without_set(), running),
+            is_paused: self.is_paused(Kind::RedisReplication),
+            is_quiet: self.is_quiet,
+            valid: valid_passwords(&self.desired, running),
+            former: former_passwords(&self.desired, &self.observed_without_set(), running),
+        }
+    }
+
+    pub(super) fn observed_without_set(&self) -> Observed {
+        World { has_talked: false, ..self.clone() }.observed()
+    }
+
+    fn replication(&self, server: &Server) -> Replication {
+        let followers = self.data().filter(|one| one.master == Some(server.address()));
+        Replication {
+            master: server.master.as_ref().map(|host| MasterLink {
+                address: redis(host),
+                is_up: self.at(host).is_some(),
+                is_syncing: false,
+                last_io_seconds_ago: Some(0),
+                priority: Some(100),
+            }),
+            replicas: followers
+                .map(|one| Attached {
+                    address: redis(&one.address()),
+                    state: "online".to_owned(),
+                    offset: one.offset,
+                    lag: 0,
+                })
+                .collect(),
+            history: server.history.clone(),
+            former: server.former.clone(),
+            offset: server.offset,
+            failover_state: None,
+        }
+    }
+
+    fn view(&self, server: &Server) -> View {
+        let master = server.master.clone().unwrap();
+        let flags = |well: &str, host: &str| match self.at(host) {
+            Some(_) => Flags::of(well),
+            None => Flags::of(&format!("{well},s_down")),
+        };
+        let replica = |host: &String| Replica {
+            address: redis(host),
+            flags: flags("slave", host),
+            is_linked: true,
+            master: None,
+            priority: 100,
+            offset: 0,
+        };
+        let peer = |host: &String| Peer {
+            address: redis(host),
+            run_id: host.clone(),
+            flags: flags("sentinel", host),
+        };
+        View {
+            replicas: server.replicas.iter().map(replica).collect(),
+            peers: server.peers.iter().map(peer).collect(),
+            quorum: Quorum::Reached { usable: 3 },
+            master: Master {
+                name: "mymaster".to_owned(),
+                flags: flags("master", &master),
+                address: redis(&master),
+                config_epoch: 1,
+                replicas: 2,
+                other_sentinels: 2,
+                quorum: 2,
+                down_after_milliseconds: 5000,
+                failover_timeout: 10000,
+                parallel_syncs: 1,
+            },
+        }
+    }
+}
+
+fn redis(host: &str) -> Address {
+    Address { host: host.to_owned(), port: 6379 }
+}
+
+fn pod(server: &Server) -> Json {
+    let reference = json!({ "secretKeyRef": { "name": server.password, "key": "password" } });
+    let variables = match server.part.has_data() {
+        true => json!([{ "name": "REDIS_PASSWORD", "valueFrom": reference }]),
+        false => json!([{ "name": "MASTER_PASSWORD", "valueFrom": reference }]),
+    };
+    json!({
+        "metadata": {
+            "name": server.name(), "uid": server.address(),
+            "labels": {
+                "app": server.part.name("cache"),
+                "controller-revision-hash": server.revision,
+                "redis-role": server.role,
+            },
+        },
+        "spec": { "containers": [{ "name": "redis", "env": variables }] },
+        "status": {
+            "podIP": server.address(),
+            "conditions": [{ "type": "Ready", "status": if server.is_ready { "True" } else { "False" } }],
+        },
+    })
+}
