@@ -2,6 +2,7 @@
 
 use serde_json::Value as Json;
 
+use super::names::annotation;
 use super::object::{self, Difference, at};
 
 /// The API group of all its kinds.
@@ -91,7 +92,7 @@ const NODE_SELECTORS: [&[&str]; 3] = [
 /// counts as a whole: an entry that somebody added keeps pods off our nodes.
 pub fn differences(wanted: &Json, found: &Json) -> Vec<Difference> {
     let mut all = object::differences(wanted, found);
-    all.retain(|difference| !says_the_same(difference, found) && !stays_absent(difference));
+    all.retain(|difference| !says_the_same(difference, found) && !stays_absent(difference, found));
     for selector in NODE_SELECTORS {
         let (ours, theirs) = (at(wanted, selector).as_object(), at(found, selector).as_object());
         let (Some(ours), Some(theirs)) = (ours, theirs) else { continue };
@@ -107,11 +108,17 @@ pub fn differences(wanted: &Json, found: &Json) -> Vec<Difference> {
     all
 }
 
+/// Whether we have never written it: it bears no mark of ours.
+pub fn is_foreign(found: &Json) -> bool {
+    [annotation::CLAIM, annotation::SPEC_HASH].iter().all(|mark| object::annotation(found, mark).is_none())
+}
+
 /// What is to be written over the custom resource that is there: what cannot be added to it is left out, and what others
 /// have the operator ignore stays ignored.
 pub fn over(wanted: &Json, found: &Json) -> Json {
     let mut written = wanted.clone();
-    for absent in object::differences(wanted, found).iter().filter(|difference| stays_absent(difference)) {
+    let absent = |difference: &&Difference| stays_absent(difference, found);
+    for absent in object::differences(wanted, found).iter().filter(absent) {
         object::remove(&mut written, &absent.names);
     }
     let theirs = object::list(found, &IGNORED).iter();
@@ -167,8 +174,14 @@ fn says_the_same(difference: &Difference, found: &Json) -> bool {
 }
 
 /// What cannot be added to volumes that are there: the operator would try, and be refused, for ever.
-fn stays_absent(difference: &Difference) -> bool {
+fn stays_absent(difference: &Difference, found: &Json) -> bool {
     const NODES: &str = "spec.storage.nodeConfVolume";
+    const SIZE: [&str; 7] =
+        ["spec", "storage", "volumeClaimTemplate", "spec", "resources", "requests", "storage"];
+    // Somebody has taken away all that is said of them: it is put back as a whole.
+    if at(found, &SIZE).is_null() {
+        return false;
+    }
     let is_one = |path: &str| {
         path == "spec.storage.volumeClaimTemplate.spec.storageClassName" || path.starts_with(NODES)
     };

@@ -172,7 +172,6 @@ for_each_cli! {
         let mark = |name: &str, value: Value| json!({"metadata": {"annotations": {format!("terraform-provider-redis/{name}"): value}}});
         each_edit_shows(&case, &[
             (kubernetes_config(json!({"image": "quay.io/opstree/redis"})), "repairs.spec.kubernetesConfig.image"),
-            (kubernetes_config(json!({"imagePullPolicy": null})), "repairs.spec.kubernetesConfig.imagePullPolicy"),
             (kubernetes_config(json!({"resources": {"limits": {"cpu": null}}})), "repairs.spec.kubernetesConfig.resources.limits.cpu"),
             (kubernetes_config(json!({"redisSecret": {"name": "other"}})), "repairs.spec.kubernetesConfig.redisSecret.name"),
             (kubernetes_config(json!({"redisSecret": {"key": "other"}})), "repairs.spec.kubernetesConfig.redisSecret.key"),

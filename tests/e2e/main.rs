@@ -42,6 +42,7 @@ mod examples;
 mod failures;
 mod faults;
 mod guards;
+mod healing;
 mod import;
 mod import_others;
 mod interrupted;

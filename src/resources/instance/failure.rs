@@ -143,6 +143,9 @@ async fn evidence(
     evidence
 }
 
+/// How the node begins its answer when the container has been taken away while another one starts.
+const NO_LOG: &str = "unable to retrieve container logs";
+
 async fn crash_log(
     cluster: &Cluster,
     addresses: &Addresses,
@@ -160,7 +163,7 @@ async fn crash_log(
             ..LogOptions::default()
         };
         match cluster.logs(&pod, options, deadline).await {
-            Ok(log) if !log.trim().is_empty() => return Some(log),
+            Ok(log) if !log.trim().is_empty() && !log.starts_with(NO_LOG) => return Some(log),
             _ => {}
         }
     }

@@ -5,6 +5,7 @@
 
 mod adopt;
 mod apply;
+mod astray;
 mod build;
 mod checks;
 mod cluster;

@@ -4,6 +4,7 @@ use serde_json::Value as Json;
 use tokio::time::Instant;
 
 use super::InstanceResource;
+use super::astray::astray;
 use super::build::build;
 use super::cluster::Addresses;
 use super::failure::refused;
@@ -70,7 +71,8 @@ async fn look(
         }
     };
     let written = build(state, false, true);
-    let found = find(cluster, &addresses, &written, state.auth_secret.as_ref(), data, deadline).await?;
+    let mut found = find(cluster, &addresses, &written, state.auth_secret.as_ref(), data, deadline).await?;
+    found.astray = astray(cluster, &addresses, &found).await;
     Ok(Some(observe(state, &written, &found)))
 }
 

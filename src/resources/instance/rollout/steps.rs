@@ -196,7 +196,7 @@ impl Rollout<'_> {
         let desired = self.desired.guarded(kind).filter(|_| guarded).unwrap_or(plain);
         let found = self.observed.custom_resource(kind);
         let desired = found.map_or_else(|| desired.clone(), |found| opstree::over(desired, found));
-        let is_foreign = found.is_some_and(|found| object::annotation(found, annotation::CLAIM).is_none());
+        let is_foreign = found.is_some_and(opstree::is_foreign);
         let mut body = without_nulls(&desired);
         let unfinished = match self.operation {
             Operation::Create => Some("creating"),

@@ -33,6 +33,8 @@ pub struct Found {
     pub stateful_sets: Vec<Json>,
     /// The Service by which the instance is reached from outside of the cluster.
     pub external_service: Option<Json>,
+    /// Which sentinels watch an address that no pod has, in words.
+    pub astray: Option<String>,
 }
 
 impl Found {
@@ -73,7 +75,7 @@ fn with_computed(mut instance: Instance, desired: &Desired, written: &Desired, f
 fn real_differences(wanted: &Json, found: &Json) -> Vec<Difference> {
     let hash = format!("metadata.annotations.{}", annotation::SPEC_HASH);
     let marks = format!("metadata.annotations.{}", names::PREFIX);
-    let is_foreign = object::annotation(found, annotation::CLAIM).is_none();
+    let is_foreign = opstree::is_foreign(found);
     let is_mark = |path: &str| {
         path == hash
             || (is_foreign && (path.starts_with(&marks) || path == "spec.kubernetesConfig.ignoreAnnotations"))
@@ -153,6 +155,9 @@ fn repairs_of_run(topology: Topology, found: &Found) -> Vec<(String, String)> {
     let replicated = matches!(topology, Topology::Replication | Topology::Sentinel);
     if replicated && all_ready && text(data, &["status", "masterNode"]).is_none_or(str::is_empty) {
         repairs.push(("master", "all pods are Ready, and none is the master".to_owned()));
+    }
+    if let Some(line) = &found.astray {
+        repairs.push(("sentinels", line.clone()));
     }
     if topology == Topology::Cluster && text(data, &["status", "state"]) == Some("Failed") {
         let reason = text(data, &["status", "reason"]).unwrap_or("for no given reason");
