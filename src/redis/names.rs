@@ -66,8 +66,12 @@ pub mod annotation {
     /// What was new when the operator was last made to look again.
     pub const NEWS: &str = "terraform-provider-redis/news";
 
+    /// Set and taken away together with the operator's own annotation that keeps it off: this pause is ours, and not the wish
+    /// of somebody who looks after the operator.
+    pub const PAUSED: &str = "terraform-provider-redis/paused";
+
     /// Those on the custom resource.
-    pub const IGNORED: [&str; 4] = [CLAIM, NEWS, SPEC_HASH, UNFINISHED];
+    pub const IGNORED: [&str; 5] = [CLAIM, NEWS, PAUSED, SPEC_HASH, UNFINISHED];
 }
 
 /// The label by which companion objects are found.

@@ -34,6 +34,8 @@ mod resting;
 mod topology;
 mod users;
 
+// First by name, since tests start in this order and these last longest.
+mod all_topologies;
 mod bad_input;
 mod change;
 mod cut_off;
@@ -49,9 +51,7 @@ mod interrupted;
 mod lifecycle;
 mod offline_plan;
 mod secrets;
-mod shards;
 mod through_proxy;
-mod topologies;
 mod topology_change;
 mod topology_guards;
 mod topology_import;

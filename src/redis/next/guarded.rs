@@ -27,11 +27,11 @@ pub(super) fn rolling(desired: &Desired, observed: &Observed) -> Option<Next> {
         return None;
     }
     let kinds = || desired.topology.kinds().iter().copied();
-    if !desired.is_guarded && !kinds().any(|kind| is_left_paused(kind, data, observed)) {
+    if !desired.is_guarded && !kinds().any(|kind| is_left_paused(kind, observed)) {
         return None;
     }
     let all_stay = kinds().all(|kind| stays(kind, desired, observed));
-    if all_stay && !kinds().any(|kind| is_left_paused(kind, data, observed)) {
+    if all_stay && !kinds().any(|kind| is_left_paused(kind, observed)) {
         return None;
     }
     let Some(running) = &observed.running else { return Some(Next::Do(Step::Watch)) };
@@ -76,7 +76,7 @@ fn before_writing(desired: &Desired, observed: &Observed, running: &Running, dat
     if !shrinks && !has_other_password(desired, running) {
         return None;
     }
-    let is_kept_off = |kind: Kind| is_paused(kind, observed) && !is_left_paused(kind, data, observed);
+    let is_kept_off = |kind: Kind| is_paused(kind, observed) && !is_left_paused(kind, observed);
     if kinds().any(is_kept_off) {
         return None;
     }
@@ -130,14 +130,15 @@ fn is_rolled_by_us(kind: Kind, desired: &Desired, observed: &Observed) -> bool {
     matches!((wanted, found), (Some(wanted), Some(found)) if opstree::differences(wanted, found).is_empty())
 }
 
-fn is_paused(kind: Kind, observed: &Observed) -> bool {
+pub(super) fn is_paused(kind: Kind, observed: &Observed) -> bool {
     let found = observed.custom_resource(kind);
     found.is_some_and(|found| mark(found, kind.skip_reconcile()) == Some("true"))
 }
 
-/// Only a run of ours that was cut off leaves a pause; one without our mark is somebody's wish.
-fn is_left_paused(kind: Kind, data: &Json, observed: &Observed) -> bool {
-    mark(data, annotation::UNFINISHED).is_some() && is_paused(kind, observed)
+/// A run of ours that was cut off has left it; a pause without our mark is somebody's wish.
+pub fn is_left_paused(kind: Kind, observed: &Observed) -> bool {
+    let found = observed.custom_resource(kind);
+    is_paused(kind, observed) && found.is_some_and(|found| mark(found, annotation::PAUSED).is_some())
 }
 
 /// Somebody keeps the operator off on purpose.
@@ -159,9 +160,7 @@ fn prepare(kind: Kind, desired: &Desired, observed: &Observed, running: &Running
         let found = observed.custom_resource(kind);
         if is_paused(kind, observed) {
             // Ours: cut off, and asked for something else since. The pods are put right first, see `rolling`.
-            let data = observed.custom_resource(desired.topology.data());
-            let ours = data.is_some_and(|data| is_left_paused(kind, data, observed));
-            return (!ours).then(|| kept_off(kind));
+            return (!is_left_paused(kind, observed)).then(|| kept_off(kind));
         }
         let wanted = desired.guarded(kind).filter(|_| desired.is_guarded)?;
         // The operator selects by the custom resource's labels, at once: pods that lack one are in no Service.
@@ -178,9 +177,8 @@ fn prepare(kind: Kind, desired: &Desired, observed: &Observed, running: &Running
         let data_stays = stays(desired.topology.data(), desired, observed);
         return (data_stays && !is_paused(kind, observed)).then_some(Next::Wait(waiting));
     }
-    let data = observed.custom_resource(desired.topology.data())?;
     Some(match waiting.cause {
-        Cause::SkipReconcile if is_left_paused(kind, data, observed) => Next::Do(Step::Unpause(kind)),
+        Cause::SkipReconcile if is_left_paused(kind, observed) => Next::Do(Step::Unpause(kind)),
         _ => Next::Wait(waiting),
     })
 }

@@ -1,8 +1,10 @@
 //! A replicated set that neither the operator nor the sentinels get out of its state: without any master, or watched at an
 //! address that is gone. To heal it is what a rollout does after it was cut off, so all that is to be done here is to begin.
 
+use super::guarded::{is_left_paused, is_paused};
 use super::{Desired, Next, Observed, Step};
 use crate::redis::object::text;
+use crate::redis::opstree::Kind;
 use crate::redis::ready::{Running, rolled_out};
 use crate::redis::rollout::{self, Move};
 use crate::redis::topology::Topology;
@@ -13,6 +15,11 @@ pub(super) fn heal(desired: &Desired, observed: &Observed) -> Option<Next> {
         return None;
     }
     let running = observed.running.as_ref()?;
+    // Somebody keeps the operator off on purpose.
+    let is_kept_off = |kind: &Kind| is_paused(*kind, observed) && !is_left_paused(*kind, observed);
+    if desired.topology.kinds().iter().any(is_kept_off) {
+        return None;
+    }
     let is_sick = is_without_master(desired, observed, running) || is_watched_elsewhere(desired, observed);
     if !is_sick {
         return None;

@@ -12,7 +12,7 @@ mod world;
 
 pub use apply::next;
 pub use delete::next_delete;
-pub use guarded::sentinels_are_later;
+pub use guarded::{is_left_paused, sentinels_are_later};
 pub use passwords::{former_passwords, valid_passwords};
 use serde_json::Value as Json;
 

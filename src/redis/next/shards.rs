@@ -54,7 +54,7 @@ pub(super) fn hold(desired: &Desired, observed: &Observed, running: &Running) ->
     }
     let data = observed.custom_resource(desired.topology.data())?;
     let is_paused = is_paused(desired, data);
-    if is_paused && mark(data, annotation::UNFINISHED).is_none() {
+    if is_paused && mark(data, annotation::PAUSED).is_none() {
         // Somebody keeps it off on purpose.
         return None;
     }
@@ -101,7 +101,7 @@ fn moving(leaders: Part, data: &Json, running: &Running) -> Option<Next> {
 /// What an earlier run has left, where this one is not to wait.
 pub(super) fn left_paused(desired: &Desired, observed: &Observed) -> Option<Next> {
     let data = observed.custom_resource(desired.topology.data())?;
-    let is_ours = desired.topology == Topology::Cluster && mark(data, annotation::UNFINISHED).is_some();
+    let is_ours = desired.topology == Topology::Cluster && mark(data, annotation::PAUSED).is_some();
     (is_ours && is_paused(desired, data)).then(|| let_go(desired))
 }
 
@@ -200,8 +200,9 @@ mod tests {
     }
 
     fn pause(observed: &mut Observed) {
-        observed.custom_resources[0]["metadata"]["annotations"]["rediscluster.opstreelabs.in/skip-reconcile"] =
-            json!("true");
+        let marks = &mut observed.custom_resources[0]["metadata"]["annotations"];
+        marks["rediscluster.opstreelabs.in/skip-reconcile"] = json!("true");
+        marks[annotation::PAUSED] = json!("true");
     }
 
     fn restart(observed: &mut Observed, stateful_set: usize) {
@@ -300,7 +301,7 @@ mod tests {
         assert_eq!(next(&careless, &observed), let_go, "nobody would wait for the end of it");
         // What somebody else has paused stays so.
         let annotations = &mut observed.custom_resources[0]["metadata"]["annotations"];
-        annotations.as_object_mut().unwrap().remove(annotation::UNFINISHED);
+        annotations.as_object_mut().unwrap().remove(annotation::PAUSED);
         assert_ne!(next(&desired, &observed), let_go);
     }
 

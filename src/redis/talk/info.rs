@@ -2,6 +2,7 @@
 
 use super::{Address, Fields, Reply, Unexpected};
 
+const ALL: &str = "INFO";
 const REPLICATION: &str = "INFO replication";
 
 /// All lines of an `INFO`; the sections' headings are dropped.
@@ -92,6 +93,30 @@ pub struct Former {
     pub history: String,
     /// `second_repl_offset`.
     pub until: i64,
+}
+
+/// How much a server holds, and since when it has that on disk: what a person needs to choose between two histories.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holding {
+    /// Keys of all databases.
+    pub keys: u64,
+    /// `rdb_last_save_time`, in seconds since 1970.
+    pub saved_at: i64,
+}
+
+/// Reads `INFO`, of which it needs the sections keyspace and persistence.
+///
+/// # Errors
+/// Anything but that.
+pub fn holding(reply: &Reply) -> Result<Holding, Unexpected> {
+    let info = Info::of(ALL, reply)?;
+    let keys = |(name, value): (&String, &String)| {
+        let is_database = name.strip_prefix("db").is_some_and(|number| number.parse::<u32>().is_ok());
+        let counted = value.strip_prefix("keys=")?.split(',').next()?.parse::<u64>().ok()?;
+        is_database.then_some(counted)
+    };
+    let keys = info.0.iter().filter_map(keys).sum();
+    Ok(Holding { keys, saved_at: info.into_fields(ALL).number("rdb_last_save_time")? })
 }
 
 /// Reads `INFO replication`.

@@ -26,7 +26,9 @@ pub use client::applications;
 pub use cluster::{ClusterInfo, Link, Node, SlotRange, cluster_info, cluster_nodes};
 pub use command::Command;
 pub use csv::csv_line;
-pub use info::{Attached, Former, Info, MasterLink, Persistence, Replication, persistence, replication};
+pub use info::{
+    Attached, Former, Holding, Info, MasterLink, Persistence, Replication, holding, persistence, replication,
+};
 pub use resp::{Malformed, Reply, decode};
 pub use role::{Role, role};
 pub use sentinel::{

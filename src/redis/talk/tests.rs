@@ -320,3 +320,12 @@ proptest::proptest! {
         let _ = csv_line(&line);
     }
 }
+
+#[test]
+fn how_much_a_server_holds() {
+    let text = "# Persistence\r\nloading:0\r\nrdb_last_save_time:1700000000\r\n# Keyspace\r\n\
+                db0:keys=12,expires=1,avg_ttl=0\r\ndb11:keys=3,expires=0,avg_ttl=0\r\n";
+    let found = holding(&Reply::Bytes(text.into())).unwrap();
+    assert_eq!(found, Holding { keys: 15, saved_at: 1_700_000_000 });
+    assert!(holding(&Reply::Bytes(b"db0:keys=1\r\n".to_vec())).is_err());
+}

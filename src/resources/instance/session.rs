@@ -17,8 +17,8 @@ use tokio::time::{Instant, timeout_at};
 pub use super::talk_error::{Refusal, TalkError};
 use crate::kubernetes::{self, Cluster, ObjectRef};
 use crate::redis::talk::{
-    self, Address, ClusterInfo, Command, Malformed, Master, Node, Peer, Persistence, Quorum, Replica,
-    Replication, Reply, Role, Unexpected,
+    self, Address, ClusterInfo, Command, Holding, Malformed, Master, Node, Peer, Persistence, Quorum,
+    Replica, Replication, Reply, Role, Unexpected,
 };
 
 /// Longest wait for the answer to one command or pipeline: none that we send takes Redis more than milliseconds, and
@@ -158,6 +158,14 @@ impl Session {
     /// As [`Session::send`].
     pub async fn accepted_passwords(&mut self, deadline: Instant) -> Result<Vec<String>, TalkError> {
         self.query(&["ACL", "GETUSER", talk::USER], talk::accepted_passwords, deadline).await
+    }
+
+    /// `INFO`: how much it holds.
+    ///
+    /// # Errors
+    /// As [`Session::send`].
+    pub async fn holding(&mut self, deadline: Instant) -> Result<Holding, TalkError> {
+        self.query(&["INFO"], talk::holding, deadline).await
     }
 
     /// `CLIENT LIST`: the ids of all clients but replicas and sentinels.

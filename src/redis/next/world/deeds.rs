@@ -15,7 +15,9 @@ impl World {
                 let mut written = wanted.clone();
                 let live = self.live(*kind);
                 written["status"] = live["status"].clone();
-                for kept in [annotation::UNFINISHED, annotation::NEWS, kind.skip_reconcile()] {
+                for kept in
+                    [annotation::UNFINISHED, annotation::NEWS, annotation::PAUSED, kind.skip_reconcile()]
+                {
                     if let Some(value) = mark(live, kept) {
                         written["metadata"]["annotations"][kept] = json!(value);
                     }
@@ -34,7 +36,8 @@ impl World {
             }
             Step::Unpause(kind) => {
                 self.is_quiet = false;
-                self.live_mut(*kind)["metadata"]["annotations"][kind.skip_reconcile()] = Json::Null;
+                let marks = &mut self.live_mut(*kind)["metadata"]["annotations"];
+                (marks[kind.skip_reconcile()], marks[annotation::PAUSED]) = (Json::Null, Json::Null);
             }
             Step::Roll(todo) => self.make(todo),
             Step::DeleteCompanion(gone) => self.secrets.retain(|one| *one != gone.name),
@@ -57,7 +60,9 @@ impl World {
                 self.live_mut(Kind::RedisReplication)["metadata"]["annotations"][annotation::UNFINISHED] =
                     json!("updating");
                 for kind in [Kind::RedisSentinel, Kind::RedisReplication] {
-                    self.live_mut(kind)["metadata"]["annotations"][kind.skip_reconcile()] = json!("true");
+                    let marks = &mut self.live_mut(kind)["metadata"]["annotations"];
+                    (marks[kind.skip_reconcile()], marks[annotation::PAUSED]) =
+                        (json!("true"), json!("true"));
                 }
             }
             Move::Delete { pod, uid } => {

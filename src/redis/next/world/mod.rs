@@ -11,8 +11,8 @@ use std::collections::BTreeSet;
 use serde_json::{Value as Json, json};
 
 use super::{
-    Companion, CompanionKind, Desired, Next, Observed, Step, former_passwords, next, sentinels_are_later,
-    valid_passwords,
+    Cause, Companion, CompanionKind, Desired, Next, Observed, Step, former_passwords, next,
+    sentinels_are_later, valid_passwords,
 };
 use crate::redis::names::annotation;
 use crate::redis::object::{annotation as mark, at, count, text};
@@ -318,6 +318,25 @@ fn no_master_is_left() {
     world.operator_reconciles();
     let steps = ends_well_wherever_it_is_cut_off(&world);
     insta::assert_debug_snapshot!(steps);
+}
+
+#[test]
+fn a_pause_of_somebody_else_stays() {
+    for is_guarded in [true, false] {
+        let mut world = World::new(0, Desired { is_guarded, ..desired(3, "new", "first") });
+        for kind in [Kind::RedisReplication, Kind::RedisSentinel] {
+            world.live_mut(kind)["metadata"]["annotations"][kind.skip_reconcile()] = json!("true");
+        }
+        let waiting = loop {
+            match next(&world.desired, &world.observed()) {
+                Next::Do(step) => world.carry_out(&step),
+                Next::Wait(waiting) => break waiting,
+                other => panic!("{other:?}"),
+            }
+            assert!(world.is_paused(Kind::RedisReplication) && world.is_paused(Kind::RedisSentinel));
+        };
+        assert_eq!(waiting.cause, Cause::SkipReconcile);
+    }
 }
 
 #[test]

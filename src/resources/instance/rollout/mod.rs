@@ -243,8 +243,12 @@ impl<'a> Rollout<'a> {
             // The operator would choose one of the two masters, and overwrite the other.
             self.talks.is_ambiguous = true;
         }
+        let holdings = match &failure {
+            Failure::Wait(Waiting { cause: Cause::Ambiguous, .. }, _) => self.holdings().await,
+            _ => String::new(),
+        };
         self.let_go().await;
-        let (problem, why) = match &failure {
+        let (mut problem, why) = match &failure {
             Failure::Refused(error) => (refused(error), format!("the attempt to {}", error.attempt)),
             Failure::Problem(problem) => (problem.clone(), problem.summary.clone()),
             Failure::Wait(waiting, ended) => {
@@ -252,6 +256,9 @@ impl<'a> Rollout<'a> {
                 (explain(self.cluster, &self.addresses, waiting, running, *ended).await, waiting.why.clone())
             }
         };
+        if !holdings.is_empty() {
+            problem.detail = format!("{}\n\nWhat the pods hold:\n{holdings}", problem.detail);
+        }
         if self.wrote {
             self.instance.status = not_ready("Failed", &why);
             self.instance.repairs = BTreeMap::from([("rollout".to_owned(), format!("unfinished: {why}"))]);

@@ -17,7 +17,7 @@ use super::{Failure, Rollout};
 use crate::kubernetes::{self, LogOptions, ObjectRef};
 use crate::redis::diagnose;
 use crate::redis::names::annotation;
-use crate::redis::next::{Cause, Waiting};
+use crate::redis::next::{Cause, Waiting, is_left_paused};
 use crate::redis::object::{annotation as mark, name, text};
 use crate::redis::opstree::Kind;
 use crate::redis::topology::Topology;
@@ -45,7 +45,7 @@ impl Rollout<'_> {
     /// Keeps the operator off all custom resources. The sentinels' first: the other order lets it reset them once more.
     pub(super) async fn keep_off(&mut self) -> Result<(), Failure> {
         let operators = self.operator_pods().await?;
-        // Only with this mark the next run knows that the pause is ours.
+        // What is begun here stands in `repairs` until it is done.
         let data = self.addresses.topology.data();
         let found = self.observed.custom_resource(data);
         if found.is_some_and(|found| mark(found, annotation::UNFINISHED).is_none()) {
@@ -57,7 +57,11 @@ impl Rollout<'_> {
             // The second makes it an event even where an earlier run has left the first.
             self.annotate(
                 *kind,
-                &[(kind.skip_reconcile(), Some("true")), (annotation::NEWS, Some(&password::random(8)))],
+                &[
+                    (kind.skip_reconcile(), Some("true")),
+                    (annotation::PAUSED, Some("true")),
+                    (annotation::NEWS, Some(&password::random(8))),
+                ],
             )
             .await?;
             loop {
@@ -87,21 +91,20 @@ impl Rollout<'_> {
     /// Keeps the operator off a cluster, without a proof: what it does at that moment, it does because pods are not Ready.
     pub(super) async fn keep_off_cluster(&mut self) -> Result<(), kubernetes::Error> {
         let kind = self.addresses.topology.data();
-        self.annotate(kind, &[(kind.skip_reconcile(), Some("true"))]).await
+        self.annotate(kind, &[(kind.skip_reconcile(), Some("true")), (annotation::PAUSED, Some("true"))])
+            .await
     }
 
     /// Lets the operator look after a custom resource again.
     pub(super) async fn unpause(&mut self, kind: Kind) -> Result<(), kubernetes::Error> {
         self.talks.is_quiet = false;
-        self.annotate(kind, &[(kind.skip_reconcile(), None)]).await
+        self.annotate(kind, &[(kind.skip_reconcile(), None), (annotation::PAUSED, None)]).await
     }
 
     /// Whatever a run ends with: nobody looks after a set that is paused. But an operator that still takes the pod for the
     /// master that has handed over would make the new master its replica: then it is kept off until the next apply.
     pub(super) async fn let_go(&mut self) {
-        let data = self.observed.custom_resource(self.addresses.topology.data());
-        let is_ours = data.is_some_and(|data| mark(data, annotation::UNFINISHED).is_some());
-        if !self.is_paused() || !is_ours {
+        if !self.is_paused_by_us() {
             return;
         }
         // A run that has not asked the pods does not know what an earlier one has left.
@@ -132,9 +135,10 @@ impl Rollout<'_> {
         }
     }
 
-    /// Whether the operator is told to leave one of the custom resources alone.
-    fn is_paused(&self) -> bool {
-        self.addresses.topology.kinds().iter().any(|kind| self.is_kind_paused(*kind))
+    /// Whether the operator is told by us to leave one of the custom resources alone.
+    fn is_paused_by_us(&self) -> bool {
+        let kinds = self.addresses.topology.kinds();
+        kinds.iter().any(|kind| is_left_paused(*kind, &self.observed))
     }
 
     /// The sentinels' stays paused a little longer at the end: that alone is no reason to pause the data's again.

@@ -171,6 +171,35 @@ impl Rollout<'_> {
         lost.map(|at| format!("there is no {at} any more, by which the pods could be asked"))
     }
 
+    /// What each pod of Redis holds, a line each: for a person who is to choose between them.
+    pub(super) async fn holdings(&mut self) -> String {
+        let members = self.observed.set.as_ref().map(|set| set.members.clone()).unwrap_or_default();
+        let mut lines = Vec::new();
+        for pod in members {
+            let deadline = Instant::now() + ANSWER;
+            let holding = match self.talks.session(&pod.uid) {
+                Some(session) => session.holding(deadline).await.ok(),
+                None => None,
+            };
+            let (Some(holding), Some(said)) = (holding, pod.said) else {
+                lines.push(format!("  {}: does not answer", pod.name));
+                continue;
+            };
+            let role =
+                said.master.map_or_else(|| "a master".to_owned(), |link| format!("follows {}", link.address));
+            let saved = jiff::Timestamp::from_second(holding.saved_at).map(|at| at.to_string());
+            lines.push(format!(
+                "  {}: {} keys, saved at {}, {role}, at offset {} of history {}",
+                pod.name,
+                holding.keys,
+                saved.unwrap_or_else(|_| "an unknown time".to_owned()),
+                said.offset,
+                said.history.get(..8).unwrap_or(&said.history),
+            ));
+        }
+        lines.join("\n")
+    }
+
     /// How many pods of Redis there are to be as long as the StatefulSet is as it is.
     fn size(&self, running: &Running) -> usize {
         let stateful_set = running.stateful_set(&self.addresses.name);

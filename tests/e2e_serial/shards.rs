@@ -1,5 +1,6 @@
 //! Shards are rolled, added and removed while an application writes to all of them: nothing that was acknowledged is lost,
-//! writes go on, and every node agrees the moment that apply is back.
+//! writes go on, and every node agrees the moment that apply is back. Here, because on a machine that is busy with a hundred
+//! instances the operator's own moving of slots fails halfway, and it does not take that up again.
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use serde_json::{Value, json};
 use crate::case::Case;
 use crate::instance::{ADDRESS, Configuration, PODS};
 use crate::redis_client::RedisClient;
-use crate::topology::{output, through};
+use crate::topology::{cluster, output, through};
 
 /// Tags of keys, all of a tag in one slot: `hash(a)` and so on lie in all shards.
 const TAGS: [&str; 4] = ["a", "b", "c", "d"];
@@ -28,15 +29,14 @@ for tag in "$@"; do
 done
 wait"#;
 
-/// Longer than any pause that was measured (1.4 s), as the machine is busy with other tests; the operator's own way of
-/// rolling such shards takes 16 s, and never ends.
+/// Longer than any pause that was measured (1.4 s); the operator's own way of rolling such shards takes 16 s, and never ends.
 const LONGEST: Duration = Duration::from_secs(8);
 
 /// What was acknowledged of each tag, and when, in nanoseconds.
 type Acknowledged = BTreeMap<String, BTreeMap<u64, u128>>;
 
 /// What makes a copy slow: the master waits for so long before it begins.
-pub fn slow_to_copy(configuration: Configuration) -> Configuration {
+fn slow_to_copy(configuration: Configuration) -> Configuration {
     configuration.with(
         "additional_config",
         "{ \"repl-diskless-sync-delay\" = \"20\", \"repl-backlog-size\" = \"16kb\" }",
@@ -44,7 +44,7 @@ pub fn slow_to_copy(configuration: Configuration) -> Configuration {
 }
 
 /// The same instance all along: a roll, a shard more and one less, a follower more for each and one less.
-pub fn change_under_load(case: &Case, before: &Configuration) {
+fn change_under_load(case: &Case, before: &Configuration) {
     start_writing(case);
     let rolled = before.clone().with("maxmemory_percent", "60");
     let with = |cluster: &str| rolled.clone().with("cluster", &format!("{{ {cluster} }}"));
@@ -153,5 +153,18 @@ fn nothing_is_lost(case: &Case) {
         println!("{tag}: {} acknowledged, longest time without {longest:?}", keys.len());
         assert_eq!(found, keys.len(), "{tag} has lost some");
         assert!(longest < LONGEST, "{tag} could not be written for {longest:?}");
+    }
+}
+
+for_terraform! {
+    fn shards_change_under_load(cli: Cli) {
+        let case = Case::new(cli, "shards");
+        case.set_deadline(Duration::from_secs(600));
+        let before = slow_to_copy(cluster());
+        case.write("main.tf", &before.text());
+        case.apply();
+        change_under_load(&case, &before);
+        case.destroy();
+        case.assert_nothing_left();
     }
 }

@@ -13,7 +13,6 @@ use crate::change::{change, resize_claims};
 use crate::cli::Cli;
 use crate::instance::{ADDRESS, CLAIMS, Configuration, PODS};
 use crate::redis_client::RedisClient;
-use crate::shards::{change_under_load, slow_to_copy};
 use crate::topology::{
     cluster, every_endpoint_serves, master_by_sentinels, output, password_is_kept_secret, port_of_the_node,
     replication, sentinel, strangers_are_refused, through,
@@ -186,7 +185,7 @@ for_each_cli! {
     }
 
     fn shards_from_nothing_to_nothing(cli: Cli) {
-        let before = slow_to_copy(cluster());
+        let before = cluster();
         let case = made(cli, "cluster", &before);
         let values = case.resource(ADDRESS);
         assert_eq!(values["status"]["redis_pods"].as_array().map(Vec::len), Some(6), "{values:#}");
@@ -201,7 +200,6 @@ for_each_cli! {
             for part in ["cache-leader", "cache-follower"] {
                 budget_allows_one_to_go(&case, part);
             }
-            change_under_load(&case, &budgeted);
         }
         gone(&case);
     }
