@@ -28,14 +28,13 @@ const PROTECTED: &str = "protected";
 const APPLIED: &str = "applied";
 
 /// Those arguments.
-const GUARDED: [&str; 7] = [
+const GUARDED: [&str; 6] = [
     "version",
     "image.tag",
     "persistence.size",
     "persistence.node_conf_size",
     "replica.count",
     "cluster.num_shards",
-    "cluster.replicas_per_shard",
 ];
 
 /// Judges a plan, and completes it.

@@ -168,7 +168,7 @@ impl Rollout<'_> {
             return Some(why.to_owned());
         }
         let lost = given().flatten().chain(wanted).find(|at| self.talks.password(at).is_none());
-        lost.map(|at| format!("there is no {at} any more, by which the pods could be asked"))
+        lost.map(|at| format!("there is no {at}, by which the pods could be asked"))
     }
 
     /// What each pod of Redis holds, a line each: for a person who is to choose between them.
