@@ -20,6 +20,10 @@ pub struct Shards {
     pub masters: usize,
     /// How many pods in all.
     pub size: usize,
+    /// Whether the operator is proven to leave it alone.
+    pub is_quiet: bool,
+    /// Whether the same slots have been on the move for so long that whoever moved them has given up.
+    pub is_stalled: bool,
 }
 
 /// A pod of a cluster.
@@ -58,6 +62,18 @@ pub enum Mending {
         address: String,
         /// The id of its new master.
         master: String,
+    },
+    /// A leader that came back without its volumes, and is not needed as a master any more, joins the cluster again.
+    Meet {
+        /// The pod's address.
+        address: String,
+        /// The address of one that is in the cluster.
+        at: String,
+    },
+    /// Slots whose move was broken off are where they belong again.
+    CloseSlots {
+        /// The address of one that is in the cluster.
+        at: String,
     },
     /// A pod that came back with what it knew before it was forgotten begins anew, so that it can be added again.
     Reset {
@@ -132,7 +148,7 @@ impl Shards {
             if node.link == Link::Disconnected && !node.has("myself") {
                 return Err(format!("{} has no link to {}", pod.name, named(node)));
             }
-            if node.slots_moving > 0 {
+            if !node.moving.is_empty() {
                 return Err(format!("slots are moved to or from {}", named(node)));
             }
         }
@@ -153,9 +169,26 @@ impl Shards {
         }
     }
 
+    /// The slots that are on the move, as the nodes tell it.
+    pub fn moving(&self) -> Vec<&str> {
+        let nodes = self.answers().filter_map(|(_, said)| said.myself());
+        nodes.flat_map(|node| &node.moving).map(String::as_str).collect()
+    }
+
+    /// Slots that nobody goes on moving: the operator begins nothing before they are closed, and cannot close them.
+    pub fn left_open(&self) -> Option<Mending> {
+        let is_left = (self.is_quiet || self.is_stalled) && !self.moving().is_empty();
+        let (at, _) =
+            self.answers().find(|(_, said)| said.myself().is_some_and(|node| !node.slots.is_empty()))?;
+        is_left.then(|| Mending::CloseSlots { at: at.address.clone() })
+    }
+
     /// What would bring the cluster nearer to being whole. Only where every pod answers: a node that is known and is none of
     /// them is certainly gone then.
     pub fn mending(&self) -> Option<Mending> {
+        if let Some(left_open) = self.left_open() {
+            return Some(left_open);
+        }
         let said: Vec<&Said> = self.pods.iter().filter_map(|pod| pod.said.as_ref()).collect();
         let is_complete = said.len() == self.size && self.pods.len() == self.size;
         if !is_complete {
@@ -180,12 +213,22 @@ impl Shards {
         if let Some(pod) = self.forgotten() {
             return Some(Mending::Reset { address: pod.address.clone() });
         }
-        // A pod that has met nobody yet is the operator's to add.
-        let is_alone = said.iter().any(|said| said.nodes.len() < 2);
-        if !strangers.is_empty() || is_alone || self.copying().is_some() {
+        if !strangers.is_empty() || self.copying().is_some() {
             return None;
         }
-        self.evened()
+        match self.answers().find(|(_, said)| said.nodes.len() < 2) {
+            Some((alone, _)) => self.met(alone),
+            None => self.evened(),
+        }
+    }
+
+    /// A pod that has met nobody is the operator's to add, as it lacks a leader or followers. But where a follower took over
+    /// from a leader that has lost its volumes, it lacks neither.
+    fn met(&self, alone: &Pod) -> Option<Mending> {
+        let (at, said) = self.serving().next()?;
+        let slots: u32 = said.nodes.iter().map(Node::slot_count).sum();
+        let is_superfluous = alone.is_leader && self.serving().count() == self.masters && slots == SLOTS;
+        is_superfluous.then(|| Mending::Meet { address: alone.address.clone(), at: at.address.clone() })
     }
 
     /// A pod that knows others, and is known to none: one whose number went and came back with its volumes. The operator
@@ -216,20 +259,33 @@ impl Shards {
         Some(Mending::TakeOver { address: pod.address.clone() })
     }
 
-    /// Pods go by their number, whoever they follow: one master may be left with too few, another with too many.
+    /// Pods go by their number, whoever they follow: one master may be left with too few, another with too many. And one that
+    /// came back without its volumes is a master of nothing.
     fn evened(&self) -> Option<Mending> {
-        let masters = || self.answers().filter(|(_, said)| said.myself().is_some_and(Node::is_master));
-        if masters().count() != self.masters {
+        if self.serving().count() != self.masters {
             return None;
         }
         let wanted = self.followers_each();
-        let (_, poor) = masters().find(|(_, said)| followers_of(said) < wanted)?;
-        let (_, rich) = masters().find(|(_, said)| followers_of(said) > wanted)?;
-        let (poor, rich) = (poor.myself()?, rich.myself()?);
+        let (_, poor) = self.serving().find(|(_, said)| followers_of(said) < wanted)?;
+        let poor = poor.myself()?;
+        let is_idle =
+            |said: &Said| said.myself().is_some_and(|node| node.is_master() && node.slots.is_empty());
+        if let Some((idle, _)) = self.answers().find(|(_, said)| is_idle(said)) {
+            return Some(Mending::Follow { address: idle.address.clone(), master: poor.id.clone() });
+        }
+        let (_, rich) = self.serving().find(|(_, said)| followers_of(said) > wanted)?;
+        let rich = rich.myself()?;
         let follows =
             |said: &Said| said.myself().is_some_and(|node| node.master.as_deref() == Some(rich.id.as_str()));
         let (pod, _) = self.answers().filter(|(_, said)| follows(said)).last()?;
         Some(Mending::Follow { address: pod.address.clone(), master: poor.id.clone() })
+    }
+
+    /// The masters that serve slots.
+    fn serving(&self) -> impl Iterator<Item = (&Pod, &Said)> {
+        let serves =
+            |said: &Said| said.myself().is_some_and(|node| node.is_master() && !node.slots.is_empty());
+        self.answers().filter(move |(_, said)| serves(said))
     }
 
     fn answers(&self) -> impl Iterator<Item = (&Pod, &Said)> {
@@ -298,7 +354,7 @@ mod tests {
                     .then(|| SlotRange { first: first[index], last: last[index] })
                     .into_iter()
                     .collect(),
-                slots_moving: 0,
+                moving: Vec::new(),
             }
         };
         let replication = |index: usize| Replication {
@@ -332,7 +388,7 @@ mod tests {
                 replication: replication(index),
             }),
         };
-        Shards { pods: (0..6).map(pod).collect(), masters: 3, size: 6 }
+        Shards { pods: (0..6).map(pod).collect(), masters: 3, size: 6, ..Shards::default() }
     }
 
     fn link(shards: &mut Shards, index: usize) -> &mut MasterLink {
@@ -368,7 +424,10 @@ mod tests {
         assert_eq!(wrong(&|said| said.nodes[4].flags.push("fail?".to_owned())), "n1 finds n4 fail?");
         assert_eq!(wrong(&|said| said.nodes[4].link = Link::Disconnected), "n1 has no link to n4");
         assert_eq!(wrong(&|said| drop(said.nodes.pop())), "n1 knows 5 of 6 nodes");
-        assert_eq!(wrong(&|said| said.nodes[0].slots_moving = 1), "slots are moved to or from n0");
+        assert_eq!(
+            wrong(&|said| said.nodes[1].moving.push("[7-<-id0]".to_owned())),
+            "slots are moved to or from n1"
+        );
         assert_eq!(wrong(&|said| said.nodes[0].slots[0].first = 1), "n1 finds 16383 of 16384 slots served");
         let mut shards = cluster();
         shards.pods[2].said = None;
@@ -424,6 +483,50 @@ mod tests {
         let mut shards = shards(&[0, 0, 2]);
         shards.pods[5].said.as_mut().unwrap().nodes.retain(|node| node.has("myself"));
         assert_eq!(shards.mending(), None);
+    }
+
+    /// A follower has taken its place, so the operator lacks nobody: it would give slots to one it has met, or leave it alone.
+    #[test]
+    fn a_leader_without_its_volumes_becomes_a_follower() {
+        // `n3` has taken over from `n0`, which knows itself alone, by another id.
+        let mut shards = cluster();
+        let slots = vec![SlotRange { first: 0, last: 5460 }];
+        for said in shards.pods.iter_mut().filter_map(|pod| pod.said.as_mut()) {
+            said.nodes[3].flags.retain(|flag| flag != "slave");
+            (said.nodes[3].flags.push("master".to_owned()), said.nodes[3].slots.clone_from(&slots));
+            said.nodes[3].master = None;
+            (said.nodes[0].id, said.nodes[0].slots) = ("new".to_owned(), Vec::new());
+        }
+        let apart = |mut shards: Shards| {
+            for (index, said) in shards.pods.iter_mut().filter_map(|pod| pod.said.as_mut()).enumerate() {
+                said.nodes.retain(|node| (node.id == "new") == (index == 0));
+            }
+            shards
+        };
+        let alone = apart(shards.clone());
+        let meet = Mending::Meet { address: "ip0".to_owned(), at: "ip1".to_owned() };
+        assert_eq!(alone.mending(), Some(meet));
+        let follow = Mending::Follow { address: "ip0".to_owned(), master: "id3".to_owned() };
+        assert_eq!(shards.mending(), Some(follow), "the others know it by now");
+        let growing = Shards { masters: 4, size: 6, ..alone.clone() };
+        assert_eq!(growing.mending(), None, "the operator is to make it the fourth master");
+        let mut follower = alone;
+        follower.pods[0].is_leader = false;
+        assert_eq!(follower.mending(), None, "the operator is to make it a follower");
+    }
+
+    #[test]
+    fn slots_that_nobody_moves_any_more_are_closed() {
+        let mut shards = cluster();
+        shards.pods[1].said.as_mut().unwrap().nodes[1].moving.push("[7-<-id0]".to_owned());
+        assert_eq!((shards.moving(), shards.mending()), (vec!["[7-<-id0]"], None));
+        let close = Some(Mending::CloseSlots { at: "ip0".to_owned() });
+        let stalled = Shards { is_stalled: true, ..shards.clone() };
+        assert_eq!(stalled.mending(), close);
+        // While a shard more or less is under way there are more or fewer pods than are wanted.
+        let quiet = Shards { is_quiet: true, size: 8, ..shards };
+        assert_eq!(quiet.mending(), close);
+        assert_eq!(Shards { is_quiet: true, ..cluster() }.mending(), None);
     }
 
     #[test]

@@ -5,7 +5,8 @@ use serde_json::Value as Json;
 
 use super::heal::heal;
 use super::{
-    Cause, Companion, CompanionKind, Desired, Next, Observed, Obstacle, Step, Waiting, guarded, shards, wait,
+    Cause, Companion, CompanionKind, Desired, Next, Observed, Obstacle, Step, Waiting, guarded, passwords,
+    shards, wait,
 };
 use crate::redis::names::annotation;
 use crate::redis::object::{self, differences, text};
@@ -14,8 +15,17 @@ use crate::redis::{ready, volumes};
 
 /// What apply is to do now.
 pub fn next(desired: &Desired, observed: &Observed) -> Next {
-    let steps =
-        [obstacle, companions, guarded::rolling, shards::fewer, custom_resources, heal, readiness, tidy];
+    let steps = [
+        obstacle,
+        companions,
+        guarded::rolling,
+        shards::fewer,
+        passwords::admitted,
+        custom_resources,
+        heal,
+        readiness,
+        tidy,
+    ];
     steps.iter().find_map(|step| step(desired, observed)).unwrap_or(Next::Done)
 }
 
@@ -87,6 +97,7 @@ fn readiness(desired: &Desired, observed: &Observed) -> Option<Next> {
     }
     let Err(waiting) = is_ready else {
         return shards::whole(desired, observed, running)
+            .or_else(|| passwords::expelled(desired, observed))
             .or_else(|| grown(desired, observed, running))
             .or_else(|| reach(observed));
     };

@@ -13,7 +13,7 @@ mod world;
 pub use apply::next;
 pub use delete::next_delete;
 pub use guarded::{is_left_paused, sentinels_are_later};
-pub use passwords::{former_passwords, valid_passwords};
+pub use passwords::{former_passwords, given, valid_passwords};
 use serde_json::Value as Json;
 
 use super::object::{self, Difference};
@@ -123,6 +123,8 @@ pub struct Observed {
     pub set: Option<Set>,
     /// What the nodes of a cluster say; `None` while they have not been asked. `Err`: they cannot be.
     pub shards: Option<Result<Shards, String>>,
+    /// Whether pods of two passwords cannot be made to accept both.
+    pub passwords_are_apart: bool,
     /// How often nothing was heard of the operator while it was waited for.
     pub silences: u64,
 }
@@ -373,7 +375,9 @@ impl Step {
             Step::KeepOff => "keep the operator off while pods restart or copy",
             Step::AskNodes => "ask the nodes",
             Step::MendNodes(Mending::Forget { .. }) => "have the nodes forget one that is gone",
-            Step::MendNodes(Mending::Follow { .. }) => "have a follower follow another leader",
+            Step::MendNodes(Mending::Follow { .. }) => "have a node follow a leader that lacks one",
+            Step::MendNodes(Mending::Meet { .. }) => "have a node join the cluster again",
+            Step::MendNodes(Mending::CloseSlots { .. }) => "close slots whose move was broken off",
             Step::MendNodes(Mending::Reset { .. }) => "have a forgotten node begin anew",
             Step::MendNodes(Mending::TakeOver { .. }) => "have a leader take over from its follower",
             Step::Reach => "ask the endpoints",

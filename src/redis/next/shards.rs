@@ -1,6 +1,8 @@
 //! A cluster's place in an apply: the operator puts it together and rolls it, and we see to it that it does not go on while
 //! a replica copies its master's data.
 //!
+//! What can be mended is mended while it is kept off, too: it counts nodes, and acts on what it has counted.
+//!
 //! It asks only whether pods are Ready. A pod is, long before it has copied everything: restarted then, its master would
 //! leave the shard without anybody who could take over. And until the copy is done, the operator (v0.26) has it begin anew
 //! every 15 s, so that a copy that takes longer never ends. So it is kept off from when pods restart until all have copied:
@@ -8,12 +10,14 @@
 
 use serde_json::Value as Json;
 
+use super::passwords::has_two_passwords;
 use super::{Cause, Desired, Next, Observed, Step, Waiting, wait};
 use crate::redis::diagnose;
 use crate::redis::names::annotation;
-use crate::redis::object::{annotation as mark, at, count, list, name, text};
+use crate::redis::object::{annotation as mark, count, name};
 use crate::redis::ready::{self, Running};
-use crate::redis::shards::Shards;
+use crate::redis::rollout::Move;
+use crate::redis::shards::{Mending, Shards};
 use crate::redis::topology::{Part, Topology};
 
 /// Before shards go. The operator moves their slots to others only if it counts as many masters as it expects, and each leader
@@ -40,7 +44,7 @@ pub(super) fn fewer(desired: &Desired, observed: &Observed) -> Option<Next> {
         }
         Some(Ok(shards)) => match shards.whole() {
             Ok(()) => shards.leader_that_follows().map(|todo| Next::Do(Step::MendNodes(todo))),
-            Err(why) => Some(mend(shards, running, desired).unwrap_or_else(|| {
+            Err(why) => Some(mend(shards, running, desired, data).unwrap_or_else(|| {
                 wait(Cause::Nodes, format!("no shard is removed before this is over: {why}"))
             })),
         },
@@ -53,18 +57,19 @@ pub(super) fn hold(desired: &Desired, observed: &Observed, running: &Running) ->
         return None;
     }
     let data = observed.custom_resource(desired.topology.data())?;
-    let is_paused = is_paused(desired, data);
-    if is_paused && mark(data, annotation::PAUSED).is_none() {
-        // Somebody keeps it off on purpose.
+    if is_kept_off(desired, data) {
         return None;
     }
+    let is_paused = is_paused(desired, data);
     let release = || is_paused.then(|| let_go(desired));
     let leaders = desired.topology.parts().first()?;
-    if ready::seen_by_operator(*leaders, data, running).is_err() || !is_one_password(running) {
-        return release().or_else(|| moving(*leaders, data, running));
+    if ready::seen_by_operator(*leaders, data, running).is_err() {
+        return left_open(observed).or_else(release).or_else(|| moving(*leaders, data, running, observed));
     }
+    // A pod cannot copy from one that has another password: only the operator's going on helps.
+    let keeps_off = desired.is_guarded && !(observed.passwords_are_apart && has_two_passwords(running));
     // The pods of a new cluster start for the first time: nobody can take over from them.
-    let parts = desired.topology.parts().iter().filter(|_| !desired.creating);
+    let parts = desired.topology.parts().iter().filter(|_| keeps_off && !desired.creating);
     if let Some(why) = parts.filter_map(|part| restarting(*part, desired, running)).next() {
         if !is_paused {
             return Some(Next::Do(Step::KeepOff));
@@ -82,20 +87,34 @@ pub(super) fn hold(desired: &Desired, observed: &Observed, running: &Running) ->
     match &observed.shards {
         None => Some(Next::Do(Step::AskNodes)),
         Some(Err(_)) => release(),
-        Some(Ok(shards)) => match shards.copying() {
+        Some(Ok(shards)) => match shards.copying().filter(|_| keeps_off) {
             Some(_) if !is_paused => Some(Next::Do(Step::KeepOff)),
             Some(why) => Some(wait(Cause::Nodes, why)),
-            None => release().or_else(|| mend(shards, running, desired)),
+            None => mend(shards, running, desired, data).or_else(release),
         },
     }
 }
 
 /// The operator acts on a smaller number last, once it has moved all slots; with much data that takes long.
-fn moving(leaders: Part, data: &Json, running: &Running) -> Option<Next> {
+fn moving(leaders: Part, data: &Json, running: &Running, observed: &Observed) -> Option<Next> {
     let stateful_set = running.stateful_set(&leaders.name(name(data)))?;
     let (is, wanted) = (count(stateful_set, &["spec", "replicas"]), leaders.replicas(data));
-    let why = || format!("the operator moves the slots of {} shards to the others", is - wanted);
-    (is > wanted).then(|| wait(Cause::Nodes, why()))
+    if is <= wanted {
+        return None;
+    }
+    Some(match &observed.shards {
+        None => Next::Do(Step::AskNodes),
+        Some(_) => wait(
+            Cause::Nodes,
+            format!("the operator moves the slots of {} shards to the others", is - wanted),
+        ),
+    })
+}
+
+/// Where the operator has broken off the moving of slots, it does not take it up again.
+fn left_open(observed: &Observed) -> Option<Next> {
+    let Some(Ok(shards)) = &observed.shards else { return None };
+    Some(quietly(shards, shards.left_open()?))
 }
 
 /// What an earlier run has left, where this one is not to wait.
@@ -115,13 +134,17 @@ pub(super) fn whole(desired: &Desired, observed: &Observed, running: &Running) -
         Some(Err(_)) => None,
         Some(Ok(shards)) => {
             let why = shards.whole().err()?;
-            Some(mend(shards, running, desired).unwrap_or_else(|| wait(Cause::Nodes, why)))
+            let data = observed.custom_resource(desired.topology.data())?;
+            Some(mend(shards, running, desired, data).unwrap_or_else(|| wait(Cause::Nodes, why)))
         }
     }
 }
 
 /// Only once no pod comes or goes any more: until then a node that is gone may come back.
-fn mend(shards: &Shards, running: &Running, desired: &Desired) -> Option<Next> {
+fn mend(shards: &Shards, running: &Running, desired: &Desired, data: &Json) -> Option<Next> {
+    if is_kept_off(desired, data) {
+        return None;
+    }
     let is_settled = |part: &Part| {
         let replicas = i64::try_from(if part.section == Some("redisLeader") {
             shards.masters
@@ -135,11 +158,21 @@ fn mend(shards: &Shards, running: &Running, desired: &Desired) -> Option<Next> {
     if !desired.topology.parts().iter().all(is_settled) {
         return None;
     }
-    shards.mending().map(|mending| Next::Do(Step::MendNodes(mending)))
+    shards.mending().map(|mending| quietly(shards, mending))
+}
+
+/// The operator gives slots to a master that has none, and adds whom it does not find: not in the middle of this.
+fn quietly(shards: &Shards, mending: Mending) -> Next {
+    Next::Do(if shards.is_quiet { Step::MendNodes(mending) } else { Step::Roll(Move::Pause) })
 }
 
 fn let_go(desired: &Desired) -> Next {
     Next::Do(Step::Unpause(desired.topology.data()))
+}
+
+/// Somebody keeps the operator off on purpose.
+fn is_kept_off(desired: &Desired, data: &Json) -> bool {
+    is_paused(desired, data) && mark(data, annotation::PAUSED).is_none()
 }
 
 fn is_paused(desired: &Desired, data: &Json) -> bool {
@@ -151,18 +184,6 @@ fn restarting(part: Part, desired: &Desired, running: &Running) -> Option<String
     let stateful_set = running.stateful_set(&part.name(&desired.name))?;
     let replicas = count(stateful_set, &["spec", "replicas"]);
     ready::rolled_out(stateful_set, replicas).err().map(|why| format!("{}: {why}", name(stateful_set)))
-}
-
-/// With two passwords among them, a pod cannot follow one that has the other: only the operator's going on helps.
-fn is_one_password(running: &Running) -> bool {
-    let source = |pod: &Json| {
-        let variables = list(pod, &["spec", "containers"]).iter().flat_map(|one| list(one, &["env"]));
-        let mut password = variables.filter(|one| text(one, &["name"]) == Some("REDIS_PASSWORD"));
-        password.next().map(|one| at(one, &["valueFrom"]).clone())
-    };
-    let mut sources = running.pods.iter().map(source);
-    let Some(first) = sources.next() else { return true };
-    sources.all(|other| other == first)
 }
 
 #[cfg(test)]
@@ -184,7 +205,7 @@ mod tests {
             namespace: "redis".to_owned(),
             custom_resources: custom_resources(Topology::Cluster),
             guarded: Vec::new(),
-            is_guarded: false,
+            is_guarded: true,
             companions: Vec::new(),
             secret: None,
             former_password: None,
@@ -244,7 +265,8 @@ mod tests {
             last_io_seconds_ago: None,
             priority: None,
         };
-        Some(Ok(Shards { pods: vec![pod(0, None), pod(1, Some(link))], masters: 1, size: 2 }))
+        let pods = vec![pod(0, None), pod(1, Some(link))];
+        Some(Ok(Shards { pods, masters: 1, size: 2, ..Shards::default() }))
     }
 
     #[test]
@@ -293,10 +315,20 @@ mod tests {
         unseen.running.as_mut().unwrap().services[0]["metadata"]["annotations"] = json!({});
         assert_eq!(next(&desired, &unseen), let_go, "it has not read the change yet");
         let mut two_passwords = observed.clone();
-        let with = |secret: &str| json!([{ "env": [{ "name": "REDIS_PASSWORD", "valueFrom": secret }] }]);
+        let with = |secret: &str| {
+            let source = json!({ "secretKeyRef": { "name": secret, "key": "password" } });
+            json!([{ "env": [{ "name": "REDIS_PASSWORD", "valueFrom": source }] }])
+        };
         let pods = &mut two_passwords.running.as_mut().unwrap().pods;
         (pods[0]["spec"]["containers"], pods[1]["spec"]["containers"]) = (with("new"), with("old"));
+        two_passwords.passwords_are_apart = true;
+        two_passwords.shards = nodes(true);
         assert_eq!(next(&desired, &two_passwords), let_go, "no pod can copy from one with another password");
+        let mut left_to_it = Observed { shards: nodes(true), ..observed.clone() };
+        let unguarded = Desired { is_guarded: false, ..desired.clone() };
+        assert_eq!(next(&unguarded, &left_to_it), let_go, "update_strategy.guarded = false");
+        left_to_it.shards = nodes(true);
+        assert_ne!(next(&desired, &left_to_it), let_go);
         let careless = Desired { wait: false, ..desired.clone() };
         assert_eq!(next(&careless, &observed), let_go, "nobody would wait for the end of it");
         // What somebody else has paused stays so.

@@ -19,7 +19,8 @@ use serde_json::Value as Json;
 
 use self::master::{master, said};
 pub use self::master::{master_of, needs_healing};
-use self::passwords::{silent, superfluous, wanting};
+pub use self::passwords::superfluous;
+use self::passwords::{silent, wanting};
 use self::well::{broken, put_right, stale, unsettled};
 use super::object::{is_terminating, label, name, text};
 use super::password::PasswordAt;
@@ -212,13 +213,9 @@ fn expel(set: &Set) -> Decision {
 /// What must be so before the operator is shown a specification with another password or fewer pods: it logs in with the
 /// new password at once, and the StatefulSet gives its highest pods up, whoever is the master.
 pub fn before_writing(set: &Set) -> Decision {
-    if let Some(todo) = wanting(set) {
-        return Decision::Do(todo);
-    }
-    if let Some(silent) = silent(set) {
-        return Decision::Wait(format!(
-            "pod {silent} does not answer, and it must accept the new password before the operator uses it"
-        ));
+    let accepted = both_accepted(set);
+    if accepted != Decision::Done {
+        return accepted;
     }
     if set.stays >= set.size && !set.is_paused {
         return Decision::Done;
@@ -239,6 +236,18 @@ pub fn before_writing(set: &Set) -> Decision {
         .or_else(|| unsettled(set, master).map(Decision::Wait))
         .or_else(|| goes.then(|| successor(set, master)).flatten().map(Decision::Do))
         .unwrap_or(Decision::Done)
+}
+
+/// Every pod that serves accepts every password that is valid.
+pub fn both_accepted(set: &Set) -> Decision {
+    if let Some(todo) = wanting(set) {
+        return Decision::Do(todo);
+    }
+    silent(set).map_or(Decision::Done, |silent| {
+        Decision::Wait(format!(
+            "pod {silent} does not answer, and it must accept the new password before the operator uses it"
+        ))
+    })
 }
 
 /// Whether the pod is one that a smaller set keeps.

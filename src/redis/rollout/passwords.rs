@@ -15,7 +15,7 @@ pub(super) fn wanting(set: &Set) -> Option<Move> {
 }
 
 /// A pod that accepts a former password.
-pub(super) fn superfluous(set: &Set) -> Option<Move> {
+pub fn superfluous(set: &Set) -> Option<Move> {
     let has = |accepts: &[PasswordAt]| set.former.iter().any(|one| accepts.contains(one));
     let pod = find(set, has)?;
     Some(Move::Expel { pod })

@@ -44,8 +44,8 @@ pub struct Node {
     pub link: Link,
     /// The slots it owns.
     pub slots: Vec<SlotRange>,
-    /// How many slots are being moved to or from it; told by the node itself only.
-    pub slots_moving: usize,
+    /// Slots that are being moved to or from it, as `[93-<-id]`; told by the node itself only.
+    pub moving: Vec<String>,
 }
 
 /// State of the link between two nodes.
@@ -147,7 +147,7 @@ fn node(line: &str) -> Option<Node> {
         config_epoch,
         link,
         slots: owned.into_iter().map(slots).collect::<Option<_>>()?,
-        slots_moving: moving.len(),
+        moving: moving.into_iter().map(str::to_owned).collect(),
     })
 }
 

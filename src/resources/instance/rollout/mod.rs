@@ -24,6 +24,8 @@ use crate::kubernetes::{self, Cause as Refusal, Cluster, ObjectRef, Watched};
 use crate::redis::next::{Cause, Desired, Next, Observed, Obstacle, Step, Waiting, next};
 use crate::redis::opstree::Kind;
 use crate::redis::password::PasswordAt;
+use crate::redis::rollout::Move;
+use crate::redis::topology::Topology;
 use crate::resources::blocks::OnFailure;
 use crate::terraform::record::Record;
 use crate::terraform::resource::{Call, Problems};
@@ -57,6 +59,8 @@ pub struct Rollout<'a> {
     outdated: BTreeMap<Kind, String>,
     /// Connections to the pods, while they are rolled.
     talks: talk::Talks,
+    /// The slots that were on the move when the nodes of a cluster were last asked.
+    moving: Option<nodes::Moving>,
     /// Companions that this run made, to be taken back if the custom resource cannot be made.
     made: Vec<ObjectRef>,
     /// Whether this run has written the custom resource.
@@ -111,6 +115,7 @@ impl<'a> Rollout<'a> {
             watched: None,
             outdated: BTreeMap::new(),
             talks: talk::Talks::default(),
+            moving: None,
             made: Vec::new(),
             wrote: false,
             served: false,
@@ -223,18 +228,34 @@ impl<'a> Rollout<'a> {
                 self.observed.obstacle = Some(Obstacle::KindMissing(kind));
                 Ok(())
             }
-            // Without the rights for it, the operator rolls the pods.
             Err(Failure::Refused(error))
                 if matches!(error.cause, Refusal::Forbidden { .. })
                     && matches!(step, Step::Talk | Step::LabelPods | Step::Roll(_)) =>
             {
-                self.record.warn(not_guarded(&self.instance.id, &error));
-                self.let_go().await;
-                self.desired.guarded.clear();
-                Ok(())
+                self.do_without(&step, &error).await
             }
             Err(failure) => Err(failure),
         }
+    }
+
+    /// Without the rights for it, the operator rolls the pods, and a cluster is mended without a proof that it is kept off.
+    async fn do_without(&mut self, step: &Step, error: &kubernetes::Error) -> Result<(), Failure> {
+        match (self.desired.topology, step) {
+            (Topology::Cluster, Step::Roll(Move::Pause)) => {
+                self.keep_off_cluster().await?;
+                self.talks.is_quiet = true;
+            }
+            (Topology::Cluster, _) => {
+                self.record.warn(one_password(&self.instance.id, &error.to_string()));
+                self.observed.passwords_are_apart = true;
+            }
+            _ => {
+                self.record.warn(not_guarded(&self.instance.id, error));
+                self.let_go().await;
+                self.desired.guarded.clear();
+            }
+        }
+        Ok(())
     }
 
     /// What core and the user are told of a run that did not end well.
@@ -305,6 +326,15 @@ fn not_guarded(id: &str, error: &kubernetes::Error) -> Diagnostic {
             "The operator restarts the pods then, and writes may fail for half a minute: {error}.\n\nA guarded rollout needs \
              the rights to create pods/portforward, to get Secrets, to delete and patch pods, and in the operator's \
              namespace to list Deployments and pods and to get pods/log."
+        ),
+    )
+}
+
+fn one_password(id: &str, why: &str) -> Diagnostic {
+    Diagnostic::warning(
+        format!("Not both passwords of {id} are valid while its pods are replaced"),
+        format!(
+            "A pod that has restarted refuses the former password, and one that has not refuses the new one, so some keys              cannot be reached until all pods have been replaced: {why}.\n\nTo tell each pod of both needs the rights to create              pods/portforward and to get Secrets."
         ),
     )
 }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::super::cluster::Addresses;
 use super::{Failure, Rollout};
-use crate::kubernetes::{self, Cause as Refusal, Cluster, ExecOptions};
+use crate::kubernetes::{self, Cause as Refusal, Cluster, ExecOptions, ObjectRef};
 use crate::redis::names::REDIS_PORT;
 use crate::redis::object::{label, name};
 use crate::redis::reach::address;
@@ -35,6 +35,17 @@ const REPLICATION: &str = "# Replication";
 /// Longest time for all nodes.
 const LONGEST: Duration = Duration::from_secs(30);
 
+/// For how long the same slots must be on the move before whoever moves them is taken to have given up: redis-cli moves one
+/// after the other, each in milliseconds unless its keys are huge.
+const STALLED: Duration = Duration::from_secs(20);
+
+/// `$1`: a node. As the operator does it before it adds nodes.
+const CLOSE: &str = r##"[ -z "$REDIS_PASSWORD" ] || export REDISCLI_AUTH="$REDIS_PASSWORD"
+redis-cli --cluster fix "$1""##;
+
+/// How slots are on the move, and since when as they are now.
+pub(super) type Moving = (Vec<String>, Instant);
+
 impl Rollout<'_> {
     /// Asks every pod that is Ready. Where that cannot be done, the operator's word must do; that endpoints were not asked is
     /// said once, at the end.
@@ -58,7 +69,15 @@ impl Rollout<'_> {
                 return Ok(());
             }
         };
-        self.observed.shards = Some(Ok(self.shards(&running, &answers(&said))));
+        let mut shards = self.shards(&running, &answers(&said));
+        let moving: Vec<String> = shards.moving().into_iter().map(str::to_owned).collect();
+        let since = match self.moving.take() {
+            Some((before, since)) if before == moving => since,
+            _ => Instant::now(),
+        };
+        shards.is_stalled = !moving.is_empty() && since.elapsed() >= STALLED;
+        self.moving = Some((moving, since));
+        self.observed.shards = Some(Ok(shards));
         Ok(())
     }
 
@@ -81,7 +100,8 @@ impl Rollout<'_> {
             })
             .collect();
         pods.sort_by(|left, right| left.name.cmp(&right.name));
-        Shards { pods, masters, size: masters + sizes.sum::<usize>() }
+        let size = masters + sizes.sum::<usize>();
+        Shards { pods, masters, size, is_quiet: self.talks.is_quiet, is_stalled: false }
     }
 
     /// Tells nodes what mends their cluster. What they refuse shows when they are asked again.
@@ -103,6 +123,11 @@ impl Rollout<'_> {
             Mending::TakeOver { address } => {
                 (vec![Command::new(["CLUSTER", "FAILOVER"])], vec![address.as_str()])
             }
+            Mending::Meet { address, at } => {
+                let port = REDIS_PORT.to_string();
+                (vec![Command::new(["CLUSTER", "MEET", at, &port])], vec![address.as_str()])
+            }
+            Mending::CloseSlots { at } => return self.close_slots(&running, at).await,
         };
         let told = tell(self.cluster, &self.addresses, &running, &commands, &hosts, self.deadline).await?;
         tracing::debug!(told, "told");
@@ -111,6 +136,32 @@ impl Rollout<'_> {
         self.observed.shards = None;
         Ok(())
     }
+
+    /// Keys that were moved already go where their slot goes; all that redis-cli needs to know it asks the nodes.
+    async fn close_slots(&mut self, running: &Running, at: &str) -> Result<(), Failure> {
+        let Some((pod, container)) = vantage(&self.addresses, running) else { return Ok(()) };
+        let node = format!("{at}:{REDIS_PORT}");
+        let command = ["sh", "-c", CLOSE, "close", &node];
+        let options = ExecOptions { container: Some(&container), command: &command, stdin: None };
+        let output = tokio::select! {
+            output = self.cluster.exec(&pod, options, self.deadline) => output?,
+            () = self.call.cancelled.cancelled() => return Ok(()),
+        };
+        tracing::debug!(told = output.stdout, "told");
+        (self.observed.shards, self.moving) = (None, None);
+        self.observed.silences += 1;
+        Ok(())
+    }
+}
+
+/// A pod to ask from, and its container.
+fn vantage(addresses: &Addresses, running: &Running) -> Option<(ObjectRef, String)> {
+    addresses.topology.parts().iter().find_map(|part| {
+        let app = part.name(&addresses.name);
+        let pod = running.pods_of(&app).find(|pod| is_ready(pod)).map(|pod| addresses.pod(name(pod)));
+        // The operator calls the container as the StatefulSet.
+        Some((pod?, app))
+    })
 }
 
 /// Says the same to several nodes, and returns what they answer.
@@ -122,13 +173,7 @@ async fn tell(
     hosts: &[&str],
     deadline: Instant,
 ) -> Result<String, kubernetes::Error> {
-    let from = addresses.topology.parts().iter().find_map(|part| {
-        let app = part.name(&addresses.name);
-        let pod = running.pods_of(&app).find(|pod| is_ready(pod)).map(|pod| addresses.pod(name(pod)));
-        // The operator calls the container as the StatefulSet.
-        Some((pod?, app))
-    });
-    let Some((pod, container)) = from else { return Ok(String::new()) };
+    let Some((pod, container)) = vantage(addresses, running) else { return Ok(String::new()) };
     let lines: Vec<String> = commands.iter().map(Command::to_string).collect();
     let (port, lines) = (REDIS_PORT.to_string(), lines.join("\n"));
     let mut command = vec!["sh", "-c", SCRIPT, "nodes", &port, &lines];

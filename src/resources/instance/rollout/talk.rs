@@ -11,16 +11,16 @@ use tokio::time::Instant;
 
 use super::super::password;
 use super::super::session::{Session, TalkError};
-use super::{Failure, Rollout};
+use super::{Failure, Rollout, one_password};
 use crate::kubernetes::{self, Cluster, ObjectRef};
 use crate::redis::names::{REDIS_PORT, SENTINEL_PORT};
-use crate::redis::next::{former_passwords, sentinels_are_later, valid_passwords};
+use crate::redis::next::{former_passwords, given, sentinels_are_later, valid_passwords};
 use crate::redis::object::{count, name, text};
 use crate::redis::password::PasswordAt;
 use crate::redis::ready::Running;
 use crate::redis::rollout::{Pod, Set, View, master_of};
 use crate::redis::talk::Replication;
-use crate::redis::topology::Part;
+use crate::redis::topology::{Part, Topology};
 use crate::terraform::Diagnostic;
 
 /// How long one pod may take to answer: a pod that is starting must not hold up the look at the others.
@@ -71,6 +71,11 @@ impl Rollout<'_> {
         let Some(running) = self.observed.running.clone() else { return Ok(()) };
         self.learn_passwords(&running).await?;
         if let Some(why) = self.one_password_only(&running) {
+            if self.addresses.topology == Topology::Cluster {
+                self.record.warn(one_password(&self.instance.id, &why));
+                self.observed.passwords_are_apart = true;
+                return Ok(());
+            }
             self.record.warn(rolled_by_operator(&self.instance.id, &why));
             self.let_go().await;
             self.desired.guarded.clear();
@@ -96,8 +101,8 @@ impl Rollout<'_> {
             let custom_resource = self.desired.custom_resource(part.kind);
             let size = usize::try_from(part.replicas(custom_resource)).unwrap_or(0);
             if part.has_data() {
-                set.stays = size;
-                set.members = self.ask(*part, &running, &AskRedis, &passwords).await?;
+                set.stays += size;
+                set.members.extend(self.ask(*part, &running, &AskRedis, &passwords).await?);
             } else if let Some(group) = &group {
                 set.sentinels = size;
                 let question = AskSentinel { group: group.clone() };
@@ -162,7 +167,7 @@ impl Rollout<'_> {
     /// Why pods of two passwords cannot both be served; `None` where they can, or all have one.
     fn one_password_only(&self, running: &Running) -> Option<String> {
         let wanted = PasswordAt::of_custom_resource(self.desired.data());
-        let given = || running.pods_of(&self.addresses.name).map(PasswordAt::of_pod);
+        let given = || given(&self.desired, running);
         if given().any(|given| given.is_some() != wanted.is_some()) {
             let why = "authentication is switched on or off, and no pod can serve clients with and without a password";
             return Some(why.to_owned());
@@ -202,8 +207,9 @@ impl Rollout<'_> {
 
     /// How many pods of Redis there are to be as long as the StatefulSet is as it is.
     fn size(&self, running: &Running) -> usize {
-        let stateful_set = running.stateful_set(&self.addresses.name);
-        let size = stateful_set.map_or(0, |one| count(one, &["spec", "replicas"]));
+        let parts = self.addresses.topology.parts().iter().filter(|part| part.has_data());
+        let stateful_sets = parts.filter_map(|part| running.stateful_set(&part.name(&self.addresses.name)));
+        let size: i64 = stateful_sets.map(|one| count(one, &["spec", "replicas"])).sum();
         usize::try_from(size).unwrap_or(0)
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, interval_at, sleep_until};
+use tokio::time::{Instant, Interval, interval_at, sleep_until};
 
 use super::super::failure::{Ended, patience, volumes_are_late};
 use super::steps::version;
@@ -10,6 +10,8 @@ use super::{Failure, Rollout};
 use crate::kubernetes;
 use crate::redis::next::{Cause, Waiting};
 use crate::redis::object::text;
+use crate::redis::rollout::{Decision, both_accepted};
+use crate::redis::topology::Topology;
 use crate::redis::{diagnose, ready};
 
 /// How often what is waited for goes to the log.
@@ -87,7 +89,15 @@ impl Rollout<'_> {
             return Ok(());
         }
         let is_assembling = waiting.cause == Cause::Assembling;
-        self.watch_until(wake, since, waiting).await?;
+        let mut telling = interval_at(Instant::now() + TELLING, TELLING);
+        loop {
+            let turn = if self.has_two_passwords() { Instant::now() + TALKING_PAUSE } else { wake };
+            let has_news = self.watch_until(turn.min(wake), since, &waiting, &mut telling).await?;
+            if has_news || turn >= wake {
+                break;
+            }
+            self.admit().await?;
+        }
         if is_assembling && Instant::now() >= wake {
             self.observed.silences += 1;
         }
@@ -119,16 +129,40 @@ impl Rollout<'_> {
         }
     }
 
-    async fn watch_until(&mut self, wake: Instant, since: Instant, waiting: Waiting) -> Result<(), Failure> {
+    /// Whether pods are about that a client with one password can reach, and others that it cannot unless they are told.
+    fn has_two_passwords(&self) -> bool {
+        let is_cluster = self.addresses.topology == Topology::Cluster;
+        is_cluster && self.observed.set.as_ref().is_some_and(|set| set.valid.len() > 1)
+    }
+
+    /// A pod that the operator has replaced is told of the former password as soon as it answers, which no event tells.
+    async fn admit(&mut self) -> Result<(), Failure> {
+        self.talk().await?;
+        if let Some(Decision::Do(todo)) = self.observed.set.as_ref().map(both_accepted) {
+            tracing::info!(instance = %self.instance.id, ?todo, "doing");
+            self.make(&todo).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether there was news before that moment.
+    async fn watch_until(
+        &mut self,
+        wake: Instant,
+        since: Instant,
+        waiting: &Waiting,
+        telling: &mut Interval,
+    ) -> Result<bool, Failure> {
         let Some(watched) = &mut self.watched else {
-            return self.pause(wake, waiting).await;
+            return self.pause(wake, waiting.clone()).await.map(|()| false);
         };
-        let mut telling = interval_at(Instant::now() + TELLING, TELLING);
         loop {
             tokio::select! {
-                changed = watched.changed() => return changed.map_err(Failure::Refused),
-                () = sleep_until(wake) => return Ok(()),
-                () = self.call.cancelled.cancelled() => return Err(Failure::Wait(waiting, Ended::Stopped)),
+                changed = watched.changed() => return changed.map(|()| true).map_err(Failure::Refused),
+                () = sleep_until(wake) => return Ok(false),
+                () = self.call.cancelled.cancelled() => {
+                    return Err(Failure::Wait(waiting.clone(), Ended::Stopped));
+                }
                 _ = telling.tick() => {
                     let seconds = since.elapsed().as_secs();
                     tracing::info!(instance = %self.instance.id, why = waiting.why, seconds, "still waiting");
