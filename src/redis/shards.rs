@@ -493,7 +493,8 @@ mod tests {
         let slots = vec![SlotRange { first: 0, last: 5460 }];
         for said in shards.pods.iter_mut().filter_map(|pod| pod.said.as_mut()) {
             said.nodes[3].flags.retain(|flag| flag != "slave");
-            (said.nodes[3].flags.push("master".to_owned()), said.nodes[3].slots.clone_from(&slots));
+            said.nodes[3].flags.push("master".to_owned());
+            said.nodes[3].slots.clone_from(&slots);
             said.nodes[3].master = None;
             (said.nodes[0].id, said.nodes[0].slots) = ("new".to_owned(), Vec::new());
         }

@@ -14,6 +14,7 @@ mod endpoints;
 mod failure;
 mod import;
 mod model;
+mod nodes;
 mod password;
 mod plan;
 pub mod probe;

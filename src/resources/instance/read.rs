@@ -9,9 +9,11 @@ use super::build::build;
 use super::cluster::Addresses;
 use super::failure::refused;
 use super::model::{AuthSecret, Instance};
+use super::nodes::not_whole;
 use super::state::{Found, external_service_name, observe};
 use crate::kubernetes::{self, Cluster, Content, Lookup, ObjectRef};
 use crate::redis::next::{Desired, Rendered};
+use crate::redis::topology::Topology;
 use crate::resources::connection::{Connection, NoCluster};
 use crate::terraform::Diagnostic;
 use crate::terraform::record::Record;
@@ -72,7 +74,11 @@ async fn look(
     };
     let written = build(state, false, true);
     let mut found = find(cluster, &addresses, &written, state.auth_secret.as_ref(), data, deadline).await?;
-    found.astray = astray(cluster, &addresses, &found).await;
+    match addresses.topology {
+        Topology::Sentinel => found.astray = astray(cluster, &addresses, &found).await,
+        Topology::Cluster => found.not_whole = not_whole(cluster, &addresses, &found).await,
+        Topology::Standalone | Topology::Replication => {}
+    }
     Ok(Some(observe(state, &written, &found)))
 }
 

@@ -212,8 +212,14 @@ async fn observed(
         external_service = cluster.get(&addresses.service(&name), deadline).await.map_err(refuse)?.found();
     }
     let secret_exists = secret_name.map(|_| sources.secret.is_some());
-    let found =
-        Found { secret_exists, companions, stateful_sets, external_service, custom_resources, astray: None };
+    let found = Found {
+        secret_exists,
+        companions,
+        stateful_sets,
+        external_service,
+        custom_resources,
+        ..Found::default()
+    };
     Ok(observe(&model, &written, &found))
 }
 

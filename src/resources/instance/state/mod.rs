@@ -35,6 +35,8 @@ pub struct Found {
     pub external_service: Option<Json>,
     /// Which sentinels watch an address that no pod has, in words.
     pub astray: Option<String>,
+    /// Why the nodes of a cluster are not one cluster, in words.
+    pub not_whole: Option<String>,
 }
 
 impl Found {
@@ -159,9 +161,14 @@ fn repairs_of_run(topology: Topology, found: &Found) -> Vec<(String, String)> {
     if let Some(line) = &found.astray {
         repairs.push(("sentinels", line.clone()));
     }
-    if topology == Topology::Cluster && text(data, &["status", "state"]) == Some("Failed") {
-        let reason = text(data, &["status", "reason"]).unwrap_or("for no given reason");
-        repairs.push(("cluster", format!("has failed: {reason}")));
+    let has_failed = topology == Topology::Cluster && text(data, &["status", "state"]) == Some("Failed");
+    match &found.not_whole {
+        Some(why) => repairs.push(("cluster", format!("is not whole: {why}"))),
+        None if has_failed => {
+            let reason = text(data, &["status", "reason"]).unwrap_or("for no given reason");
+            repairs.push(("cluster", format!("has failed: {reason}")));
+        }
+        None => {}
     }
     repairs.into_iter().map(|(name, line)| (name.to_owned(), line)).collect()
 }
