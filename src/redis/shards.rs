@@ -75,6 +75,14 @@ pub enum Mending {
         /// The address of one that is in the cluster.
         at: String,
     },
+    /// A master too many gives its slots to the others: met by the operator, a leader that came back without its volumes was
+    /// given slots beside the follower that had taken its place.
+    Drain {
+        /// The master's id.
+        id: String,
+        /// The address of one that is in the cluster.
+        at: String,
+    },
     /// A pod that came back with what it knew before it was forgotten begins anew, so that it can be added again.
     Reset {
         /// Its address.
@@ -216,10 +224,11 @@ impl Shards {
         if !strangers.is_empty() || self.copying().is_some() {
             return None;
         }
-        match self.answers().find(|(_, said)| said.nodes.len() < 2) {
-            Some((alone, _)) => self.met(alone),
-            None => self.evened(),
+        let mut alone = self.answers().filter(|(_, said)| said.nodes.len() < 2).peekable();
+        if alone.peek().is_some() {
+            return alone.find_map(|(pod, _)| self.met(pod));
         }
+        self.drained().or_else(|| self.evened())
     }
 
     /// A pod that has met nobody is the operator's to add, as it lacks a leader or followers. But where a follower took over
@@ -259,8 +268,17 @@ impl Shards {
         Some(Mending::TakeOver { address: pod.address.clone() })
     }
 
+    /// All pods are there, and more of them serve than there are to be shards.
+    fn drained(&self) -> Option<Mending> {
+        let is_one_too_many = self.serving().count() > self.masters && self.moving().is_empty();
+        let (at, _) = self.serving().find(|(pod, _)| pod.is_leader).filter(|_| is_one_too_many)?;
+        let followers = self.serving().filter(|(pod, _)| !pod.is_leader);
+        let (_, said) = followers.min_by_key(|(_, said)| followers_of(said))?;
+        Some(Mending::Drain { id: said.myself()?.id.clone(), at: at.address.clone() })
+    }
+
     /// Pods go by their number, whoever they follow: one master may be left with too few, another with too many. And one that
-    /// came back without its volumes is a master of nothing.
+    /// came back without its volumes is a master of nothing, or follows one that follows by now.
     fn evened(&self) -> Option<Mending> {
         if self.serving().count() != self.masters {
             return None;
@@ -272,6 +290,15 @@ impl Shards {
             |said: &Said| said.myself().is_some_and(|node| node.is_master() && node.slots.is_empty());
         if let Some((idle, _)) = self.answers().find(|(_, said)| is_idle(said)) {
             return Some(Mending::Follow { address: idle.address.clone(), master: poor.id.clone() });
+        }
+        let serves =
+            |id: &str| self.serving().any(|(_, said)| said.myself().is_some_and(|node| node.id == id));
+        let follows_nobody = |said: &Said| {
+            let master = said.myself().and_then(|node| node.master.as_deref());
+            master.is_some_and(|master| !serves(master))
+        };
+        if let Some((pod, _)) = self.answers().find(|(_, said)| follows_nobody(said)) {
+            return Some(Mending::Follow { address: pod.address.clone(), master: poor.id.clone() });
         }
         let (_, rich) = self.serving().find(|(_, said)| followers_of(said) > wanted)?;
         let rich = rich.myself()?;
@@ -479,6 +506,16 @@ mod tests {
     }
 
     #[test]
+    fn who_follows_a_follower_follows_a_master() {
+        let mut chained = cluster();
+        for said in chained.pods.iter_mut().filter_map(|pod| pod.said.as_mut()) {
+            said.nodes[4].master = Some("id3".to_owned());
+        }
+        let follow = Mending::Follow { address: "ip4".to_owned(), master: "id1".to_owned() };
+        assert_eq!(chained.mending(), Some(follow));
+    }
+
+    #[test]
     fn a_pod_that_has_met_nobody_is_the_operators_to_add() {
         let mut shards = shards(&[0, 0, 2]);
         shards.pods[5].said.as_mut().unwrap().nodes.retain(|node| node.has("myself"));
@@ -509,6 +546,13 @@ mod tests {
         assert_eq!(alone.mending(), Some(meet));
         let follow = Mending::Follow { address: "ip0".to_owned(), master: "id3".to_owned() };
         assert_eq!(shards.mending(), Some(follow), "the others know it by now");
+        let mut given_slots = shards.clone();
+        for said in given_slots.pods.iter_mut().filter_map(|pod| pod.said.as_mut()) {
+            said.nodes[0].slots = vec![SlotRange { first: 0, last: 1364 }];
+            said.nodes[3].slots = vec![SlotRange { first: 1365, last: 5460 }];
+        }
+        let drain = Mending::Drain { id: "id3".to_owned(), at: "ip0".to_owned() };
+        assert_eq!(given_slots.mending(), Some(drain), "the operator was first");
         let growing = Shards { masters: 4, size: 6, ..alone.clone() };
         assert_eq!(growing.mending(), None, "the operator is to make it the fourth master");
         let mut follower = alone;

@@ -377,6 +377,7 @@ impl Step {
             Step::MendNodes(Mending::Forget { .. }) => "have the nodes forget one that is gone",
             Step::MendNodes(Mending::Follow { .. }) => "have a node follow a leader that lacks one",
             Step::MendNodes(Mending::Meet { .. }) => "have a node join the cluster again",
+            Step::MendNodes(Mending::Drain { .. }) => "have a master too many give its slots away",
             Step::MendNodes(Mending::CloseSlots { .. }) => "close slots whose move was broken off",
             Step::MendNodes(Mending::Reset { .. }) => "have a forgotten node begin anew",
             Step::MendNodes(Mending::TakeOver { .. }) => "have a leader take over from its follower",

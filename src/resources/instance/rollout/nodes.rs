@@ -17,9 +17,9 @@ use crate::redis::talk::Command;
 /// after the other, each in milliseconds unless its keys are huge.
 const STALLED: Duration = Duration::from_secs(20);
 
-/// `$1`: a node. As the operator does it before it adds nodes.
-const CLOSE: &str = r##"[ -z "$REDIS_PASSWORD" ] || export REDISCLI_AUTH="$REDIS_PASSWORD"
-redis-cli --cluster fix "$1""##;
+/// What redis-cli is to do about a cluster.
+const MANAGE: &str = r##"[ -z "$REDIS_PASSWORD" ] || export REDISCLI_AUTH="$REDIS_PASSWORD"
+redis-cli --cluster "$@""##;
 
 /// How slots are on the move, and since when as they are now.
 pub(super) type Moving = (Vec<String>, Instant);
@@ -76,7 +76,12 @@ impl Rollout<'_> {
                 let port = REDIS_PORT.to_string();
                 (vec![Command::new(["CLUSTER", "MEET", at, &port])], vec![address.as_str()])
             }
-            Mending::CloseSlots { at } => return self.close_slots(&running, at).await,
+            // As the operator does it before it adds nodes.
+            Mending::CloseSlots { at } => return self.manage(&running, &["fix", &redis(at)]).await,
+            Mending::Drain { id, at } => {
+                let without = format!("{id}=0");
+                return self.manage(&running, &["rebalance", &redis(at), "--cluster-weight", &without]).await;
+            }
         };
         let told = tell(self.cluster, &self.addresses, &running, &commands, &hosts, self.deadline).await?;
         tracing::debug!(told, "told");
@@ -86,11 +91,10 @@ impl Rollout<'_> {
         Ok(())
     }
 
-    /// Keys that were moved already go where their slot goes; all that redis-cli needs to know it asks the nodes.
-    async fn close_slots(&mut self, running: &Running, at: &str) -> Result<(), Failure> {
+    /// Keys go where their slot goes, however long that takes; all that redis-cli needs to know it asks the nodes.
+    async fn manage(&mut self, running: &Running, arguments: &[&str]) -> Result<(), Failure> {
         let Some((pod, container)) = vantage(&self.addresses, running) else { return Ok(()) };
-        let node = format!("{at}:{REDIS_PORT}");
-        let command = ["sh", "-c", CLOSE, "close", &node];
+        let command = [&["sh", "-c", MANAGE, "manage"], arguments].concat();
         let options = ExecOptions { container: Some(&container), command: &command, stdin: None };
         let output = tokio::select! {
             output = self.cluster.exec(&pod, options, self.deadline) => output?,
@@ -101,4 +105,8 @@ impl Rollout<'_> {
         self.observed.silences += 1;
         Ok(())
     }
+}
+
+fn redis(host: &str) -> String {
+    format!("{host}:{REDIS_PORT}")
 }
