@@ -183,9 +183,13 @@ impl Shards {
         nodes.flat_map(|node| &node.moving).map(String::as_str).collect()
     }
 
-    /// Slots that nobody goes on moving: the operator begins nothing before they are closed, and cannot close them.
+    /// Slots that nobody goes on moving: the operator begins nothing before they are closed, and cannot close them. Nor can
+    /// redis-cli while a node is known that has failed.
     pub fn left_open(&self) -> Option<Mending> {
-        let is_left = (self.is_quiet || self.is_stalled) && !self.moving().is_empty();
+        let mut known = self.answers().flat_map(|(_, said)| &said.nodes);
+        let is_left = (self.is_quiet || self.is_stalled)
+            && !self.moving().is_empty()
+            && !known.any(|node| node.has("fail") || node.has("noaddr"));
         let (at, _) =
             self.answers().find(|(_, said)| said.myself().is_some_and(|node| !node.slots.is_empty()))?;
         is_left.then(|| Mending::CloseSlots { at: at.address.clone() })
@@ -194,9 +198,10 @@ impl Shards {
     /// What would bring the cluster nearer to being whole. Only where every pod answers: a node that is known and is none of
     /// them is certainly gone then.
     pub fn mending(&self) -> Option<Mending> {
-        if let Some(left_open) = self.left_open() {
-            return Some(left_open);
-        }
+        self.left_open().or_else(|| self.mending_of_all())
+    }
+
+    fn mending_of_all(&self) -> Option<Mending> {
         let said: Vec<&Said> = self.pods.iter().filter_map(|pod| pod.said.as_ref()).collect();
         let is_complete = said.len() == self.size && self.pods.len() == self.size;
         if !is_complete {
@@ -572,6 +577,8 @@ mod tests {
         let quiet = Shards { is_quiet: true, size: 8, ..shards };
         assert_eq!(quiet.mending(), close);
         assert_eq!(Shards { is_quiet: true, ..cluster() }.mending(), None);
+        let failed = with_stranger(stalled, &["master", "fail"], Vec::new());
+        assert_eq!(failed.mending(), Some(Mending::Forget { ids: vec!["gone".to_owned()] }), "that first");
     }
 
     #[test]

@@ -45,6 +45,7 @@ mod failures;
 mod faults;
 mod guards;
 mod healing;
+mod healing_cluster;
 mod import;
 mod import_others;
 mod interrupted;

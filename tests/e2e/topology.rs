@@ -4,7 +4,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use crate::case::Case;
-use crate::instance::{ADDRESS, Configuration, master};
+use crate::instance::{ADDRESS, Configuration, PODS, master};
 use crate::redis_client::{RedisClient, password};
 
 pub const REPLICATIONS: &str = "redisreplications";
@@ -156,4 +156,40 @@ pub fn port_of_the_node(case: &Case) -> (String, i64) {
     let addresses = nodes[0]["status"]["addresses"].as_array().cloned().unwrap_or_default();
     let address = addresses.iter().find(|address| address["type"] == "InternalIP").expect("an address");
     (address["address"].as_str().expect("an address").to_owned(), port)
+}
+
+/// Each node is asked, not one of them: what one knows, another may not have heard of.
+pub fn every_node_agrees(case: &Case, step: &str, shards: usize, followers: usize) {
+    let pods = case.objects(PODS);
+    let of_redis: Vec<&Value> = pods
+        .iter()
+        .filter(|pod| pod["metadata"]["name"].as_str().is_some_and(|name| name.starts_with("cache-")))
+        .collect();
+    assert_eq!(of_redis.len(), shards * (1 + followers), "{step}");
+    for pod in of_redis {
+        let address = pod["status"]["podIP"].as_str().expect("an address");
+        let redis = RedisClient::of(case, ADDRESS).at(address, 6379);
+        let nodes = redis.command(&["CLUSTER", "NODES"]);
+        let rows: Vec<Vec<&str>> = nodes.lines().map(|line| line.split(' ').collect()).collect();
+        assert_eq!(rows.len(), shards * (1 + followers), "{step}: {nodes}");
+        let well = |row: &&Vec<&str>| {
+            row[7] == "connected" && !["fail", "handshake", "noaddr"].iter().any(|flag| row[2].contains(flag))
+        };
+        assert!(rows.iter().all(|row| well(&row)), "{step}: {nodes}");
+        let masters: Vec<&Vec<&str>> = rows.iter().filter(|row| row[2].contains("master")).collect();
+        assert_eq!(masters.len(), shards, "{step}: {nodes}");
+        for master in &masters {
+            let following = rows.iter().filter(|row| row[3] == master[0]).count();
+            assert_eq!(following, followers, "{step}: {nodes}");
+        }
+        let slots: u32 = masters.iter().flat_map(|master| &master[8..]).map(|range| slot_count(range)).sum();
+        assert_eq!(slots, 16384, "{step}: {nodes}");
+        let replication = redis.command(&["INFO", "replication"]);
+        assert!(!replication.contains("master_link_status:down"), "{step}: {replication}");
+    }
+}
+
+fn slot_count(range: &str) -> u32 {
+    let (first, last) = range.split_once('-').unwrap_or((range, range));
+    last.parse::<u32>().expect("a slot") - first.parse::<u32>().expect("a slot") + 1
 }

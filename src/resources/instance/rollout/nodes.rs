@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::super::nodes::{ask, tell, vantage};
 use super::{Failure, Rollout};
@@ -16,6 +16,9 @@ use crate::redis::talk::Command;
 /// For how long the same slots must be on the move before whoever moves them is taken to have given up: redis-cli moves one
 /// after the other, each in milliseconds unless its keys are huge.
 const STALLED: Duration = Duration::from_secs(20);
+
+/// Pause before nodes are asked again that were told something: they pass it on to each other.
+const PASSING_ON: Duration = Duration::from_millis(250);
 
 /// What redis-cli is to do about a cluster.
 const MANAGE: &str = r##"[ -z "$REDIS_PASSWORD" ] || export REDISCLI_AUTH="$REDIS_PASSWORD"
@@ -88,6 +91,7 @@ impl Rollout<'_> {
         // The operator counts nodes: it has something new to count.
         self.observed.silences += 1;
         self.observed.shards = None;
+        sleep(PASSING_ON).await;
         Ok(())
     }
 
@@ -103,6 +107,7 @@ impl Rollout<'_> {
         tracing::debug!(told = output.stdout, "told");
         (self.observed.shards, self.moving) = (None, None);
         self.observed.silences += 1;
+        sleep(PASSING_ON).await;
         Ok(())
     }
 }
