@@ -121,6 +121,8 @@ pub struct Observed {
     pub volumes_are_late: bool,
     /// What Redis and the sentinels say, while the set is being rolled; `None` while they have not been asked.
     pub set: Option<Set>,
+    /// The password that is wanted, where it was looked for and is not there: nobody can be asked with it, and no pod started.
+    pub missing_password: Option<PasswordAt>,
     /// What the nodes of a cluster say; `None` while they have not been asked. `Err`: they cannot be.
     pub shards: Option<Result<Shards, String>>,
     /// Whether pods of two passwords cannot be made to accept both.

@@ -70,6 +70,11 @@ impl Rollout<'_> {
     pub(super) async fn talk(&mut self) -> Result<(), Failure> {
         let Some(running) = self.observed.running.clone() else { return Ok(()) };
         self.learn_passwords(&running).await?;
+        let wanted = PasswordAt::of_custom_resource(self.desired.data());
+        self.observed.missing_password = wanted.clone().filter(|at| self.talks.password(at).is_none());
+        if self.observed.missing_password.is_some() {
+            return Ok(());
+        }
         if let Some(why) = self.one_password_only(&running) {
             if self.addresses.topology == Topology::Cluster {
                 self.record.warn(one_password(&self.instance.id, &why));
@@ -81,7 +86,6 @@ impl Rollout<'_> {
             self.desired.guarded.clear();
             return Ok(());
         }
-        let wanted = PasswordAt::of_custom_resource(self.desired.data());
         let former = former_passwords(&self.desired, &self.observed, &running);
         let mut set = Set {
             size: self.size(&running),
@@ -172,7 +176,7 @@ impl Rollout<'_> {
             let why = "authentication is switched on or off, and no pod can serve clients with and without a password";
             return Some(why.to_owned());
         }
-        let lost = given().flatten().chain(wanted).find(|at| self.talks.password(at).is_none());
+        let lost = given().flatten().find(|at| self.talks.password(at).is_none());
         lost.map(|at| format!("there is no {at}, by which the pods could be asked"))
     }
 
