@@ -69,12 +69,6 @@ fn refused(found: &Instance, wanted: &Instance) -> Vec<Diagnostic> {
         let (is, to_be) = (&found.image.tag, &wanted.image.tag);
         wrong.push(("image.tag", format!("{is:?}"), format!("{to_be:?}")));
     }
-    let count = |instance: &Instance| instance.cluster.as_ref().map(|cluster| cluster.replicas_per_shard);
-    if let (Some(is), Some(to_be)) = (count(found), count(wanted))
-        && to_be < is
-    {
-        wrong.push(("cluster.replicas_per_shard", is.to_string(), to_be.to_string()));
-    }
     let diagnostic = |(path, is, to_be): (&str, String, String)| {
         Diagnostic::error(
             format!("{} cannot be adopted with {path} = {to_be}", wanted.id),

@@ -22,7 +22,10 @@ impl World {
                 .map(|name| Companion { kind: CompanionKind::Secret, name: name.clone(), owned: false })
                 .collect(),
             reached: self.has_reached.then_some(Ok(())),
-            set: running.as_ref().filter(|_| self.has_talked && missing_password.is_none()).map(|running| self.set(running)),
+            set: running
+                .as_ref()
+                .filter(|_| self.has_talked && missing_password.is_none())
+                .map(|running| self.set(running)),
             missing_password,
             running,
             ..Observed::default()

@@ -191,15 +191,16 @@ impl Rollout<'_> {
                 None => None,
             };
             let (Some(holding), Some(said)) = (holding, pod.said) else {
-                lines.push(format!("  {}: does not answer", pod.name));
+                lines.push(format!("  {} at {}: does not answer", pod.name, pod.address));
                 continue;
             };
             let role =
                 said.master.map_or_else(|| "a master".to_owned(), |link| format!("follows {}", link.address));
             let saved = jiff::Timestamp::from_second(holding.saved_at).map(|at| at.to_string());
             lines.push(format!(
-                "  {}: {} keys, saved at {}, {role}, at offset {} of history {}",
+                "  {} at {}: {} keys, saved at {}, {role}, at offset {} of history {}",
                 pod.name,
+                pod.address,
                 holding.keys,
                 saved.unwrap_or_else(|_| "an unknown time".to_owned()),
                 said.offset,
