@@ -64,8 +64,8 @@ fn as_the_message_says(case: &Case, message: &str) {
         let (options, script) = command.split_once(" -- sh -c ").expect("a script in the container");
         let options = options.replace("OTHER", "cache-0").replace("CHOSEN", "cache-1");
         let script = script.trim_matches('\'').replace("ADDRESS", &address_of(case, "cache-1"));
-        let options: Vec<&str> =
-            options.split(' ').filter(|word| !word.contains(&case.namespace) && *word != "-n").collect();
+        // The namespace comes by itself.
+        let options: Vec<&str> = options.split(' ').skip(2).collect();
         case.kubectl(&[&options[..], &["--", "sh", "-c", &script]].concat());
     }
 }

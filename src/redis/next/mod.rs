@@ -109,6 +109,8 @@ pub struct Observed {
     pub written: Vec<Rendered>,
     /// Whether the Secret that we keep is there.
     pub secret_exists: bool,
+    /// Whether it has other labels or annotations than it is to have.
+    pub secret_is_mislabelled: bool,
     /// Companion objects of this instance, whatever their name.
     pub companions: Vec<Companion>,
     /// Why the last write could not even be tried.
@@ -278,6 +280,8 @@ pub enum Step {
     CreateNamespace,
     /// Make the Secret with the password.
     CreateSecret(String),
+    /// Give it the labels and annotations that it is to have.
+    LabelSecret(String),
     /// Write a companion.
     ApplyCompanion(CompanionKind),
     /// Write a custom resource; that of the data is marked as unfinished.
@@ -356,6 +360,7 @@ impl Step {
         match self {
             Step::CreateNamespace => "create the namespace",
             Step::CreateSecret(_) => "create the Secret",
+            Step::LabelSecret(_) => "label the Secret",
             Step::ApplyCompanion(CompanionKind::ConfigMap) => "write the ConfigMap",
             Step::ApplyCompanion(CompanionKind::Service) => "write the Service",
             Step::ApplyCompanion(CompanionKind::Secret) => "write the Secret",

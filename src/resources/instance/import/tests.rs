@@ -285,6 +285,18 @@ fn a_volume_for_nodes_conf_is_missed_only_where_it_was() {
 }
 
 #[test]
+fn nodes_that_forget_are_named() {
+    let warned = |data: &Json| others::warnings(data, Topology::Cluster, &[]).len();
+    assert_eq!(warned(&chart_cluster()), 0);
+    let mut forgetful = chart_cluster();
+    forgetful["spec"]["storage"]["nodeConfVolume"] = json!(false);
+    assert_eq!(warned(&forgetful), 1);
+    // Nothing is kept there anyway.
+    forgetful["spec"]["storage"] = Json::Null;
+    assert_eq!(warned(&forgetful), 0);
+}
+
+#[test]
 fn sentinels_that_are_not_taken_over_are_named() {
     let mut data = chart_replication();
     assert!(others::warnings(&data, Topology::Replication, &[]).is_empty());

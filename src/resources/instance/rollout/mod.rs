@@ -4,6 +4,7 @@ mod applications;
 mod moves;
 mod nodes;
 mod quiet;
+mod secret;
 mod steps;
 mod talk;
 mod wait;
@@ -69,6 +70,8 @@ pub struct Rollout<'a> {
     served: bool,
     /// Since when the present cause has lasted.
     waiting_since: Option<(Cause, Instant)>,
+    /// What was waited for last, while nothing but looks has followed.
+    waited_for: Option<Waiting>,
     last_step: Option<Step>,
     length: Duration,
     deadline: Instant,
@@ -120,6 +123,7 @@ impl<'a> Rollout<'a> {
             wrote: false,
             served: false,
             waiting_since: None,
+            waited_for: None,
             last_step: None,
             length,
             deadline: Instant::now() + length,
@@ -185,9 +189,14 @@ impl<'a> Rollout<'a> {
             if Instant::now() >= self.deadline
                 && let Next::Do(step @ (Step::Talk | Step::Roll(_))) = &next
             {
-                let why = format!("the next thing to do is to {}", step.name());
+                let next = || {
+                    let why = format!("the next thing to do is to {}", step.name());
+                    Waiting { cause: Cause::Rolling, why }
+                };
+                // To look again is part of the wait.
+                let waited_for = self.waited_for.take().filter(|_| *step == Step::Talk);
                 let ended = Ended::TimedOut(self.length);
-                return Err(Failure::Wait(Waiting { cause: Cause::Rolling, why }, ended));
+                return Err(Failure::Wait(waited_for.unwrap_or_else(next), ended));
             }
             match next {
                 Next::Done => return Ok(()),
@@ -209,7 +218,10 @@ impl<'a> Rollout<'a> {
             Step::Talk | Step::AskNodes | Step::Reach => {
                 tracing::debug!(instance = %self.instance.id, step = step.name(), "doing")
             }
-            _ => tracing::info!(instance = %self.instance.id, step = step.name(), "doing"),
+            _ => {
+                tracing::info!(instance = %self.instance.id, step = step.name(), "doing");
+                self.waited_for = None;
+            }
         }
         match self.carry_out(&step).await {
             Ok(()) => {

@@ -55,6 +55,7 @@ impl Rollout<'_> {
     pub(super) async fn wait(&mut self, waiting: Waiting) -> Result<(), Failure> {
         let now = Instant::now();
         self.last_step = None;
+        self.waited_for = Some(waiting.clone());
         let since = self.since(&waiting, now);
         let limit =
             patience(waiting.cause).filter(|_| self.instance.wait.fail_fast).map(|patience| since + patience);
