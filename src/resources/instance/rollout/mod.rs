@@ -346,7 +346,9 @@ fn one_password(id: &str, why: &str) -> Diagnostic {
     Diagnostic::warning(
         format!("Not both passwords of {id} are valid while its pods are replaced"),
         format!(
-            "A pod that has restarted refuses the former password, and one that has not refuses the new one, so some keys              cannot be reached until all pods have been replaced: {why}.\n\nTo tell each pod of both needs the rights to create              pods/portforward and to get Secrets."
+            "A pod that has restarted refuses the former password, and one that has not refuses the new one, so some keys \
+             cannot be reached until all pods have been replaced: {why}.\n\nTo tell each pod of both needs the rights to \
+             create pods/portforward and to get Secrets."
         ),
     )
 }

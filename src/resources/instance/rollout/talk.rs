@@ -16,6 +16,7 @@ use crate::kubernetes::{self, Cluster, ObjectRef};
 use crate::redis::names::{REDIS_PORT, SENTINEL_PORT};
 use crate::redis::next::{former_passwords, given, sentinels_are_later, valid_passwords};
 use crate::redis::object::{count, name, text};
+use crate::redis::opstree::Kind;
 use crate::redis::password::PasswordAt;
 use crate::redis::ready::Running;
 use crate::redis::rollout::{Pod, Set, View, master_of};
@@ -71,7 +72,9 @@ impl Rollout<'_> {
         let Some(running) = self.observed.running.clone() else { return Ok(()) };
         self.learn_passwords(&running).await?;
         let wanted = PasswordAt::of_custom_resource(self.desired.data());
-        self.observed.missing_password = wanted.clone().filter(|at| self.talks.password(at).is_none());
+        let missing = wanted.clone().filter(|at| self.talks.password(at).is_none());
+        // Where the operator replaces pods and is at it already, they wait for the Secret by themselves.
+        self.observed.missing_password = missing.filter(|_| !self.is_cluster_shown(wanted.as_ref()));
         if self.observed.missing_password.is_some() {
             return Ok(());
         }
@@ -168,6 +171,13 @@ impl Rollout<'_> {
         Ok(pods)
     }
 
+    /// Whether the custom resource of a cluster gives its pods that password already.
+    fn is_cluster_shown(&self, wanted: Option<&PasswordAt>) -> bool {
+        let kind = self.addresses.topology.data();
+        let found = self.observed.custom_resource(kind).and_then(PasswordAt::of_custom_resource);
+        kind == Kind::RedisCluster && found.as_ref() == wanted
+    }
+
     /// Why pods of two passwords cannot both be served; `None` where they can, or all have one.
     fn one_password_only(&self, running: &Running) -> Option<String> {
         let wanted = PasswordAt::of_custom_resource(self.desired.data());
@@ -176,7 +186,7 @@ impl Rollout<'_> {
             let why = "authentication is switched on or off, and no pod can serve clients with and without a password";
             return Some(why.to_owned());
         }
-        let lost = given().flatten().find(|at| self.talks.password(at).is_none());
+        let lost = given().flatten().chain(wanted).find(|at| self.talks.password(at).is_none());
         lost.map(|at| format!("there is no {at}, by which the pods could be asked"))
     }
 
