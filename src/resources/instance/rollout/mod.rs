@@ -22,7 +22,9 @@ use super::failure::{Ended, explain, refused};
 use super::model::{AuthSecret, Instance};
 use super::state::{external_host, external_service_name, not_ready, objects, status_of};
 use crate::kubernetes::{self, Cause as Refusal, Cluster, ObjectRef, Watched};
+use crate::redis::names::annotation;
 use crate::redis::next::{Cause, Desired, Next, Observed, Obstacle, Step, Waiting, next};
+use crate::redis::object::{annotation as mark, is_terminating};
 use crate::redis::opstree::Kind;
 use crate::redis::password::PasswordAt;
 use crate::redis::rollout::Move;
@@ -132,8 +134,17 @@ impl<'a> Rollout<'a> {
 
     /// Takes over what others made, with every field that the configuration sets. It counts as having served: an error
     /// would taint it, and the next apply would destroy it with data that was there before us.
-    pub fn adopting(self, adopting: bool) -> Rollout<'a> {
-        Rollout { force: self.force || adopting, served: self.served || adopting, ..self }
+    pub fn adopting(mut self, adopting: bool) -> Rollout<'a> {
+        self.force |= adopting;
+        self.served |= adopting;
+        let data = self.observed.custom_resource(self.addresses.topology.data());
+        let is_there =
+            |data: &Json| !is_terminating(data) && mark(data, annotation::UNFINISHED) != Some("creating");
+        // The pods of a cluster that is there have something to lose, as those of one of ours.
+        if adopting && self.addresses.topology == Topology::Cluster && data.is_some_and(is_there) {
+            self.desired.creating = false;
+        }
+        self
     }
 
     /// What is being deleted cannot be changed: once it is gone, it is made anew.
