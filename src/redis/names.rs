@@ -70,8 +70,12 @@ pub mod annotation {
     /// of somebody who looks after the operator.
     pub const PAUSED: &str = "terraform-provider-redis/paused";
 
+    /// Somebody else has made the volumes, without something that we would give them and that cannot be added: it is left out
+    /// for good.
+    pub const VOLUMES_AS_FOUND: &str = "terraform-provider-redis/volumes-as-found";
+
     /// Those on the custom resource.
-    pub const IGNORED: [&str; 5] = [CLAIM, NEWS, PAUSED, SPEC_HASH, UNFINISHED];
+    pub const IGNORED: [&str; 6] = [CLAIM, NEWS, PAUSED, SPEC_HASH, UNFINISHED, VOLUMES_AS_FOUND];
 }
 
 /// The label by which companion objects are found.

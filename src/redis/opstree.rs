@@ -113,13 +113,14 @@ pub fn is_foreign(found: &Json) -> bool {
     [annotation::CLAIM, annotation::SPEC_HASH].iter().all(|mark| object::annotation(found, mark).is_none())
 }
 
-/// What is to be written over the custom resource that is there: what cannot be added to it is left out, and what others
-/// have the operator ignore stays ignored.
+/// What is to be written over the custom resource that is there: what cannot be added to it is left out, with a mark that says
+/// so from then on, and what others have the operator ignore stays ignored.
 pub fn over(wanted: &Json, found: &Json) -> Json {
     let mut written = wanted.clone();
     let absent = |difference: &&Difference| stays_absent(difference, found);
     for absent in object::differences(wanted, found).iter().filter(absent) {
         object::remove(&mut written, &absent.names);
+        written["metadata"]["annotations"][annotation::VOLUMES_AS_FOUND] = Json::from("true");
     }
     let theirs = object::list(found, &IGNORED).iter();
     let theirs: Vec<Json> =
@@ -173,13 +174,15 @@ fn says_the_same(difference: &Difference, found: &Json) -> bool {
     }
 }
 
-/// What cannot be added to volumes that are there: the operator would try, and be refused, for ever.
+/// What cannot be added to volumes that others have made: the operator would try, and be refused, for ever. Volumes of ours
+/// have it, so where it is missing somebody has taken it away.
 fn stays_absent(difference: &Difference, found: &Json) -> bool {
     const NODES: &str = "spec.storage.nodeConfVolume";
     const SIZE: [&str; 7] =
         ["spec", "storage", "volumeClaimTemplate", "spec", "resources", "requests", "storage"];
+    let is_of_others = is_foreign(found) || object::annotation(found, annotation::VOLUMES_AS_FOUND).is_some();
     // Somebody has taken away all that is said of them: it is put back as a whole.
-    if at(found, &SIZE).is_null() {
+    if !is_of_others || at(found, &SIZE).is_null() {
         return false;
     }
     let is_one = |path: &str| {

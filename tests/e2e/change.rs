@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::case::Case;
 use crate::cli::Cli;
 use crate::cluster;
-use crate::instance::{ADDRESS, CLAIMS, Configuration, POD, PODS, STATEFUL_SETS, master};
+use crate::instance::{ADDRESS, CLAIMS, Configuration, POD, PODS, SECRETS, STATEFUL_SETS, master};
 use crate::plan::Plan;
 use crate::redis_client::RedisClient;
 use crate::topology::every_endpoint_serves;
@@ -114,11 +114,19 @@ for_each_cli! {
     }
 
     fn labels(cli: Cli) {
-        let before = Configuration::small().with("labels", "{ team = \"one\" }");
+        let before = Configuration::small().with("labels", "{ team = \"one\", old = \"yes\" }");
         let case = with_key(cli, "labels", &before);
-        change(&case, &before.with("labels", "{ team = \"two\" }"), "labels.team");
-        let set = case.object(&format!("{STATEFUL_SETS}/cache")).expect("the StatefulSet");
-        assert_eq!(set["metadata"]["labels"]["team"], "two", "{set:#}");
+        case.write("main.tf", &before.with("labels", "{ team = \"two\" }").text());
+        assert_eq!(case.plan().actions(ADDRESS), ["update"]);
+        case.apply();
+        case.plan_is_empty();
+        assert_eq!(RedisClient::of(&case, ADDRESS).get("kept"), "yes");
+        // The operator's and ours; the Secret is immutable, and its labels are not.
+        for path in [format!("{STATEFUL_SETS}/cache"), format!("{SECRETS}/cache-auth")] {
+            let object = case.object(&path).expect("an object of the instance");
+            assert_eq!(object["metadata"]["labels"]["team"], "two", "{path}: {}", object["metadata"]);
+            assert!(object["metadata"]["labels"]["old"].is_null(), "{path}: {}", object["metadata"]);
+        }
         end(&case);
     }
 

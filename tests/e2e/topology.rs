@@ -105,10 +105,10 @@ for turn in $(seq 50); do
     kind=${endpoint%%,*} rest=${endpoint#*,}
     host=${rest%:*} port=${rest##*:} options=
     [ "$kind" != cluster ] || options=-c
-    if [ "$kind" = sentinel ]; then
-      master=$(unset REDISCLI_AUTH; timeout 5 redis-cli -h "$host" -p "$port" SENTINEL get-master-addr-by-name "$group" 2>&1)
+    case $kind in *sentinel)
+      master=$([ "$kind" != sentinel ] || unset REDISCLI_AUTH; timeout 5 redis-cli -h "$host" -p "$port" SENTINEL get-master-addr-by-name "$group" 2>&1)
       host=$(echo "$master" | head -n 1) port=$(echo "$master" | tail -n 1)
-    fi
+    esac
     found=$(timeout 5 redis-cli $options -h "$host" -p "$port" GET read:many 2>&1)
     [ "$found" = "$value" ] || echo "turn $turn at $(date +%T.%N): $endpoint, $host:$port: $found"
   done
@@ -128,7 +128,9 @@ pub fn every_endpoint_serves(case: &Case) {
         endpoints.extend(hosts.iter().map(|host| format!("plain,{host}:{}", values["port"])));
     }
     if let Some(host) = values["sentinel_host"].as_str() {
-        endpoints.push(format!("sentinel,{host}:{}", values["sentinel_port"]));
+        let is_protected = values["sentinel"]["password_protected"] == true;
+        let kind = if is_protected { "protected-sentinel" } else { "sentinel" };
+        endpoints.push(format!("{kind},{host}:{}", values["sentinel_port"]));
     }
     if values["service"]["type"] == "NodePort" && !is_cluster {
         let (address, port) = port_of_the_node(case);

@@ -251,6 +251,7 @@ for_terraform! {
             (json!({ "redisFollower": { "redisConfig": null } }), "repairs.spec.redisFollower.redisConfig.additionalRedisConfig"),
             (json!({ "kubernetesConfig": { "service": { "serviceType": "NodePort" } } }), "service.type"),
             (json!({ "persistenceEnabled": false }), "repairs.spec.persistenceEnabled"),
+            (json!({ "storage": { "nodeConfVolume": false } }), "repairs.spec.storage.nodeConfVolume"),
         ]);
         end(&case);
     }

@@ -45,6 +45,9 @@ fn companions(desired: &Desired, observed: &Observed) -> Option<Next> {
     if let Some(secret) = desired.secret.as_ref().filter(|_| !observed.secret_exists) {
         return Some(Next::Do(Step::CreateSecret(secret.clone())));
     }
+    if let Some(secret) = desired.secret.as_ref().filter(|_| observed.secret_is_mislabelled) {
+        return Some(Next::Do(Step::LabelSecret(secret.clone())));
+    }
     let is_written = |wanted: &&super::Rendered| {
         let found = observed.written.iter().find(|found| found.kind == wanted.kind);
         found.is_some_and(|found| differences(&wanted.object, &found.object).is_empty())
@@ -198,6 +201,7 @@ mod tests {
         for step in steps {
             match step {
                 Step::CreateSecret(_) => observed.secret_exists = true,
+                Step::LabelSecret(_) => observed.secret_is_mislabelled = false,
                 Step::ApplyCompanion(kind) => {
                     observed.set_written(*kind, desired.companion(*kind).unwrap().clone());
                 }

@@ -50,7 +50,10 @@ pub(super) fn rolling(desired: &Desired, observed: &Observed) -> Option<Next> {
     {
         return finish(desired, observed, running);
     }
-    let Some(set) = &observed.set else { return Some(Next::Do(Step::Talk)) };
+    let set = match asked(observed) {
+        Ok(set) => set,
+        Err(next) => return Some(next),
+    };
     if let Some(next) = carry_out(rollout::next(set), set, desired, running) {
         return Some(next);
     }
@@ -80,7 +83,10 @@ fn before_writing(desired: &Desired, observed: &Observed, running: &Running, dat
     if kinds().any(is_kept_off) {
         return None;
     }
-    let Some(set) = &observed.set else { return Some(Next::Do(Step::Talk)) };
+    let set = match asked(observed) {
+        Ok(set) => set,
+        Err(next) => return Some(next),
+    };
     if let Some(next) = carry_out(rollout::before_writing(set), set, desired, running) {
         return Some(next);
     }
@@ -94,6 +100,14 @@ fn before_writing(desired: &Desired, observed: &Observed, running: &Running, dat
         let waiting = Waiting { cause: Cause::Roles, why };
         super::apply::nudge(&waiting, desired, observed, running).unwrap_or(Next::Wait(waiting))
     })
+}
+
+/// What Redis and the sentinels say; otherwise, what must come first.
+pub(super) fn asked(observed: &Observed) -> Result<&Set, Next> {
+    if let Some(missing) = &observed.missing_password {
+        return Err(wait(Cause::Reference, format!("there is no {missing}, which is to be the password")));
+    }
+    observed.set.as_ref().ok_or(Next::Do(Step::Talk))
 }
 
 /// What a decision about the set means for the run; `None` where nothing is left to do.

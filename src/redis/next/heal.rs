@@ -1,7 +1,7 @@
 //! A replicated set that neither the operator nor the sentinels get out of its state: without any master, or watched at an
 //! address that is gone. To heal it is what a rollout does after it was cut off, so all that is to be done here is to begin.
 
-use super::guarded::{is_left_paused, is_paused};
+use super::guarded::{asked, is_left_paused, is_paused};
 use super::{Desired, Next, Observed, Step};
 use crate::redis::object::text;
 use crate::redis::opstree::Kind;
@@ -24,8 +24,10 @@ pub(super) fn heal(desired: &Desired, observed: &Observed) -> Option<Next> {
     if !is_sick {
         return None;
     }
-    let Some(set) = &observed.set else { return Some(Next::Do(Step::Talk)) };
-    rollout::needs_healing(set).then_some(Next::Do(Step::Roll(Move::Pause)))
+    match asked(observed) {
+        Ok(set) => rollout::needs_healing(set).then_some(Next::Do(Step::Roll(Move::Pause))),
+        Err(next) => Some(next),
+    }
 }
 
 /// All pods are there, and the operator finds no master among them.

@@ -109,6 +109,8 @@ pub struct Observed {
     pub written: Vec<Rendered>,
     /// Whether the Secret that we keep is there.
     pub secret_exists: bool,
+    /// Whether it has other labels or annotations than it is to have.
+    pub secret_is_mislabelled: bool,
     /// Companion objects of this instance, whatever their name.
     pub companions: Vec<Companion>,
     /// Why the last write could not even be tried.
@@ -121,6 +123,8 @@ pub struct Observed {
     pub volumes_are_late: bool,
     /// What Redis and the sentinels say, while the set is being rolled; `None` while they have not been asked.
     pub set: Option<Set>,
+    /// The password that is wanted, where it was looked for and is not there: nobody can be asked with it, and no pod started.
+    pub missing_password: Option<PasswordAt>,
     /// What the nodes of a cluster say; `None` while they have not been asked. `Err`: they cannot be.
     pub shards: Option<Result<Shards, String>>,
     /// Whether pods of two passwords cannot be made to accept both.
@@ -276,6 +280,8 @@ pub enum Step {
     CreateNamespace,
     /// Make the Secret with the password.
     CreateSecret(String),
+    /// Give it the labels and annotations that it is to have.
+    LabelSecret(String),
     /// Write a companion.
     ApplyCompanion(CompanionKind),
     /// Write a custom resource; that of the data is marked as unfinished.
@@ -354,6 +360,7 @@ impl Step {
         match self {
             Step::CreateNamespace => "create the namespace",
             Step::CreateSecret(_) => "create the Secret",
+            Step::LabelSecret(_) => "label the Secret",
             Step::ApplyCompanion(CompanionKind::ConfigMap) => "write the ConfigMap",
             Step::ApplyCompanion(CompanionKind::Service) => "write the Service",
             Step::ApplyCompanion(CompanionKind::Secret) => "write the Secret",

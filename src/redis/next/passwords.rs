@@ -3,6 +3,7 @@
 //! Where we roll the pods, `rollout` sees to it that they accept both. The operator rolls those of a cluster: before it is
 //! shown another password each pod is told of that, and each that it replaces is told of the former one.
 
+use super::guarded::asked;
 use super::{Cause, CompanionKind, Desired, Next, Observed, Step, wait};
 use crate::redis::names::PASSWORD_KEY;
 use crate::redis::object::is_terminating;
@@ -23,7 +24,10 @@ pub(super) fn admitted(desired: &Desired, observed: &Observed) -> Option<Next> {
     if !has_other_password(desired, running) {
         return None;
     }
-    let Some(set) = &observed.set else { return Some(Next::Do(Step::Talk)) };
+    let set = match asked(observed) {
+        Ok(set) => set,
+        Err(next) => return Some(next),
+    };
     match rollout::both_accepted(set) {
         Decision::Do(todo) => Some(Next::Do(Step::Roll(todo))),
         // Once the operator is at it, pods come and go.

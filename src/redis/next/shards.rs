@@ -355,4 +355,16 @@ mod tests {
         observed.shards = Some(Err("no right to".to_owned()));
         assert!(matches!(next(&desired, &observed), Next::Stuck(_)));
     }
+
+    /// The operator is not shown a password that is not there yet: its pods could not start.
+    #[test]
+    fn a_password_that_is_yet_to_come_is_waited_for() {
+        let (mut desired, mut observed) = changed();
+        desired.custom_resources[0]["spec"]["kubernetesConfig"] =
+            json!({ "redisSecret": { "name": "new", "key": "password" } });
+        assert_eq!(next(&desired, &observed), Next::Do(Step::Talk));
+        observed.missing_password = crate::redis::password::PasswordAt::of_custom_resource(desired.data());
+        let found = next(&desired, &observed);
+        assert!(matches!(&found, Next::Wait(Waiting { cause: Cause::Reference, .. })), "{found:?}");
+    }
 }

@@ -31,6 +31,9 @@ pub async fn judge(
     if object::is_terminating(data) || mark(data, annotation::UNFINISHED) == Some("creating") {
         return Ok(Vec::new());
     }
+    if others::nodes_forget(data, addresses.topology) {
+        return Err(vec![forgetful(&wanted.id)]);
+    }
     let found = import::found(cluster, addresses, existing, deadline).await?;
     let mut diagnostics = refused(&found, wanted);
     diagnostics.extend(password(&found, wanted));
@@ -42,6 +45,16 @@ pub async fn judge(
         diagnostics.extend(others::warnings(data, addresses.topology, &others));
     }
     Ok(diagnostics)
+}
+
+/// An adoption restarts pods if anything differs, and nobody has seen a plan.
+fn forgetful(id: &str) -> Diagnostic {
+    Diagnostic::error(
+        format!("{id} cannot be adopted: its nodes forget their cluster when they restart"),
+        "It was made without spec.storage.nodeConfVolume, and a volume cannot be added to pods that exist; if the \
+         configuration restarted them, most keys would be lost. Nothing was written. Choose another name and move the data \
+         there; or import it, and apply no plan which warns that Redis will restart.",
+    )
 }
 
 /// What Kubernetes would refuse to the operator, with every other change behind it; and what would lose data.
@@ -68,12 +81,6 @@ fn refused(found: &Instance, wanted: &Instance) -> Vec<Diagnostic> {
     if major(wanted) < major(found) {
         let (is, to_be) = (&found.image.tag, &wanted.image.tag);
         wrong.push(("image.tag", format!("{is:?}"), format!("{to_be:?}")));
-    }
-    let count = |instance: &Instance| instance.cluster.as_ref().map(|cluster| cluster.replicas_per_shard);
-    if let (Some(is), Some(to_be)) = (count(found), count(wanted))
-        && to_be < is
-    {
-        wrong.push(("cluster.replicas_per_shard", is.to_string(), to_be.to_string()));
     }
     let diagnostic = |(path, is, to_be): (&str, String, String)| {
         Diagnostic::error(

@@ -230,10 +230,15 @@ fn remedy(waiting: &Waiting, addresses: &Addresses) -> String {
             "The other pods serve, and the operator looks after the set again. Mend what keeps the pod from being well (`kubectl \
              -n {namespace} describe pod` and its log), then apply again: the rollout goes on from there."
         ),
+        // In this order: a chosen pod that is a master, and that nobody follows yet, looks like one that has just restarted.
         Cause::Ambiguous => format!(
-            "Nothing was changed for that. See what each pod holds (`kubectl -n {namespace} exec POD -- redis-cli info \
-             keyspace`, with `info replication` for its history), decide which data must stay, and make the others follow it \
-             with `replicaof`. Then apply again."
+            "No pod was changed for that. Decide by what they hold which data must stay; the other pods lose what only they \
+             hold. Have each of the others (OTHER) follow the pod that you chose (CHOSEN, at ADDRESS), and only then make that \
+             one the master:\n\n  \
+             kubectl -n {namespace} exec OTHER -c {name} -- sh -c 'REDISCLI_AUTH=\"$REDIS_PASSWORD\" redis-cli replicaof \
+             ADDRESS 6379'\n  \
+             kubectl -n {namespace} exec CHOSEN -c {name} -- sh -c 'REDISCLI_AUTH=\"$REDIS_PASSWORD\" redis-cli replicaof no \
+             one'\n\nThen apply again."
         ),
         Cause::Unreachable => format!(
             "It was asked from a pod of the instance. Check that a NetworkPolicy does not keep its pods from each other, \

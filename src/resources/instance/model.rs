@@ -81,9 +81,9 @@ object! {
         /// Environment variables of the Redis containers, and of those of the sentinels.
         env: BTreeMap<String, String> = default(empty()).rolls().check(checks::are_variables),
         /// Labels of every object of the instance. The operator selects pods by them: after a change all Services lead
-        /// nowhere until pods with the new labels are Ready. A Secret keeps those that it was made with.
+        /// nowhere until pods with the new labels are Ready.
         labels: BTreeMap<String, String> = default(empty()).rolls().check(checks::are_labels),
-        /// Annotations of every object of the instance. A Secret keeps those that it was made with.
+        /// Annotations of every object of the instance.
         annotations: BTreeMap<String, String> = default(empty()).rolls().check(checks::are_annotations),
         /// Fields of the operator's custom resources that no argument expresses, as JSON for each kind.
         custom_spec: CustomSpec = nested(),

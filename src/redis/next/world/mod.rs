@@ -293,6 +293,33 @@ fn another_password() {
     insta::assert_debug_snapshot!(steps);
 }
 
+/// A Secret that the user keeps comes later than the change that refers to it.
+#[test]
+fn another_password_that_is_not_there_yet() {
+    let mut world = World::new(1, Desired { secret: None, ..desired(3, "old", "second") });
+    for _ in 0..2 {
+        let mut taken = Vec::new();
+        let waiting = loop {
+            match next(&world.desired, &world.observed()) {
+                Next::Do(step) => {
+                    taken.push(shown(&step));
+                    assert!(is_a_look(&step), "{taken:?}");
+                    world.carry_out(&step);
+                }
+                Next::Wait(waiting) => break waiting,
+                other => panic!("{other:?} after {taken:?}"),
+            }
+        };
+        assert_eq!(waiting.cause, Cause::Reference);
+        assert_eq!(waiting.why, "there is no key password of Secret second, which is to be the password");
+        // It is looked for again, and nothing else is done.
+        world.has_talked = false;
+        world.time_passes();
+    }
+    world.secrets.push("second".to_owned());
+    ends_well_wherever_it_is_cut_off(&world);
+}
+
 #[test]
 fn fewer_pods_than_the_masters_number() {
     let steps = ends_well_wherever_it_is_cut_off(&World::new(2, desired(2, "old", "first")));

@@ -5,16 +5,28 @@ use super::*;
 impl World {
     pub(super) fn observed(&self) -> Observed {
         let running = self.is_watching.then(|| self.running());
+        let wanted = PasswordAt::of_custom_resource(self.desired.data());
+        let is_missing = |at: &PasswordAt| !self.secrets.contains(&at.secret);
+        let missing_password = wanted.clone().filter(|at| self.has_talked && is_missing(at));
+        // What the user keeps is no companion.
+        let is_kept = |name: &&String| {
+            self.desired.secret.is_some() || wanted.as_ref().is_none_or(|at| at.secret != **name)
+        };
         Observed {
             custom_resources: self.custom_resources.clone(),
             secret_exists: self.desired.secret.as_ref().is_none_or(|secret| self.secrets.contains(secret)),
             companions: self
                 .secrets
                 .iter()
+                .filter(is_kept)
                 .map(|name| Companion { kind: CompanionKind::Secret, name: name.clone(), owned: false })
                 .collect(),
             reached: self.has_reached.then_some(Ok(())),
-            set: running.as_ref().filter(|_| self.has_talked).map(|running| self.set(running)),
+            set: running
+                .as_ref()
+                .filter(|_| self.has_talked && missing_password.is_none())
+                .map(|running| self.set(running)),
+            missing_password,
             running,
             ..Observed::default()
         }

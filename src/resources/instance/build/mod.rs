@@ -149,7 +149,7 @@ fn external_service(instance: &Instance) -> Option<Json> {
     }))
 }
 
-/// The Secret with a password of ours. Immutable: it is made once and never written again.
+/// The Secret with a password of ours. Immutable: its data is written once.
 pub fn secret(instance: &Instance, name: &str, password: &str) -> Json {
     json!({
         "apiVersion": "v1",

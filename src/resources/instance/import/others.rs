@@ -1,4 +1,5 @@
-//! Sentinels that watch an imported instance and cannot be managed with it.
+//! What is to be said of an instance that others have made: sentinels that watch it and cannot be managed with it, nodes that
+//! forget their cluster.
 
 use serde_json::Value as Json;
 use tokio::time::Instant;
@@ -35,13 +36,29 @@ fn watches(sentinels: &Json, name: &str) -> bool {
     text(sentinels, &["spec", "redisSentinelConfig", "redisReplicationName"]) == Some(name)
 }
 
-/// What of the instance is not taken over.
+/// Whether the nodes of a cluster lose nodes.conf when they restart. Nothing can be added to volumes that are there.
+pub fn nodes_forget(data: &Json, topology: Topology) -> bool {
+    let storage = at(data, &["spec", "storage"]);
+    topology == Topology::Cluster
+        && !storage.is_null()
+        && storage.get("nodeConfVolume") != Some(&Json::Bool(true))
+}
+
+/// What of the instance is not taken over, and what is dangerous about it.
 pub fn warnings(data: &Json, topology: Topology, others: &[Json]) -> Vec<Diagnostic> {
     let mut warnings = Vec::new();
     let id = format!("{}/{}", text(data, &["metadata", "namespace"]).unwrap_or_default(), object::name(data));
     let name = object::name(data);
     let guard = "Until then write update_strategy = { guarded = false }: these sentinels are not told when the provider \
                  changes the master.";
+    if nodes_forget(data, topology) {
+        warnings.push(Diagnostic::warning(
+            format!("The nodes of {id} forget their cluster when they restart"),
+            "It was made without spec.storage.nodeConfVolume, and a volume cannot be added to pods that exist. Whatever restarts \
+             them all, an apply or anybody else, tears the cluster apart, and most keys are lost. Make a new instance, move the \
+             data there, and until then change nothing of which the plan warns that Redis will restart.",
+        ));
+    }
     if !others.is_empty() {
         let names: Vec<&str> = others.iter().map(object::name).collect();
         let names = names.join(", ");

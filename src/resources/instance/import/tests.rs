@@ -250,11 +250,50 @@ fn volumes_stay_as_they_are() {
     let written = build(&imported(Topology::Standalone, std::slice::from_ref(&found)), false, true);
     let class = ["spec", "storage", "volumeClaimTemplate", "spec", "storageClassName"];
     assert_eq!(text(written.data(), &class), Some("standard"));
-    assert_eq!(text(&opstree::over(written.data(), &found), &class), None);
+    let over = opstree::over(written.data(), &found);
+    assert_eq!(text(&over, &class), None);
+    // It is ours now, and stays as it was: a mark says so, and is not lost by the next change.
+    assert!(!opstree::is_foreign(&over) && opstree::differences(written.data(), &over).is_empty());
+    let mut changed = written.data().clone();
+    changed["spec"]["kubernetesConfig"]["image"] = json!("another");
+    let again = opstree::over(&changed, &over);
+    assert_eq!(text(&again, &class), None);
+    assert!(opstree::differences(&changed, &again).is_empty());
     let mut ignoring = found;
     ignoring["spec"]["kubernetesConfig"]["ignoreAnnotations"] = json!(["theirs"]);
     let over = opstree::over(written.data(), &ignoring);
     assert!(list(&over, &["spec", "kubernetesConfig", "ignoreAnnotations"]).contains(&json!("theirs")));
+}
+
+/// What others never had is no drift, before and after we have written; what somebody takes away from ours is.
+#[test]
+fn a_volume_for_nodes_conf_is_missed_only_where_it_was() {
+    let found = all().pop().map(|(_, mut made)| made.remove(0)).unwrap();
+    let written = build(&imported(Topology::Cluster, std::slice::from_ref(&found)), false, true);
+    let nodes = |found: &Json| {
+        let differences = opstree::differences(written.data(), found);
+        let paths: Vec<String> = differences.into_iter().map(|one| one.path).collect();
+        paths.into_iter().filter(|path| path.starts_with("spec.storage")).collect::<Vec<_>>()
+    };
+    assert_eq!(nodes(&found), [] as [&str; 0]);
+    let over = opstree::over(written.data(), &found);
+    assert_eq!(nodes(&over), [] as [&str; 0]);
+    let mut ours = written.data().clone();
+    assert_eq!(nodes(&ours), [] as [&str; 0]);
+    ours["spec"]["storage"]["nodeConfVolume"] = json!(false);
+    assert_eq!(nodes(&ours), ["spec.storage.nodeConfVolume"]);
+}
+
+#[test]
+fn nodes_that_forget_are_named() {
+    let warned = |data: &Json| others::warnings(data, Topology::Cluster, &[]).len();
+    assert_eq!(warned(&chart_cluster()), 0);
+    let mut forgetful = chart_cluster();
+    forgetful["spec"]["storage"]["nodeConfVolume"] = json!(false);
+    assert_eq!(warned(&forgetful), 1);
+    // Nothing is kept there anyway.
+    forgetful["spec"]["storage"] = Json::Null;
+    assert_eq!(warned(&forgetful), 0);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What a plan must say before anything is done: guards, warnings, repairs. Pure: no cluster is asked.
 
+mod restarts;
 mod settings;
 mod topology;
 
@@ -11,7 +12,6 @@ use super::delete::protected;
 use super::model::{Instance, ManagedObject};
 use super::settle::settle;
 use super::state::objects;
-use crate::redis::topology::Topology;
 use crate::redis::version::Version;
 use crate::resources::blocks::ServiceType;
 use crate::terraform::attribute::{Attr, Change as Class, as_planned};
@@ -96,11 +96,12 @@ pub fn plan(change: &mut PlanChange<InstanceResource>) -> Vec<Diagnostic> {
         if change.changes.iter().any(|changed| changed.path.0.first() == authentication.0.first()) {
             planned.auth_secret = Maybe::Unknown;
         }
-        diagnostics.extend(restarts(prior, planned, &change.changes));
     } else if !prior.repairs.is_empty() {
         planned.repairs = Maybe::Known(BTreeMap::new());
         planned.status = Maybe::Unknown;
     }
+    let by_changes = writes.then(|| restarts::for_changes(prior, planned, &change.changes)).flatten();
+    diagnostics.extend(by_changes.or_else(|| restarts::for_repairs(prior)));
     if prior.repairs.keys().any(|repair| repair.starts_with("Secret ")) {
         planned.auth_secret = Maybe::Unknown;
     }
@@ -270,42 +271,13 @@ fn downgrades(prior: &Instance, planned: &Instance<Planned>) -> Option<Diagnosti
     })
 }
 
-fn restarts(prior: &Instance, planned: &Instance<Planned>, changes: &[Changed]) -> Option<Diagnostic> {
-    let announces = topology::announces_other_addresses(prior, planned);
-    let elsewhere = settings::are_elsewhere(planned);
-    let rolling: Vec<String> = changes
-        .iter()
-        .filter(|changed| {
-            changed.change == Class::Rolls || (announces && changed.path == Path::of("service.type"))
-        })
-        .filter(|changed| !(elsewhere && settings::is_one(&changed.path)))
-        .map(|changed| changed.path.to_string())
-        // They follow the master's.
-        .filter(|path| prior.topology() == Topology::Cluster || !path.starts_with("replica.resources"))
-        .collect();
-    let what = rolling.join(", ");
-    let how = match prior.topology() {
-        Topology::Standalone => format!(
-            "A change of {what} restarts the pod. A standalone Redis cannot be reached meanwhile, usually for some \
-             seconds; it keeps its data where persistence is enabled."
-        ),
-        Topology::Sentinel if rolling.iter().all(|path| path.starts_with("sentinel.")) => {
-            format!("A change of {what} restarts the sentinels, one after the other. Redis itself goes on.")
-        }
-        _ => format!(
-            "A change of {what} restarts all pods, one after the other. Connections to a pod are closed when its turn \
-             comes: clients must connect again."
-        ),
-    };
-    (!rolling.is_empty()).then(|| Diagnostic::warning("Redis will restart", how))
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::cluster::Addresses;
     use super::super::import::with_defaults;
     use super::*;
     use crate::redis::quantity::Quantity;
+    use crate::redis::topology::Topology;
     use crate::terraform::private::Private;
     use crate::terraform::{Known, plan};
 

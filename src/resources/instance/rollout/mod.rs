@@ -4,6 +4,7 @@ mod applications;
 mod moves;
 mod nodes;
 mod quiet;
+mod secret;
 mod steps;
 mod talk;
 mod wait;
@@ -21,7 +22,9 @@ use super::failure::{Ended, explain, refused};
 use super::model::{AuthSecret, Instance};
 use super::state::{external_host, external_service_name, not_ready, objects, status_of};
 use crate::kubernetes::{self, Cause as Refusal, Cluster, ObjectRef, Watched};
+use crate::redis::names::annotation;
 use crate::redis::next::{Cause, Desired, Next, Observed, Obstacle, Step, Waiting, next};
+use crate::redis::object::{annotation as mark, is_terminating};
 use crate::redis::opstree::Kind;
 use crate::redis::password::PasswordAt;
 use crate::redis::rollout::Move;
@@ -69,6 +72,8 @@ pub struct Rollout<'a> {
     served: bool,
     /// Since when the present cause has lasted.
     waiting_since: Option<(Cause, Instant)>,
+    /// What was waited for last, while nothing but looks has followed.
+    waited_for: Option<Waiting>,
     last_step: Option<Step>,
     length: Duration,
     deadline: Instant,
@@ -120,6 +125,7 @@ impl<'a> Rollout<'a> {
             wrote: false,
             served: false,
             waiting_since: None,
+            waited_for: None,
             last_step: None,
             length,
             deadline: Instant::now() + length,
@@ -128,8 +134,17 @@ impl<'a> Rollout<'a> {
 
     /// Takes over what others made, with every field that the configuration sets. It counts as having served: an error
     /// would taint it, and the next apply would destroy it with data that was there before us.
-    pub fn adopting(self, adopting: bool) -> Rollout<'a> {
-        Rollout { force: self.force || adopting, served: self.served || adopting, ..self }
+    pub fn adopting(mut self, adopting: bool) -> Rollout<'a> {
+        self.force |= adopting;
+        self.served |= adopting;
+        let data = self.observed.custom_resource(self.addresses.topology.data());
+        let is_there =
+            |data: &Json| !is_terminating(data) && mark(data, annotation::UNFINISHED) != Some("creating");
+        // The pods of a cluster that is there have something to lose, as those of one of ours.
+        if adopting && self.addresses.topology == Topology::Cluster && data.is_some_and(is_there) {
+            self.desired.creating = false;
+        }
+        self
     }
 
     /// What is being deleted cannot be changed: once it is gone, it is made anew.
@@ -185,9 +200,14 @@ impl<'a> Rollout<'a> {
             if Instant::now() >= self.deadline
                 && let Next::Do(step @ (Step::Talk | Step::Roll(_))) = &next
             {
-                let why = format!("the next thing to do is to {}", step.name());
+                let next = || {
+                    let why = format!("the next thing to do is to {}", step.name());
+                    Waiting { cause: Cause::Rolling, why }
+                };
+                // To look again is part of the wait.
+                let waited_for = self.waited_for.take().filter(|_| *step == Step::Talk);
                 let ended = Ended::TimedOut(self.length);
-                return Err(Failure::Wait(Waiting { cause: Cause::Rolling, why }, ended));
+                return Err(Failure::Wait(waited_for.unwrap_or_else(next), ended));
             }
             match next {
                 Next::Done => return Ok(()),
@@ -209,7 +229,10 @@ impl<'a> Rollout<'a> {
             Step::Talk | Step::AskNodes | Step::Reach => {
                 tracing::debug!(instance = %self.instance.id, step = step.name(), "doing")
             }
-            _ => tracing::info!(instance = %self.instance.id, step = step.name(), "doing"),
+            _ => {
+                tracing::info!(instance = %self.instance.id, step = step.name(), "doing");
+                self.waited_for = None;
+            }
         }
         match self.carry_out(&step).await {
             Ok(()) => {
@@ -334,7 +357,9 @@ fn one_password(id: &str, why: &str) -> Diagnostic {
     Diagnostic::warning(
         format!("Not both passwords of {id} are valid while its pods are replaced"),
         format!(
-            "A pod that has restarted refuses the former password, and one that has not refuses the new one, so some keys              cannot be reached until all pods have been replaced: {why}.\n\nTo tell each pod of both needs the rights to create              pods/portforward and to get Secrets."
+            "A pod that has restarted refuses the former password, and one that has not refuses the new one, so some keys \
+             cannot be reached until all pods have been replaced: {why}.\n\nTo tell each pod of both needs the rights to \
+             create pods/portforward and to get Secrets."
         ),
     )
 }

@@ -6,20 +6,18 @@ use std::time::Duration;
 use serde_json::Value as Json;
 use tokio::time::Instant;
 
-use super::super::build::secret;
 use super::super::cluster::NAMESPACE;
-use super::super::failure::refused;
-use super::super::password;
 use super::super::reach::{Reached, reach};
 use super::super::session::TalkError;
 use super::super::state::not_ready;
+use super::secret::{is_owned, labelling};
 use super::{Failure, Operation, Rollout};
 use crate::kubernetes::{self, Apply, Cause as Refusal, ObjectRef, Propagation};
-use crate::redis::names::{INSTANCE_LABEL, annotation};
+use crate::redis::names::annotation;
 use crate::redis::next::{Companion, CompanionKind, Step};
-use crate::redis::object::{self, label, removal, text, without_nulls};
+use crate::redis::object::{self, removal, text, without_nulls};
 use crate::redis::opstree::{self, Kind};
-use crate::terraform::{Diagnostic, Path};
+use crate::terraform::Diagnostic;
 
 /// Command-line tools by which people edit by hand. A refresh has shown their changes and the plan was to undo
 /// them, so they are no conflict; a controller's field is one.
@@ -61,7 +59,10 @@ impl Rollout<'_> {
         if let Some(name) = &self.desired.secret {
             let secret = self.addresses.secret(name);
             let found = self.cluster.get_metadata(&secret, self.deadline).await?.found();
-            self.observed.secret_exists = found.is_some_and(|found| !is_owned(&found));
+            let found = found.filter(|found| !is_owned(found));
+            self.observed.secret_exists = found.is_some();
+            self.observed.secret_is_mislabelled =
+                found.is_some_and(|found| labelling(&self.labels_of_secret(name), &found).is_some());
         }
         Ok(())
     }
@@ -70,6 +71,7 @@ impl Rollout<'_> {
         match step {
             Step::CreateNamespace => self.create_namespace().await?,
             Step::CreateSecret(name) => self.create_secret(name).await?,
+            Step::LabelSecret(name) => self.label_secret(name).await?,
             Step::ApplyCompanion(kind) => self.apply_companion(*kind).await?,
             Step::ApplyCustomResource { kind, uid, guarded, .. } => {
                 self.apply_custom_resource(*kind, uid.as_deref(), *guarded).await?;
@@ -123,34 +125,12 @@ impl Rollout<'_> {
         }
     }
 
-    async fn create_secret(&mut self, name: &str) -> Result<(), Failure> {
-        let address = self.addresses.secret(name);
-        let given = self.instance.authentication.password_wo.as_ref();
-        let password = given.map_or_else(|| password::random(32), |password| password.expose().to_owned());
-        let body = secret(&self.instance, name, &password);
-        match self.create_surely(&address, &body).await {
-            Ok(_) => self.made.push(address),
-            // A run that was cut off made it: it is immutable, so it still has the password of that run.
-            Err(kubernetes::Error { cause: Refusal::AlreadyExists, .. }) => {
-                let found = self.cluster.get_metadata(&address, self.deadline).await?.found();
-                let ours = |found: &Json| label(found, INSTANCE_LABEL) == Some(self.addresses.name.as_str());
-                if !found.as_ref().is_some_and(ours) {
-                    return Err(Failure::Problem(secret_taken(&address)));
-                }
-                if found.as_ref().is_some_and(is_owned) {
-                    self.disown(&address).await?;
-                }
-            }
-            Err(error) if matches!(error.cause, Refusal::NamespaceMissing { .. }) => return Err(error.into()),
-            // A webhook may quote what it refuses.
-            Err(error) => return Err(Failure::Problem(password::redacted(refused(&error), &password))),
-        }
-        self.observed.secret_exists = true;
-        Ok(())
-    }
-
     /// A create whose answer was lost may have been carried out or not; to ask again tells, and is harmless.
-    async fn create_surely(&mut self, address: &ObjectRef, body: &Json) -> Result<Json, kubernetes::Error> {
+    pub(super) async fn create_surely(
+        &mut self,
+        address: &ObjectRef,
+        body: &Json,
+    ) -> Result<Json, kubernetes::Error> {
         let mut tries = 1;
         loop {
             match self.cluster.create(address, body, self.deadline).await {
@@ -162,12 +142,6 @@ impl Rollout<'_> {
                 outcome => return outcome,
             }
         }
-    }
-
-    /// A destroy that was cut off had handed it over to a custom resource that is going: it must not go with it.
-    async fn disown(&mut self, address: &ObjectRef) -> Result<(), kubernetes::Error> {
-        let disowned = serde_json::json!({ "metadata": { "ownerReferences": null } });
-        self.cluster.merge_patch(address, &disowned, None, self.deadline).await.map(drop)
     }
 
     async fn apply_companion(&mut self, kind: CompanionKind) -> Result<(), kubernetes::Error> {
@@ -348,21 +322,7 @@ fn not_asked(id: &str, error: &TalkError) -> Diagnostic {
     )
 }
 
-fn is_owned(object: &Json) -> bool {
-    !object::list(object, &["metadata", "ownerReferences"]).is_empty()
-}
-
 /// What changes with every write of an object.
 pub(super) fn version(object: &Json) -> Option<&str> {
     text(object, &["metadata", "resourceVersion"])
-}
-
-fn secret_taken(address: &ObjectRef) -> Diagnostic {
-    Diagnostic::error(
-        format!("The {address} exists already"),
-        "The provider keeps the password in a Secret of this name, and this one is not its own; nothing was changed. \
-         To use the password in it, set authentication.existing_secret. Otherwise delete it, or choose another name \
-         for the instance.",
-    )
-    .at(Path::of("authentication"))
 }

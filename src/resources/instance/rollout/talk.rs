@@ -16,6 +16,7 @@ use crate::kubernetes::{self, Cluster, ObjectRef};
 use crate::redis::names::{REDIS_PORT, SENTINEL_PORT};
 use crate::redis::next::{former_passwords, given, sentinels_are_later, valid_passwords};
 use crate::redis::object::{count, name, text};
+use crate::redis::opstree::Kind;
 use crate::redis::password::PasswordAt;
 use crate::redis::ready::Running;
 use crate::redis::rollout::{Pod, Set, View, master_of};
@@ -70,6 +71,13 @@ impl Rollout<'_> {
     pub(super) async fn talk(&mut self) -> Result<(), Failure> {
         let Some(running) = self.observed.running.clone() else { return Ok(()) };
         self.learn_passwords(&running).await?;
+        let wanted = PasswordAt::of_custom_resource(self.desired.data());
+        let missing = wanted.clone().filter(|at| self.talks.password(at).is_none());
+        // Where the operator replaces pods and is at it already, they wait for the Secret by themselves.
+        self.observed.missing_password = missing.filter(|_| !self.is_cluster_shown(wanted.as_ref()));
+        if self.observed.missing_password.is_some() {
+            return Ok(());
+        }
         if let Some(why) = self.one_password_only(&running) {
             if self.addresses.topology == Topology::Cluster {
                 self.record.warn(one_password(&self.instance.id, &why));
@@ -81,7 +89,6 @@ impl Rollout<'_> {
             self.desired.guarded.clear();
             return Ok(());
         }
-        let wanted = PasswordAt::of_custom_resource(self.desired.data());
         let former = former_passwords(&self.desired, &self.observed, &running);
         let mut set = Set {
             size: self.size(&running),
@@ -164,6 +171,13 @@ impl Rollout<'_> {
         Ok(pods)
     }
 
+    /// Whether the custom resource of a cluster gives its pods that password already.
+    fn is_cluster_shown(&self, wanted: Option<&PasswordAt>) -> bool {
+        let kind = self.addresses.topology.data();
+        let found = self.observed.custom_resource(kind).and_then(PasswordAt::of_custom_resource);
+        kind == Kind::RedisCluster && found.as_ref() == wanted
+    }
+
     /// Why pods of two passwords cannot both be served; `None` where they can, or all have one.
     fn one_password_only(&self, running: &Running) -> Option<String> {
         let wanted = PasswordAt::of_custom_resource(self.desired.data());
@@ -187,15 +201,16 @@ impl Rollout<'_> {
                 None => None,
             };
             let (Some(holding), Some(said)) = (holding, pod.said) else {
-                lines.push(format!("  {}: does not answer", pod.name));
+                lines.push(format!("  {} at {}: does not answer", pod.name, pod.address));
                 continue;
             };
             let role =
                 said.master.map_or_else(|| "a master".to_owned(), |link| format!("follows {}", link.address));
             let saved = jiff::Timestamp::from_second(holding.saved_at).map(|at| at.to_string());
             lines.push(format!(
-                "  {}: {} keys, saved at {}, {role}, at offset {} of history {}",
+                "  {} at {}: {} keys, saved at {}, {role}, at offset {} of history {}",
                 pod.name,
+                pod.address,
                 holding.keys,
                 saved.unwrap_or_else(|_| "an unknown time".to_owned()),
                 said.offset,

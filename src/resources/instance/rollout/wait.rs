@@ -27,6 +27,9 @@ const ASKING_PAUSE: Duration = Duration::from_millis(250);
 /// Pause before Redis and the sentinels are asked again: a restarted pod must be told whom to follow at once.
 const TALKING_PAUSE: Duration = Duration::from_millis(100);
 
+/// Pause before a Secret is looked for again: Secrets are not watched.
+const SECRET_PAUSE: Duration = Duration::from_secs(1);
+
 /// Pause before the nodes of a cluster are asked again.
 const NODES_PAUSE: Duration = Duration::from_secs(1);
 
@@ -52,6 +55,7 @@ impl Rollout<'_> {
     pub(super) async fn wait(&mut self, waiting: Waiting) -> Result<(), Failure> {
         let now = Instant::now();
         self.last_step = None;
+        self.waited_for = Some(waiting.clone());
         let since = self.since(&waiting, now);
         let limit =
             patience(waiting.cause).filter(|_| self.instance.wait.fail_fast).map(|patience| since + patience);
@@ -79,6 +83,7 @@ impl Rollout<'_> {
         let wake = match waiting.cause {
             Cause::Unreachable => wake.min(now + ASKING_PAUSE),
             Cause::Rolling => wake.min(now + TALKING_PAUSE),
+            Cause::Reference if self.observed.missing_password.is_some() => wake.min(now + SECRET_PAUSE),
             Cause::Nodes => wake.min(now + NODES_PAUSE),
             Cause::Assembling => wake.min(now + SILENCE),
             _ => wake,
@@ -194,6 +199,7 @@ impl Rollout<'_> {
     pub(super) fn take_news(&mut self) {
         self.observed.reached = None;
         self.observed.set = None;
+        self.observed.missing_password = None;
         self.observed.shards = None;
         let Some(watched) = &self.watched else { return };
         if !watched.is_whole() {

@@ -1,0 +1,102 @@
+//! What a plan says of the pods that will restart.
+
+use super::super::model::Instance;
+use super::{settings, topology};
+use crate::redis::topology::Topology;
+use crate::terraform::attribute::Change as Class;
+use crate::terraform::plan::Changed;
+use crate::terraform::{Diagnostic, Path, Planned};
+
+/// What a change of arguments restarts.
+pub(super) fn for_changes(
+    prior: &Instance,
+    planned: &Instance<Planned>,
+    changes: &[Changed],
+) -> Option<Diagnostic> {
+    let announces = topology::announces_other_addresses(prior, planned);
+    let elsewhere = settings::are_elsewhere(planned);
+    let rolling: Vec<String> = changes
+        .iter()
+        .filter(|changed| {
+            changed.change == Class::Rolls || (announces && changed.path == Path::of("service.type"))
+        })
+        .filter(|changed| !(elsewhere && settings::is_one(&changed.path)))
+        .map(|changed| changed.path.to_string())
+        // They follow the master's.
+        .filter(|path| prior.topology() == Topology::Cluster || !path.starts_with("replica.resources"))
+        .collect();
+    let what = rolling.join(", ");
+    let how = match prior.topology() {
+        Topology::Standalone => format!(
+            "A change of {what} restarts the pod. A standalone Redis cannot be reached meanwhile, usually for some \
+             seconds; it keeps its data where persistence is enabled."
+        ),
+        Topology::Sentinel if rolling.iter().all(|path| path.starts_with("sentinel.")) => {
+            format!("A change of {what} restarts the sentinels, one after the other. Redis itself goes on.")
+        }
+        _ => format!(
+            "A change of {what} restarts all pods, one after the other. Connections to a pod are closed when its turn \
+             comes: clients must connect again."
+        ),
+    };
+    (!rolling.is_empty()).then(|| Diagnostic::warning("Redis will restart", how))
+}
+
+/// Fields of a custom resource that pods are not made of.
+const NOT_OF_PODS: [&str; 7] =
+    ["clusterSize", "ignoreAnnotations", "pdb", "replicas", "service", "storage", "updateStrategy"];
+
+/// What somebody has changed by hand is in the pods already, and setting it back is another change of them.
+pub(super) fn for_repairs(prior: &Instance) -> Option<Diagnostic> {
+    let is_of_pods = |repair: &&String| {
+        let path = repair.rsplit(' ').next().unwrap_or_default();
+        let mut fields = path.split('.');
+        fields.next() == Some("spec") && !fields.any(|field| NOT_OF_PODS.contains(&field))
+    };
+    let repairs: Vec<&str> = prior.repairs.keys().filter(is_of_pods).map(String::as_str).collect();
+    let who = match prior.topology() {
+        _ if repairs.iter().all(|repair| repair.starts_with("RedisSentinel ")) => {
+            "the sentinels, one after the other"
+        }
+        Topology::Standalone => "the pod; a standalone Redis cannot be reached meanwhile",
+        _ => "all pods, one after the other; clients must connect again",
+    };
+    (!repairs.is_empty()).then(|| {
+        Diagnostic::warning(
+            "Redis may restart",
+            format!("Somebody has changed {}. To set it back may restart {who}.", repairs.join(", ")),
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::cluster::Addresses;
+    use super::super::super::import::with_defaults;
+    use super::*;
+
+    #[test]
+    fn what_mending_restarts_is_said() {
+        let (namespace, name) = ("redis".to_owned(), "cache".to_owned());
+        let instance = with_defaults(&Addresses { namespace, name, topology: Topology::Standalone }).unwrap();
+        let said = |repairs: &[&str]| {
+            let mut prior = instance.clone();
+            prior.repairs =
+                repairs.iter().map(|path| ((*path).to_owned(), "is 1, should be 2".to_owned())).collect();
+            for_repairs(&prior).map(|one| one.detail).unwrap_or_default()
+        };
+        let quiet = [
+            "master",
+            "Secret a",
+            "RedisSentinel cache",
+            "spec.redisLeader.pdb.minAvailable",
+            "spec.clusterSize",
+        ];
+        assert_eq!(said(&quiet), "");
+        assert!(
+            said(&["master", "spec.affinity.x"])
+                .contains("changed spec.affinity.x. To set it back may restart the pod")
+        );
+        assert!(said(&["RedisSentinel spec.kubernetesConfig.image"]).contains("may restart the sentinels"));
+    }
+}
