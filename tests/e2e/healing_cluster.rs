@@ -72,13 +72,17 @@ for_terraform! {
         let (stray, other) = ("cache-follower-2", "cache-leader-0");
         let id = id_of(&case, stray);
         node(&case, stray).command(&["CLUSTER", "RESET", "HARD"]);
-        for pod in ["cache-leader-0", "cache-leader-1", "cache-leader-2", "cache-follower-0", "cache-follower-1"] {
+        let others = ["cache-leader-0", "cache-leader-1", "cache-leader-2", "cache-follower-0", "cache-follower-1"];
+        for pod in others {
             node(&case, pod).command(&["CLUSTER", "FORGET", &id]);
         }
         node(&case, stray).command(&["CLUSTER", "MEET", &address_of(&case, other), "6379"]);
         case.wait_until("all know it", Duration::from_secs(30), || {
-            let nodes = node(&case, other).command(&["CLUSTER", "NODES"]);
-            (nodes.lines().filter(|row| row.contains("master")).count() == 4 && !nodes.contains("handshake")).then_some(())
+            let knows = |pod: &&str| {
+                let nodes = node(&case, pod).command(&["CLUSTER", "NODES"]);
+                !nodes.contains("handshake") && nodes.lines().filter(|row| row.contains("master")).count() == 4
+            };
+            others.iter().chain([&stray]).all(|pod| knows(&pod)).then_some(())
         });
         let at = format!("{}:6379", address_of(&case, other));
         manage(&case, other, &["rebalance", &at, "--cluster-use-empty-masters"]);
