@@ -65,3 +65,58 @@ pub(super) fn without(custom_resource: &Json, names: &[String]) -> Json {
     written["metadata"]["annotations"][annotation::SPEC_HASH] = json!(format!("{hash}-unlabelled"));
     written
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::redis::fixture::{custom_resources, serving};
+    use crate::redis::topology::Topology;
+
+    /// Before the custom resource gets the label `team: b`, which every pod has as `a`; the selector is of a Service that bears
+    /// our hash or not.
+    fn step(live: Option<&str>, selector: Option<&str>, is_the_operators: bool) -> &'static str {
+        let (kind, topology) = (Kind::RedisReplication, Topology::Replication);
+        let labelled = |team: Option<&str>| {
+            let mut all = custom_resources(topology);
+            all[0]["metadata"]["labels"] = json!({ "team": team });
+            all
+        };
+        let rolled = labelled(Some("b"));
+        let desired = Desired {
+            topology,
+            name: "cache".to_owned(),
+            namespace: "redis".to_owned(),
+            custom_resources: rolled.clone(),
+            guarded: rolled.clone(),
+            is_guarded: true,
+            companions: Vec::new(),
+            secret: None,
+            former_password: None,
+            creating: false,
+            create_namespace: false,
+            wait: true,
+        };
+        let mut running = serving(topology);
+        running.pods.iter_mut().for_each(|pod| pod["metadata"]["labels"]["team"] = json!("a"));
+        running.services[0]["metadata"]["labels"] = json!({ "app": "cache" });
+        running.services[0]["spec"] = json!({ "selector": { "team": selector } });
+        if !is_the_operators {
+            running.services[0]["metadata"]["annotations"] = Json::Null;
+        }
+        let observed = Observed { custom_resources: labelled(live), ..Observed::default() };
+        match before_writing(kind, &rolled[0], &desired, &observed, &running) {
+            Some(Next::Do(step)) => step.name(),
+            Some(Next::Wait(_)) => "wait",
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn pods_are_labelled_once_no_service_of_the_operators_selects_by_another_value() {
+        assert_eq!(step(Some("a"), Some("a"), true), "write the custom resource");
+        assert_eq!(step(None, Some("a"), true), "wait");
+        assert_eq!(step(None, None, true), "label the pods");
+        assert_eq!(step(Some("b"), Some("b"), true), "label the pods");
+        assert_eq!(step(Some("a"), Some("a"), false), "label the pods");
+    }
+}
