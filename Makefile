@@ -26,5 +26,5 @@ lint: ## formatting, clippy, dependencies, scripts, layout
 docs: ## docs/ from the provider's schema, templates/ and examples/
 	@dev/make/docs
 
-bench: ## the tables of figures: speed, memory, requests, rollouts
+bench: ## the tables of figures: speed, memory, requests, creates, rollouts
 	@dev/make/bench

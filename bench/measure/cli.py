@@ -18,7 +18,7 @@ BINARY = "terraform-provider-redis"
 SAMPLING = 0.05  # seconds between two looks at a provider's memory
 TURNS_PER_SEARCH = 3  # new providers are looked for less often: it costs more
 
-INSTANCES = """\
+CONFIGURATION = """\
 terraform {{
   required_providers {{
     redis = {{ source = "{source}" }}
@@ -28,11 +28,13 @@ provider "redis" {{
   config_path = "{kubeconfig}"
 }}
 resource "redis_k8s_instance" "it" {{
+{body}}}
+"""
+INSTANCES = """\
   count     = {count}
   name      = {name}
   namespace = "{namespace}"
   wait      = {{ enabled = false }}
-}}
 """
 DATA = """\
 resource "terraform_data" "it" {{
@@ -40,6 +42,11 @@ resource "terraform_data" "it" {{
   input = "the same"
 }}
 """
+
+
+def configuration(kubeconfig, body):
+    """A file with one resource, of that body."""
+    return CONFIGURATION.format(source=SOURCE, kubeconfig=kubeconfig, body=body)
 
 
 @dataclasses.dataclass
@@ -75,8 +82,8 @@ class Folder:
     def instances(self, kubeconfig, namespace, count):
         """The configuration of `count` instances. (The base instance is one that `objects` can copy.)"""
         name = f'"{objects.NAME}"' if namespace == objects.NAMESPACE else 'format("redis-%04d", count.index)'
-        (self.path / "main.tf").write_text(INSTANCES.format(
-            source=SOURCE, kubeconfig=kubeconfig, count=count, name=name, namespace=namespace))
+        body = INSTANCES.format(count=count, name=name, namespace=namespace)
+        (self.path / "main.tf").write_text(configuration(kubeconfig, body))
         return self
 
     def data(self, count):

@@ -14,7 +14,7 @@ import time
 from devcluster import cache, gobuild, settings, terraform
 from devcluster.report import Failure, say, step
 
-from . import event, objects, rollouts
+from . import creates, event, objects, place, rollouts
 from .apiserver import ApiServer
 from .cli import BINARY, Cli, Folder
 from .plugin import Core
@@ -22,9 +22,11 @@ from .table import Table, mebibytes, milliseconds, seconds
 
 HELP = """\
 Measures the provider against the echo provider (bench/echo.rs: same schema, same states, does nothing) and prints a
-table; then rolls replicated sets while applications write, by the provider and by the operator, and prints another.
-Builds what it needs; starts an API server of its own; the last row of the first table and the whole second one use the
-cluster of dev/cluster, if it is up (10 min; without --quick). Times are the best of several rounds, taken in turns; CPU is of the command with all its providers.
+table. Then makes an instance of each topology, by the provider and by kubectl with the operator alone, and prints how long
+until it serves; then rolls replicated sets while applications write, by the provider and by the operator, and prints a third.
+Builds what it needs; starts an API server of its own; the last row of the first table and the other two use the cluster of
+dev/cluster, if it is up (10 min each; without --quick), and should have it for themselves. Times are the best of several
+rounds, taken in turns (of creates: of one); CPU is of the command with all its providers.
 """
 
 
@@ -50,8 +52,8 @@ def main(arguments):
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="smaller numbers, fewer rounds, Terraform only")
     parser.add_argument("--keep", action="store_true", help="keep the folder with configurations and logs")
-    parser.add_argument("--only", choices=("speed", "rollouts"), help="one of the two tables")
-    parser.add_argument("--rounds", type=int, metavar="N", help="how often plan and apply are repeated")
+    parser.add_argument("--only", choices=("speed", "creates", "rollouts"), help="one of the three tables")
+    parser.add_argument("--rounds", type=int, metavar="N", help="how often plan, apply and create are repeated")
     chosen = parser.parse_args(arguments)
     size = QUICK if chosen.quick else Size()
     size = dataclasses.replace(size, rounds=chosen.rounds or size.rounds)
@@ -61,10 +63,12 @@ def main(arguments):
     folder = pathlib.Path(tempfile.mkdtemp(prefix="redis-bench-")).resolve()
     try:
         binaries = _build(folder)
-        if chosen.only != "rollouts":
+        if chosen.only in (None, "speed"):
             print(Bench(folder, size, chosen.quick, *binaries).run())
-        if chosen.only != "speed" and not chosen.quick:
-            print(_rollouts(folder, binaries[0]))
+        if chosen.only in (None, "creates") and not chosen.quick:
+            print(_on_the_cluster("creates", folder, binaries[0], creates.table, rounds=chosen.rounds or 1))
+        if chosen.only in (None, "rollouts") and not chosen.quick:
+            print(_on_the_cluster("rollouts", folder, binaries[0], rollouts.table))
         return 0
     except Failure as failure:
         say(failure.text())
@@ -95,12 +99,14 @@ def _build(folder):
     return copies
 
 
-def _rollouts(folder, provider):
-    kubeconfig = event.available()
+def _on_the_cluster(what, folder, provider, table, **how):
+    kubeconfig = place.available()
     if kubeconfig is None:
-        return "\nrollouts: not measured, no cluster with an operator is up"
-    with step("rollouts"):
-        return f"\n{rollouts.table(kubeconfig, folder, Cli('terraform', terraform.default()), provider).text()}"
+        return f"\n{what}: not measured, no cluster with an operator is up"
+    load = os.getloadavg()[0]
+    with step(what):
+        text = table(kubeconfig, folder, Cli("terraform", terraform.default()), provider, **how).text()
+    return f"\n{text}\n\nload {load:.1f} before"
 
 
 class Bench:
@@ -254,7 +260,7 @@ class Bench:
                        goal=(10, "≤ 10"), figure=len(sent) if not discovered else 11, peer=str(count))
 
     def last_event(self):
-        kubeconfig = event.available()
+        kubeconfig = place.available()
         if kubeconfig is None:
             self.table.add("last event → response", "not measured", "no cluster with an operator is up")
             return

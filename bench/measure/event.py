@@ -1,75 +1,49 @@
 """On the real cluster: how long after the event that makes Redis ready the provider answers."""
 import json
-import os
-import subprocess
-import threading
 import time
 from datetime import datetime
 
-from devcluster import objects as cluster
-from devcluster import settings
 from devcluster.report import Failure
 
-from .cli import BINARY, SOURCE, Folder
+from .cli import BINARY
+from .place import Place
 
-CONFIGURATION = """\
-terraform {{
-  required_providers {{
-    redis = {{ source = "{source}" }}
-  }}
-}}
-provider "redis" {{
-  config_path = "{kubeconfig}"
-}}
-resource "redis_k8s_instance" "it" {{
-  name             = "bench"
-  namespace        = "{namespace}"
-  create_namespace = true
-  persistence      = {{ enabled = false }}
-  master = {{ resources = {{
-    requests = {{ cpu = "10m", memory = "32Mi" }}
-    limits   = {{ cpu = "200m", memory = "128Mi" }}
-  }} }}
-}}
-"""
 HASH = "terraform-provider-redis/spec-hash"
-
-
-def available():
-    """The kubeconfig of a cluster with an operator, or None."""
-    kubeconfig = settings.foreign_kubeconfig() or settings.admin_kubeconfig()
-    if not kubeconfig.exists():
-        return None
-    deployment = _kubectl(kubeconfig, "get", "deployment", "-A", "-o", "name")
-    return kubeconfig if "redis-operator" in deployment.stdout else None
 
 
 def seconds_to_answer(kubeconfig, folder, cli, provider):
     """From our own sight of the last deciding event to the provider's answer, by the clock of the machine."""
-    namespace = f"bench-{os.getpid()}-{folder.name}"
-    folder.mkdir(parents=True)
-    log = folder / "provider.log"
-    wrapper = folder / BINARY
+    log = folder.with_suffix(".log")
+    wrapper = folder.with_suffix(".bin") / BINARY
+    wrapper.parent.mkdir(parents=True)
     # Core would stamp the provider's lines anew, in milliseconds.
     wrapper.write_text(f"#!/bin/sh\nTF_LOG_PROVIDER_REDIS=debug exec '{provider}' 2>>'{log}'\n")
     wrapper.chmod(0o755)
-    run = Folder(folder / "configuration", cli, wrapper)
-    (run.path / "main.tf").write_text(
-        CONFIGURATION.format(source=SOURCE, kubeconfig=kubeconfig, namespace=namespace))
-    _kubectl(kubeconfig, "create", "namespace", namespace, check=True)
-    watches = [Watch(kubeconfig, f"/apis/apps/v1/namespaces/{namespace}/statefulsets", _rolled_out),
-               Watch(kubeconfig, f"/api/v1/namespaces/{namespace}/services", _seen_by_operator)]
-    try:
-        run.apply()
-        decided = [watch.end() for watch in watches]
+    with Place(kubeconfig, folder, cli, wrapper) as place:
+        place.write("persistence = { enabled = false }")
+        deciding = [Deciding(place.namespace, "apis/apps/v1/…/statefulsets", _rolled_out),
+                    Deciding(place.namespace, "api/v1/…/services", _seen_by_operator)]
+        try:
+            place.apply()
+        finally:
+            for one in deciding:
+                one.watch.end()
+        decided = [one.at for one in deciding]
         if None in decided:
             raise Failure("the bench saw no event that makes Redis ready", "run it again")
         return _answered(log) - max(decided)
-    finally:
-        for watch in watches:
-            watch.end()
-        run.destroy()
-        _kubectl(kubeconfig, "delete", "namespace", namespace, "--wait=false")
+
+
+class Deciding:
+    """The event after which a condition is fulfilled."""
+
+    def __init__(self, namespace, path, condition):
+        self._condition, self.at = condition, None
+        self.watch = namespace.watch(path, seen=self._see)
+
+    def _see(self, item):
+        if self.at is None and self._condition(item):
+            self.at = time.time()
 
 
 def _rolled_out(stateful):
@@ -89,32 +63,3 @@ def _answered(log):
         if entry["@message"] == "answered" and entry.get("tf_rpc") == "ApplyResourceChange":
             return datetime.fromisoformat(entry["@timestamp"]).timestamp()
     raise Failure("the provider's log has no answer of ApplyResourceChange", "", log)
-
-
-class Watch:
-    """A watch of our own that remembers when it first saw an object fulfil a condition."""
-
-    def __init__(self, kubeconfig, path, condition):
-        self._condition, self._seen = condition, None
-        self._process = subprocess.Popen(
-            [str(cluster.kubectl_path()), f"--kubeconfig={kubeconfig}", "get", "--raw", f"{path}?watch=1"],
-            stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self._thread = threading.Thread(target=self._read)
-        self._thread.start()
-
-    def _read(self):
-        for line in self._process.stdout:
-            now = time.time()
-            if self._seen is None and self._condition(json.loads(line)["object"]):
-                self._seen = now
-
-    def end(self):
-        self._process.terminate()
-        self._process.wait()
-        self._thread.join()
-        return self._seen
-
-
-def _kubectl(kubeconfig, *arguments, check=False):
-    return subprocess.run([str(cluster.kubectl_path()), f"--kubeconfig={kubeconfig}", *arguments],
-                          capture_output=True, text=True, check=check)

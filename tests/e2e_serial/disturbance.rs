@@ -64,6 +64,22 @@ impl Operator {
         operator
     }
 
+    /// Has its pod replaced, as an eviction does, and waits until the new one serves.
+    pub fn evicted() {
+        let pods = cluster::get(OPERATOR_PODS).items();
+        for pod in &pods {
+            let name = pod["metadata"]["name"].as_str().expect("a name");
+            cluster::request(Method::DELETE, &format!("{OPERATOR_PODS}/{name}"), None);
+        }
+        let gone = |now: &Value| pods.iter().all(|one| one["metadata"]["uid"] != now["metadata"]["uid"]);
+        let is_ready = |pod: &Value| {
+            let conditions = pod["status"]["conditions"].as_array().cloned().unwrap_or_default();
+            conditions.iter().any(|one| one["type"] == "Ready" && one["status"] == "True")
+        };
+        let another = |pod: &Value| gone(pod) && is_ready(pod);
+        assert!(cluster::watch_until(OPERATOR_PODS, PATIENCE, another).is_some(), "no other operator");
+    }
+
     /// Starts it anew: for a kind that it has lost it asks more and more rarely, and a new one asks at once.
     pub fn anew() {
         Operator::stopped().mended();

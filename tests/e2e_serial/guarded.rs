@@ -1,5 +1,5 @@
 //! A replicated set is rolled while applications write: nothing that was acknowledged is lost, and writes go on; also when
-//! provider or CLI are killed in the middle of it, and when a pod does not come up. Here, because among many instances the
+//! provider or CLI are killed in the middle of it, when the operator is, and when a pod does not come up. Here, because among many instances the
 //! operator is slow to notice that it is to keep off, and the set waits for it.
 //!
 //! A set takes minutes, so the two CLIs do not do the same: one rolls three Redis pods, the other two.
@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::both::Both;
 use crate::case::Case;
 use crate::cli::Cli;
+use crate::disturbance::Operator;
 use crate::ending::says;
 use crate::instance::{ADDRESS, Configuration, PODS};
 use crate::proxy::{Fault, Matcher, What, When};
@@ -187,11 +188,29 @@ fn deleted_pod() -> Matcher {
     Matcher::on("DELETE", "/api/v1/namespaces/*/pods/*").nth(1)
 }
 
+/// Waits until an apply has had so many pods replaced.
+fn pods_are_replaced(case: &Case, number: usize) {
+    case.wait_until("pods are replaced", Duration::from_secs(240), || {
+        let deleted = case.proxy.count(|one| one.method == "DELETE" && one.path.contains("/pods/"));
+        (deleted >= number).then_some(())
+    });
+}
+
 /// All pods, sentinels among them; then with another password, and both ends of the provider cut off.
 fn three_pods(case: &Case, writers: &Writers) {
     let before = pod_uids(case);
     case.write("main.tf", &configuration(2, 200, 200).text());
-    case.apply();
+    case.proxy.forget();
+    let running = case.start_apply();
+    pods_are_replaced(case, 1);
+    Operator::evicted();
+    // As long as pods are rolled, nobody needs it: the sentinels' have been, and then Redis's are.
+    pods_are_replaced(case, 4);
+    let operator = Operator::stopped();
+    pods_are_replaced(case, 6);
+    operator.mended();
+    let output = running.wait();
+    assert!(output.succeeded(), "{output}");
     is_rolled(case, &before, "200", true);
     writers.have_not_waited();
 
@@ -211,7 +230,12 @@ fn three_pods(case: &Case, writers: &Writers) {
         handed_over + 1,
         "killed at another moment"
     );
-    case.apply();
+    case.proxy.forget();
+    let running = case.start_apply();
+    pods_are_replaced(case, 1);
+    Operator::evicted();
+    let output = running.wait();
+    assert!(output.succeeded(), "{output}");
     is_rolled(case, &before, "300", true);
     writers.could_write_until_the_last_pod_was_replaced();
     let secrets = case.kubectl(&["get", "secrets", "-o", "name"]);

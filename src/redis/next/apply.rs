@@ -5,8 +5,8 @@ use serde_json::Value as Json;
 
 use super::heal::heal;
 use super::{
-    Cause, Companion, CompanionKind, Desired, Next, Observed, Obstacle, Step, Waiting, guarded, passwords,
-    shards, wait,
+    Cause, Companion, CompanionKind, Desired, Form, Next, Observed, Obstacle, Step, Waiting, guarded,
+    passwords, shards, wait,
 };
 use crate::redis::names::annotation;
 use crate::redis::object::{self, differences, text};
@@ -71,7 +71,12 @@ fn custom_resource(kind: Kind, desired: &Desired, observed: &Observed) -> Option
         {
             wait(Cause::Terminating, left)
         } else {
-            Next::Do(Step::ApplyCustomResource { kind, uid: None, differences: Vec::new(), guarded: false })
+            Next::Do(Step::ApplyCustomResource {
+                kind,
+                uid: None,
+                differences: Vec::new(),
+                form: Form::Final,
+            })
         });
     };
     if object::is_terminating(found) {
@@ -80,7 +85,7 @@ fn custom_resource(kind: Kind, desired: &Desired, observed: &Observed) -> Option
     let differences = opstree::differences(desired.custom_resource(kind), found);
     (!differences.is_empty()).then(|| {
         let uid = uid(found);
-        Next::Do(Step::ApplyCustomResource { kind, uid, differences, guarded: false })
+        Next::Do(Step::ApplyCustomResource { kind, uid, differences, form: Form::Final })
     })
 }
 
@@ -223,7 +228,7 @@ mod tests {
                 Step::CreateNamespace
                 | Step::Nudge(_)
                 | Step::Talk
-                | Step::LabelPods
+                | Step::LabelPods(_)
                 | Step::KeepOff
                 | Step::MendNodes(_)
                 | Step::Roll(_)
@@ -242,7 +247,7 @@ mod tests {
     }
 
     fn written(kind: Kind) -> Step {
-        Step::ApplyCustomResource { kind, uid: None, differences: Vec::new(), guarded: false }
+        Step::ApplyCustomResource { kind, uid: None, differences: Vec::new(), form: Form::Final }
     }
 
     #[test]

@@ -8,10 +8,10 @@ use serde_json::Value as Json;
 
 use super::apply::uid;
 use super::passwords::{has_former_password, has_other_password};
-use super::{Cause, Desired, Next, Observed, Step, Waiting, wait};
+use super::{Cause, Desired, Form, Next, Observed, Step, Waiting, labels, wait};
 use crate::redis::diagnose;
 use crate::redis::names::annotation;
-use crate::redis::object::{annotation as mark, at, count, is_terminating, label, text};
+use crate::redis::object::{annotation as mark, count, is_terminating, label, text};
 use crate::redis::opstree::{self, Kind};
 use crate::redis::ready::{self, Running};
 use crate::redis::rollout::{self, Decision, Set};
@@ -177,29 +177,42 @@ fn prepare(kind: Kind, desired: &Desired, observed: &Observed, running: &Running
             return (!is_left_paused(kind, observed)).then(|| kept_off(kind));
         }
         let wanted = desired.guarded(kind).filter(|_| desired.is_guarded)?;
-        // The operator selects by the custom resource's labels, at once: pods that lack one are in no Service.
-        if running.pods.iter().any(|pod| lacks_labels(pod, wanted)) {
-            return Some(Next::Do(Step::LabelPods));
+        match labels::before_writing(kind, wanted, desired, observed, running) {
+            Some(Next::Wait(waiting)) => return wait_unless_later(kind, waiting, desired, observed, running),
+            Some(next) => return Some(next),
+            None => {}
         }
         let differences = found.map(|found| opstree::differences(wanted, found)).unwrap_or_default();
         let uid = found.and_then(uid);
-        return Some(Next::Do(Step::ApplyCustomResource { kind, uid, differences, guarded: true }));
+        let form = Form::Rolled;
+        return Some(Next::Do(Step::ApplyCustomResource { kind, uid, differences, form }));
     }
     let Err(waiting) = taken_over(kind, desired, observed, running) else { return None };
-    if kind == Kind::RedisSentinel && !is_whole(desired, running) {
-        // The operator looks after sentinels only once the data's pods are all of one revision: those first.
-        let data_stays = stays(desired.topology.data(), desired, observed);
-        return (data_stays && !is_paused(kind, observed)).then_some(Next::Wait(waiting));
+    match waiting.cause {
+        Cause::SkipReconcile if is_left_paused(kind, observed) && !is_later(kind, desired, running) => {
+            Some(Next::Do(Step::Unpause(kind)))
+        }
+        _ => wait_unless_later(kind, waiting, desired, observed, running),
     }
-    Some(match waiting.cause {
-        Cause::SkipReconcile if is_left_paused(kind, observed) => Next::Do(Step::Unpause(kind)),
-        _ => Next::Wait(waiting),
-    })
 }
 
-fn lacks_labels(pod: &Json, custom_resource: &Json) -> bool {
-    let wanted = at(custom_resource, &["metadata", "labels"]).as_object();
-    wanted.into_iter().flatten().any(|(name, value)| label(pod, name) != value.as_str())
+/// The operator looks after sentinels only once the data's pods are all of one revision: those first.
+fn is_later(kind: Kind, desired: &Desired, running: &Running) -> bool {
+    kind == Kind::RedisSentinel && !is_whole(desired, running)
+}
+
+/// Waits for the operator to act on a custom resource; `None` where it will not before the data's pods are rolled.
+fn wait_unless_later(
+    kind: Kind,
+    waiting: Waiting,
+    desired: &Desired,
+    observed: &Observed,
+    running: &Running,
+) -> Option<Next> {
+    let data = desired.topology.data();
+    let is_left_to_operator =
+        || stays(data, desired, observed) && !is_paused(kind, observed) && !is_left_paused(data, observed);
+    (!is_later(kind, desired, running) || is_left_to_operator()).then_some(Next::Wait(waiting))
 }
 
 /// Whether the operator has acted on the custom resource as it is while its pods are rolled.
@@ -232,7 +245,7 @@ pub fn sentinels_are_later(desired: &Desired, observed: &Observed, running: &Run
         && !is_taken_over(Kind::RedisSentinel, desired, observed, running)
 }
 
-fn parts(kind: Kind, desired: &Desired) -> impl Iterator<Item = Part> {
+pub(super) fn parts(kind: Kind, desired: &Desired) -> impl Iterator<Item = Part> {
     desired.topology.parts().iter().copied().filter(move |part| part.kind == kind)
 }
 
@@ -273,7 +286,7 @@ fn finish(desired: &Desired, observed: &Observed, running: &Running) -> Option<N
             let wanted = desired.custom_resource(*kind);
             let differences = found.map(|found| opstree::differences(wanted, found)).unwrap_or_default();
             let uid = found.and_then(uid);
-            let step = Step::ApplyCustomResource { kind: *kind, uid, differences, guarded: false };
+            let step = Step::ApplyCustomResource { kind: *kind, uid, differences, form: Form::Final };
             return Some(Next::Do(step));
         }
         if is_paused(*kind, observed) {

@@ -5,6 +5,7 @@ mod apply;
 mod delete;
 mod guarded;
 mod heal;
+mod labels;
 mod passwords;
 mod shards;
 #[cfg(test)]
@@ -67,6 +68,16 @@ impl Desired {
     /// The custom resource of that kind while a guarded rollout goes on.
     pub fn guarded(&self, kind: Kind) -> Option<&Json> {
         of_kind(&self.guarded, kind)
+    }
+
+    /// The custom resource of that kind in that form.
+    pub fn written(&self, kind: Kind, form: &Form) -> Json {
+        let plain = self.custom_resource(kind);
+        match form {
+            Form::Final => plain.clone(),
+            Form::Rolled => self.guarded(kind).unwrap_or(plain).clone(),
+            Form::Without(names) => labels::without(self.guarded(kind).unwrap_or(plain), names),
+        }
     }
 
     /// Whether a custom resource includes that ConfigMap into redis.conf. `custom_spec` may choose another one, or none.
@@ -273,6 +284,17 @@ pub enum Cause {
     ChangedBack,
 }
 
+/// In which form a custom resource is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// As it is to stay.
+    Final,
+    /// So that only we replace its pods.
+    Rolled,
+    /// Likewise, and without these labels.
+    Without(Vec<String>),
+}
+
 /// One write.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
@@ -292,8 +314,8 @@ pub enum Step {
         uid: Option<String>,
         /// What is to change, for the log.
         differences: Vec<Difference>,
-        /// Whether to write it so that only we replace pods.
-        guarded: bool,
+        /// How.
+        form: Form,
     },
     /// Begin to watch what runs.
     Watch,
@@ -303,8 +325,8 @@ pub enum Step {
     Talk,
     /// A move of a guarded rollout.
     Roll(Move),
-    /// Give every pod the labels that the custom resources are about to have.
-    LabelPods,
+    /// Give the pods of a custom resource the labels that it is about to have.
+    LabelPods(Kind),
     /// Let the operator look after a custom resource again.
     Unpause(Kind),
     /// Keep the operator off a cluster.
@@ -377,7 +399,7 @@ impl Step {
             Step::Roll(Move::Expel { .. }) => "have a pod accept the former password no more",
             Step::Roll(Move::Watch { .. }) => "have a sentinel watch the master",
             Step::Roll(Move::HandOver { .. }) => "let the master hand over",
-            Step::LabelPods => "label the pods",
+            Step::LabelPods(_) => "label the pods",
             Step::Unpause(_) => "let the operator look after it again",
             Step::KeepOff => "keep the operator off while pods restart or copy",
             Step::AskNodes => "ask the nodes",

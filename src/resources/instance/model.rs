@@ -81,7 +81,7 @@ object! {
         /// Environment variables of the Redis containers, and of those of the sentinels.
         env: BTreeMap<String, String> = default(empty()).rolls().check(checks::are_variables),
         /// Labels of every object of the instance. The operator selects pods by them: after a change all Services lead
-        /// nowhere until pods with the new labels are Ready.
+        /// nowhere until pods with the new labels are Ready, except in a guarded rollout.
         labels: BTreeMap<String, String> = default(empty()).rolls().check(checks::are_labels),
         /// Annotations of every object of the instance.
         annotations: BTreeMap<String, String> = default(empty()).rolls().check(checks::are_annotations),

@@ -6,14 +6,15 @@ impl World {
     /// What the operator makes of the custom resources, and of what it finds in Redis.
     pub(super) fn operator_reconciles(&mut self) {
         for part in Topology::Sentinel.parts() {
-            if self.is_paused(part.kind) {
+            if self.is_paused(part.kind) || (!part.has_data() && self.data_is_of_two_revisions()) {
                 continue;
             }
             let live = self.live(part.kind);
             let config = at(live, &["spec", "kubernetesConfig"]);
             let (image, secret) =
                 (text(config, &["image"]).unwrap(), text(config, &["redisSecret", "name"]).unwrap());
-            let revision = format!("{image}-{secret}");
+            let team = at(live, &["metadata", "labels", "team"]);
+            let revision = format!("{image}-{secret}-{team}");
             let made = json!({
                 "metadata": { "name": part.name("cache"), "generation": 1 },
                 "hash": mark(live, annotation::SPEC_HASH),
@@ -23,6 +24,7 @@ impl World {
                     "template": { "spec": { "containers": [{ "image": image }] } },
                 },
                 "secret": secret,
+                "team": team,
                 "status": { "observedGeneration": 1, "updateRevision": revision },
             });
             self.stateful_sets.retain(|one| at(one, &["metadata"]) != &made["metadata"]);
@@ -31,6 +33,13 @@ impl World {
         if !self.is_paused(Kind::RedisReplication) && self.data().count() > 0 {
             self.operator_sees_to_the_master();
         }
+    }
+
+    /// Until it is not, the operator puts the sentinels off.
+    fn data_is_of_two_revisions(&self) -> bool {
+        let made = self.stateful_sets.iter().find(|one| text(one, &["metadata", "name"]) == Some("cache"));
+        let revision = made.and_then(|made| text(made, &["status", "updateRevision"]));
+        self.data().any(|one| Some(one.revision.as_str()) != revision)
     }
 
     fn operator_sees_to_the_master(&mut self) {
@@ -76,6 +85,7 @@ impl World {
             let size = usize::try_from(count(set, &["spec", "replicas"])).unwrap();
             let revision = text(set, &["status", "updateRevision"]).unwrap().to_owned();
             let password = text(set, &["secret"]).unwrap().to_owned();
+            let team = text(set, &["team"]).map(str::to_owned);
             let is_ours = |one: &Server| one.part == *part;
             let rolls = text(set, &["spec", "updateStrategy", "type"]) == Some("RollingUpdate");
             let old = self.servers.iter().find(|one| is_ours(one) && one.revision != revision);
@@ -98,6 +108,7 @@ impl World {
                     ordinal,
                     life: self.lives,
                     revision: revision.clone(),
+                    team: team.clone(),
                     is_ready: false,
                     role: None,
                     password: password.clone(),
@@ -153,8 +164,15 @@ impl World {
         }
     }
 
-    /// Applications write to the pod that is labelled, with either password.
+    /// Applications write to the pod that is labelled, with either password; no pod falls out of its Services.
     pub(super) fn applications_write(&mut self) {
+        for server in &self.servers {
+            let app = server.part.name("cache");
+            let set = self.stateful_sets.iter().find(|one| text(one, &["metadata", "name"]) == Some(&app));
+            let selected = set.and_then(|set| text(set, &["team"]));
+            let is_selected = selected.is_none() || selected == server.team.as_deref();
+            assert!(is_selected, "{} is in no Service: {selected:?}, {:?}", server.name(), server.team);
+        }
         let valid: Vec<String> = self.secrets.clone();
         let Some(master) =
             self.servers.iter_mut().find(|one| one.role == Some("master") && one.master.is_none())

@@ -6,13 +6,8 @@ impl World {
     pub(super) fn carry_out(&mut self, step: &Step) {
         match step {
             Step::CreateSecret(name) => self.secrets.push(name.clone()),
-            Step::ApplyCustomResource { kind, guarded, .. } => {
-                let wanted = if *guarded {
-                    self.desired.guarded(*kind).unwrap()
-                } else {
-                    self.desired.custom_resource(*kind)
-                };
-                let mut written = wanted.clone();
+            Step::ApplyCustomResource { kind, form, .. } => {
+                let mut written = self.desired.written(*kind, form);
                 let live = self.live(*kind);
                 written["status"] = live["status"].clone();
                 for kept in
@@ -26,6 +21,13 @@ impl World {
                     written["metadata"]["annotations"][annotation::UNFINISHED] = json!("updating");
                 }
                 *self.live_mut(*kind) = written;
+            }
+            Step::LabelPods(kind) => {
+                let labels = at(self.desired.custom_resource(*kind), &["metadata", "labels"]);
+                let team = text(labels, &["team"]).map(str::to_owned);
+                for server in self.servers.iter_mut().filter(|one| one.part.kind == *kind) {
+                    server.team = team.clone();
+                }
             }
             Step::Watch => self.is_watching = true,
             Step::Talk => self.has_talked = true,

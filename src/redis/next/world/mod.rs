@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value as Json, json};
 
 use super::{
-    Cause, Companion, CompanionKind, Desired, Next, Observed, Step, former_passwords, next,
+    Cause, Companion, CompanionKind, Desired, Form, Next, Observed, Step, former_passwords, next,
     sentinels_are_later, valid_passwords,
 };
 use crate::redis::names::annotation;
@@ -33,6 +33,8 @@ struct Server {
     /// Of the pod; its uid and its address are made of it.
     life: u32,
     revision: String,
+    /// What users put on everything.
+    team: Option<String>,
     is_ready: bool,
     role: Option<&'static str>,
     /// The password that it was started with, and all that it accepts.
@@ -83,6 +85,7 @@ fn custom_resource(kind: Kind, size: i64, image: &str, secret: &str, hash: &str)
         "metadata": {
             "name": "cache", "uid": kind.plural(),
             "annotations": { annotation::SPEC_HASH: hash, annotation::CLAIM: "mine" },
+            "labels": { "team": "a" },
             "finalizers": [kind.finalizer()],
         },
         "spec": {
@@ -110,6 +113,17 @@ fn rolled_by_us(custom_resource: &Json) -> Json {
     let hash = mark(custom_resource, annotation::SPEC_HASH).unwrap();
     guarded["metadata"]["annotations"][annotation::SPEC_HASH] = json!(format!("{hash}-guarded"));
     guarded
+}
+
+/// The same, of that team.
+fn of_team(team: &str, mut desired: Desired) -> Desired {
+    for custom_resource in &mut desired.custom_resources {
+        custom_resource["metadata"]["labels"]["team"] = json!(team);
+        let hash = mark(custom_resource, annotation::SPEC_HASH).unwrap().to_owned();
+        custom_resource["metadata"]["annotations"][annotation::SPEC_HASH] = json!(format!("{hash}-{team}"));
+    }
+    desired.guarded = desired.custom_resources.iter().map(rolled_by_us).collect();
+    desired
 }
 
 fn desired(size: i64, image: &str, secret: &str) -> Desired {
@@ -254,10 +268,16 @@ fn shown(step: &Step) -> String {
         Step::Roll(Move::Expel { pod }) => format!("{pod} accepts one"),
         Step::Roll(Move::Watch { pod, .. }) => format!("{pod} watches"),
         Step::Roll(Move::HandOver { from, to }) => format!("{from} hands over to {to}"),
-        Step::ApplyCustomResource { kind, guarded, .. } => {
-            format!("write {}{}", kind.kind(), if *guarded { " guarded" } else { "" })
+        Step::ApplyCustomResource { kind, form, .. } => {
+            let form = match form {
+                Form::Final => "",
+                Form::Rolled => " guarded",
+                Form::Without(_) => " unlabelled",
+            };
+            format!("write {}{form}", kind.kind())
         }
         Step::Unpause(kind) => format!("unpause {}", kind.kind()),
+        Step::LabelPods(kind) => format!("label the pods of {}", kind.kind()),
         step => step.name().to_owned(),
     }
 }
@@ -327,8 +347,31 @@ fn fewer_pods_than_the_masters_number() {
 }
 
 #[test]
+fn another_label() {
+    let steps = ends_well_wherever_it_is_cut_off(&World::new(0, of_team("b", desired(3, "old", "first"))));
+    insta::assert_debug_snapshot!(steps);
+}
+
+/// The label that a run was cut off with is not the one that is asked for next.
+#[test]
+fn another_label_after_another() {
+    let start = World::new(0, of_team("b", desired(3, "old", "first")));
+    let (_, steps) = start.clone().run(usize::MAX);
+    for first in 1..=steps.len() {
+        let mut world = start.clone();
+        world.run(first);
+        world.cut_off();
+        world.desired = of_team(["a", "c"][first % 2], desired(3, "old", "first"));
+        assert!(world.run(usize::MAX).0, "cut off after {first}");
+        world.is_as_wanted();
+    }
+}
+
+#[test]
 fn all_of_it_at_once() {
-    ends_well_wherever_it_is_cut_off(&World::new(2, desired(2, "new", "second")));
+    let desired = desired(2, "new", "second");
+    ends_well_wherever_it_is_cut_off(&World::new(2, desired.clone()));
+    ends_well_wherever_it_is_cut_off(&World::new(2, of_team("b", desired)));
 }
 
 /// Two pods restarted within a second of each other, the master among them (facts: the operator does not handle it).

@@ -45,7 +45,14 @@ impl World {
             set
         });
         let services = self.stateful_sets.iter().map(|set| {
-            json!({ "metadata": { "name": set["metadata"]["name"], "annotations": { annotation::SPEC_HASH: set["hash"] } } })
+            json!({
+                "metadata": {
+                    "name": set["metadata"]["name"],
+                    "labels": { "app": set["metadata"]["name"] },
+                    "annotations": { annotation::SPEC_HASH: set["hash"] },
+                },
+                "spec": { "selector": { "team": set["team"] } },
+            })
         });
         Running {
             stateful_sets: stateful_sets.collect(),
@@ -171,6 +178,7 @@ fn pod(server: &Server) -> Json {
                 "app": server.part.name("cache"),
                 "controller-revision-hash": server.revision,
                 "redis-role": server.role,
+                "team": server.team,
             },
         },
         "spec": { "containers": [{ "name": "redis", "env": variables }] },

@@ -253,7 +253,7 @@ impl<'a> Rollout<'a> {
             }
             Err(Failure::Refused(error))
                 if matches!(error.cause, Refusal::Forbidden { .. })
-                    && matches!(step, Step::Talk | Step::LabelPods | Step::Roll(_)) =>
+                    && matches!(step, Step::Talk | Step::LabelPods(_) | Step::Roll(_)) =>
             {
                 self.do_without(&step, &error).await
             }

@@ -14,6 +14,7 @@ use super::{Failure, Rollout};
 use crate::kubernetes::{self, Cause as Refusal, Propagation};
 use crate::redis::names::{REDIS_PORT, SENTINEL_PORT};
 use crate::redis::object::{at, list, name, text};
+use crate::redis::opstree::Kind;
 use crate::redis::password::PasswordAt;
 use crate::redis::ready::ROLE;
 use crate::redis::rollout::{Move, Set};
@@ -78,10 +79,13 @@ impl Rollout<'_> {
         self.label_with(pod, serde_json::json!({ ROLE: role })).await
     }
 
-    /// Every pod gets the labels of the custom resource.
-    pub(super) async fn label_pods(&mut self) -> Result<(), kubernetes::Error> {
-        let labels = at(self.desired.data(), &["metadata", "labels"]).clone();
-        let pods = self.observed.running.iter().flat_map(|running| &running.pods);
+    /// The pods of a custom resource get the labels that it is to have.
+    pub(super) async fn label_pods(&mut self, kind: Kind) -> Result<(), kubernetes::Error> {
+        let labels = at(self.desired.custom_resource(kind), &["metadata", "labels"]).clone();
+        let parts = self.desired.topology.parts().iter().filter(|part| part.kind == kind);
+        let apps: Vec<String> = parts.map(|part| part.name(&self.desired.name)).collect();
+        let running = self.observed.running.iter();
+        let pods = running.flat_map(|running| apps.iter().flat_map(|app| running.pods_of(app)));
         let names: Vec<String> = pods.map(|pod| name(pod).to_owned()).collect();
         for pod in names {
             self.label_with(&pod, labels.clone()).await?;

@@ -14,7 +14,7 @@ use super::secret::{is_owned, labelling};
 use super::{Failure, Operation, Rollout};
 use crate::kubernetes::{self, Apply, Cause as Refusal, ObjectRef, Propagation};
 use crate::redis::names::annotation;
-use crate::redis::next::{Companion, CompanionKind, Step};
+use crate::redis::next::{Companion, CompanionKind, Form, Step};
 use crate::redis::object::{self, removal, text, without_nulls};
 use crate::redis::opstree::{self, Kind};
 use crate::terraform::Diagnostic;
@@ -73,8 +73,8 @@ impl Rollout<'_> {
             Step::CreateSecret(name) => self.create_secret(name).await?,
             Step::LabelSecret(name) => self.label_secret(name).await?,
             Step::ApplyCompanion(kind) => self.apply_companion(*kind).await?,
-            Step::ApplyCustomResource { kind, uid, guarded, .. } => {
-                self.apply_custom_resource(*kind, uid.as_deref(), *guarded).await?;
+            Step::ApplyCustomResource { kind, uid, form, .. } => {
+                self.apply_custom_resource(*kind, uid.as_deref(), form).await?;
                 self.wrote = true;
                 self.instance.status = not_ready("Progressing", "waiting until Redis serves");
                 self.instance.repairs =
@@ -87,7 +87,7 @@ impl Rollout<'_> {
                 self.make(todo).await?;
                 self.breathe().await?;
             }
-            Step::LabelPods => self.label_pods().await?,
+            Step::LabelPods(kind) => self.label_pods(*kind).await?,
             Step::Unpause(kind) => self.unpause(*kind).await?,
             Step::Nudge(news) => self.nudge(news).await?,
             Step::KeepOff => self.keep_off_cluster().await?,
@@ -164,12 +164,11 @@ impl Rollout<'_> {
         &mut self,
         kind: Kind,
         uid: Option<&str>,
-        guarded: bool,
+        form: &Form,
     ) -> Result<(), kubernetes::Error> {
-        let plain = self.desired.custom_resource(kind);
-        let desired = self.desired.guarded(kind).filter(|_| guarded).unwrap_or(plain);
+        let desired = self.desired.written(kind, form);
         let found = self.observed.custom_resource(kind);
-        let desired = found.map_or_else(|| desired.clone(), |found| opstree::over(desired, found));
+        let desired = found.map_or_else(|| desired.clone(), |found| opstree::over(&desired, found));
         let is_foreign = found.is_some_and(opstree::is_foreign);
         let mut body = without_nulls(&desired);
         let unfinished = match self.operation {

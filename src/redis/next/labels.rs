@@ -1,0 +1,122 @@
+//! Labels that are to be other ones. The operator selects by every label of a custom resource, in all Services at once, and
+//! pods have other labels only once they are made anew; so that no Service is empty meanwhile, we label the pods first. Where
+//! the value of a label changes, its Services must not select by it at all while pods have the one or the other: until they do
+//! not, the custom resource is written without it.
+
+use serde_json::{Value as Json, json};
+
+use super::apply::uid;
+use super::{Cause, Desired, Form, Next, Observed, Step, guarded, wait};
+use crate::redis::names::annotation;
+use crate::redis::object::{annotation as mark, at, label, name, text};
+use crate::redis::opstree::{self, Kind};
+use crate::redis::ready::Running;
+
+/// What must be done before a custom resource may be written as it is while its pods are rolled; `None` where its pods have
+/// every label of it.
+pub(super) fn before_writing(
+    kind: Kind,
+    rolled: &Json,
+    desired: &Desired,
+    observed: &Observed,
+    running: &Running,
+) -> Option<Next> {
+    let apps: Vec<String> = guarded::parts(kind, desired).map(|part| part.name(&desired.name)).collect();
+    let is_of_it = |object: &&Json| apps.iter().any(|app| label(object, "app") == Some(app));
+    let labels = || at(rolled, &["metadata", "labels"]).as_object().into_iter().flatten();
+    let lacking: Vec<String> = labels()
+        .filter(|(name, value)| {
+            running.pods.iter().filter(is_of_it).any(|pod| label(pod, name) != value.as_str())
+        })
+        .map(|(name, _)| name.clone())
+        .collect();
+    if lacking.is_empty() {
+        return None;
+    }
+    let is_other = |found: &Json| {
+        labels().any(|(name, value)| text(found, &[name]).is_some_and(|found| Some(found) != value.as_str()))
+    };
+    // Those that bear our hash are the operator's; a Service that somebody else has made is nobody's to wait for.
+    let would_lose = |service: &&Json| {
+        mark(service, annotation::SPEC_HASH).is_some() && is_other(at(service, &["spec", "selector"]))
+    };
+    let Some(service) = running.services.iter().filter(is_of_it).find(would_lose) else {
+        return Some(Next::Do(Step::LabelPods(kind)));
+    };
+    let found = observed.custom_resource(kind)?;
+    if !is_other(at(found, &["metadata", "labels"])) {
+        let why =
+            format!("the operator still has the Service {} select by a label that changes", name(service));
+        return Some(wait(Cause::OperatorBehind, why));
+    }
+    let differences = opstree::differences(&without(rolled, &lacking), found);
+    let form = Form::Without(lacking);
+    Some(Next::Do(Step::ApplyCustomResource { kind, uid: uid(found), differences, form }))
+}
+
+/// The custom resource without these labels. Its hash is another one, or nothing would tell when the operator has taken over
+/// the whole.
+pub(super) fn without(custom_resource: &Json, names: &[String]) -> Json {
+    let mut written = custom_resource.clone();
+    for name in names {
+        written["metadata"]["labels"][name] = Json::Null;
+    }
+    let hash = mark(custom_resource, annotation::SPEC_HASH).unwrap_or_default();
+    written["metadata"]["annotations"][annotation::SPEC_HASH] = json!(format!("{hash}-unlabelled"));
+    written
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::redis::fixture::{custom_resources, serving};
+    use crate::redis::topology::Topology;
+
+    /// Before the custom resource gets the label `team: b`, which every pod has as `a`; the selector is of a Service that bears
+    /// our hash or not.
+    fn step(live: Option<&str>, selector: Option<&str>, is_the_operators: bool) -> &'static str {
+        let (kind, topology) = (Kind::RedisReplication, Topology::Replication);
+        let labelled = |team: Option<&str>| {
+            let mut all = custom_resources(topology);
+            all[0]["metadata"]["labels"] = json!({ "team": team });
+            all
+        };
+        let rolled = labelled(Some("b"));
+        let desired = Desired {
+            topology,
+            name: "cache".to_owned(),
+            namespace: "redis".to_owned(),
+            custom_resources: rolled.clone(),
+            guarded: rolled.clone(),
+            is_guarded: true,
+            companions: Vec::new(),
+            secret: None,
+            former_password: None,
+            creating: false,
+            create_namespace: false,
+            wait: true,
+        };
+        let mut running = serving(topology);
+        running.pods.iter_mut().for_each(|pod| pod["metadata"]["labels"]["team"] = json!("a"));
+        running.services[0]["metadata"]["labels"] = json!({ "app": "cache" });
+        running.services[0]["spec"] = json!({ "selector": { "team": selector } });
+        if !is_the_operators {
+            running.services[0]["metadata"]["annotations"] = Json::Null;
+        }
+        let observed = Observed { custom_resources: labelled(live), ..Observed::default() };
+        match before_writing(kind, &rolled[0], &desired, &observed, &running) {
+            Some(Next::Do(step)) => step.name(),
+            Some(Next::Wait(_)) => "wait",
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn pods_are_labelled_once_no_service_of_the_operators_selects_by_another_value() {
+        assert_eq!(step(Some("a"), Some("a"), true), "write the custom resource");
+        assert_eq!(step(None, Some("a"), true), "wait");
+        assert_eq!(step(None, None, true), "label the pods");
+        assert_eq!(step(Some("b"), Some("b"), true), "label the pods");
+        assert_eq!(step(Some("a"), Some("a"), false), "label the pods");
+    }
+}
