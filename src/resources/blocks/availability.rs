@@ -93,7 +93,8 @@ object! {
         /// well, and the master last, after it has handed over to a replica that was replaced before. No acknowledged
         /// write is lost. It applies to standalone mode with replicas and to sentinel mode, while `wait.enabled` is true;
         /// the credentials need some more rights for it. With `false` the operator restarts the pods, and writes fail for
-        /// about half a minute. `type` and `rolling_update` need `false`.
+        /// about half a minute. `type` and `rolling_update` need `false`. In cluster mode the operator restarts the pods, and
+        /// is kept off while they copy; with `false` it is not.
         guarded: bool = default(true).provider_only(),
         /// `RollingUpdate` (one pod after the other) or `OnDelete` (only the pods that somebody deletes).
         r#type: Option<UpdateType> = optional(),
