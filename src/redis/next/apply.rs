@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 
 use super::heal::heal;
 use super::{
-    Cause, Companion, CompanionKind, Desired, Form, Next, Observed, Obstacle, Step, Waiting, guarded,
+    Cause, Companion, CompanionKind, Desired, Form, Next, Observed, Obstacle, Step, Waiting, guarded, labels,
     passwords, shards, wait,
 };
 use crate::redis::names::annotation;
@@ -21,6 +21,7 @@ pub fn next(desired: &Desired, observed: &Observed) -> Next {
         guarded::rolling,
         shards::fewer,
         passwords::admitted,
+        labels::of_cluster,
         custom_resources,
         heal,
         readiness,

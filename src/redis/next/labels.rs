@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use super::apply::uid;
 use super::{Cause, Desired, Form, Next, Observed, Step, guarded, wait};
 use crate::redis::names::annotation;
-use crate::redis::object::{annotation as mark, at, label, name, text};
+use crate::redis::object::{annotation as mark, at, is_terminating, label, name, text};
 use crate::redis::opstree::{self, Kind};
 use crate::redis::ready::Running;
 
@@ -54,6 +54,23 @@ pub(super) fn before_writing(
     Some(Next::Do(Step::ApplyCustomResource { kind, uid: uid(found), differences, form }))
 }
 
+/// The operator rolls the pods of a cluster one after the other, and selects by a label of theirs at once: so each has it before
+/// the operator is shown it. `None` where nothing of the kind changes.
+pub(super) fn of_cluster(desired: &Desired, observed: &Observed) -> Option<Next> {
+    let kind = desired.topology.data();
+    let is_ours_to_tell = kind == Kind::RedisCluster && desired.is_guarded && !desired.creating;
+    let found = observed.custom_resource(kind).filter(|found| !is_terminating(found))?;
+    let labels =
+        || at(desired.custom_resource(kind), &["metadata", "labels"]).as_object().into_iter().flatten();
+    let is_shown = |(name, value): (&String, &Json)| at(found, &["metadata", "labels", name]) == value;
+    if !is_ours_to_tell || observed.pods_are_not_labelled || labels().all(is_shown) {
+        return None;
+    }
+    let Some(running) = &observed.running else { return Some(Next::Do(Step::Watch)) };
+    let lacks = |pod: &Json| labels().any(|(name, value)| label(pod, name) != value.as_str());
+    running.pods.iter().any(lacks).then_some(Next::Do(Step::LabelPods(kind)))
+}
+
 /// The custom resource without these labels. Its hash is another one, or nothing would tell when the operator has taken over
 /// the whole.
 pub(super) fn without(custom_resource: &Json, names: &[String]) -> Json {
@@ -72,6 +89,23 @@ mod tests {
     use crate::redis::fixture::{custom_resources, serving};
     use crate::redis::topology::Topology;
 
+    fn desired(topology: Topology, custom_resources: Vec<Json>) -> Desired {
+        Desired {
+            topology,
+            name: "cache".to_owned(),
+            namespace: "redis".to_owned(),
+            guarded: custom_resources.clone(),
+            custom_resources,
+            is_guarded: true,
+            companions: Vec::new(),
+            secret: None,
+            former_password: None,
+            creating: false,
+            create_namespace: false,
+            wait: true,
+        }
+    }
+
     /// Before the custom resource gets the label `team: b`, which every pod has as `a`; the selector is of a Service that bears
     /// our hash or not.
     fn step(live: Option<&str>, selector: Option<&str>, is_the_operators: bool) -> &'static str {
@@ -82,20 +116,7 @@ mod tests {
             all
         };
         let rolled = labelled(Some("b"));
-        let desired = Desired {
-            topology,
-            name: "cache".to_owned(),
-            namespace: "redis".to_owned(),
-            custom_resources: rolled.clone(),
-            guarded: rolled.clone(),
-            is_guarded: true,
-            companions: Vec::new(),
-            secret: None,
-            former_password: None,
-            creating: false,
-            create_namespace: false,
-            wait: true,
-        };
+        let desired = desired(topology, rolled.clone());
         let mut running = serving(topology);
         running.pods.iter_mut().for_each(|pod| pod["metadata"]["labels"]["team"] = json!("a"));
         running.services[0]["metadata"]["labels"] = json!({ "app": "cache" });
@@ -109,6 +130,26 @@ mod tests {
             Some(Next::Wait(_)) => "wait",
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn the_pods_of_a_cluster_are_labelled_before_the_operator_selects_by_a_label() {
+        let topology = Topology::Cluster;
+        let mut desired = desired(topology, custom_resources(topology));
+        desired.custom_resources[0]["metadata"]["labels"] = json!({ "team": "b" });
+        let mut observed = Observed { custom_resources: custom_resources(topology), ..Observed::default() };
+        assert_eq!(of_cluster(&desired, &observed), Some(Next::Do(Step::Watch)));
+        observed.running = Some(serving(topology));
+        let todo = Some(Next::Do(Step::LabelPods(Kind::RedisCluster)));
+        assert_eq!(of_cluster(&desired, &observed), todo);
+        let without_the_right = Observed { pods_are_not_labelled: true, ..observed.clone() };
+        assert_eq!(of_cluster(&desired, &without_the_right), None);
+        let pods = &mut observed.running.as_mut().unwrap().pods;
+        pods.iter_mut().for_each(|pod| pod["metadata"]["labels"]["team"] = json!("b"));
+        assert_eq!(of_cluster(&desired, &observed), None, "all have it");
+        observed.running = Some(serving(topology));
+        observed.custom_resources[0]["metadata"]["labels"] = json!({ "team": "b" });
+        assert_eq!(of_cluster(&desired, &observed), None, "the operator gives it to each that it replaces");
     }
 
     #[test]

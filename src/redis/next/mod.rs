@@ -140,6 +140,8 @@ pub struct Observed {
     pub shards: Option<Result<Shards, String>>,
     /// Whether pods of two passwords cannot be made to accept both.
     pub passwords_are_apart: bool,
+    /// Whether these credentials may not label pods.
+    pub pods_are_not_labelled: bool,
     /// How often nothing was heard of the operator while it was waited for.
     pub silences: u64,
 }

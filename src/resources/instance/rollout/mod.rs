@@ -198,7 +198,7 @@ impl<'a> Rollout<'a> {
             }
             let next = next(&self.desired, &self.observed);
             if Instant::now() >= self.deadline
-                && let Next::Do(step @ (Step::Talk | Step::Roll(_))) = &next
+                && let Next::Do(step @ (Step::Talk | Step::Roll(_) | Step::MendNodes(_))) = &next
             {
                 let next = || {
                     let why = format!("the next thing to do is to {}", step.name());
@@ -267,6 +267,10 @@ impl<'a> Rollout<'a> {
             (Topology::Cluster, Step::Roll(Move::Pause)) => {
                 self.keep_off_cluster().await?;
                 self.talks.is_quiet = true;
+            }
+            (Topology::Cluster, Step::LabelPods(_)) => {
+                self.record.warn(not_labelled(&self.instance.id, error));
+                self.observed.pods_are_not_labelled = true;
             }
             (Topology::Cluster, _) => {
                 self.record.warn(one_password(&self.instance.id, &error.to_string()));
@@ -349,6 +353,17 @@ fn not_guarded(id: &str, error: &kubernetes::Error) -> Diagnostic {
             "The operator restarts the pods then, and writes may fail for half a minute: {error}.\n\nA guarded rollout needs \
              the rights to create pods/portforward, to get Secrets, to delete and patch pods, and in the operator's \
              namespace to list Deployments and pods and to get pods/log."
+        ),
+    )
+}
+
+fn not_labelled(id: &str, error: &kubernetes::Error) -> Diagnostic {
+    Diagnostic::warning(
+        format!("The Services of {id} lead nowhere until its pods are replaced"),
+        format!(
+            "The operator selects pods by the labels of the instance, and its pods have those that are new only once it has \
+             replaced them; clients that know a node go on meanwhile: {error}.\n\nTo label the pods before needs the right to \
+             patch pods."
         ),
     )
 }
