@@ -1,0 +1,185 @@
+//! What brings a cluster nearer to being whole, without a doubt and without losing a key.
+
+use std::collections::BTreeSet;
+
+use super::{Pod, SLOTS, Said, Shards, followers_of};
+use crate::redis::talk::Node;
+
+/// What mends a cluster without a doubt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mending {
+    /// Every pod forgets nodes that are gone.
+    Forget {
+        /// Their ids.
+        ids: Vec<String>,
+    },
+    /// A follower of a master that has too many follows one that has too few.
+    Follow {
+        /// The follower's address.
+        address: String,
+        /// The id of its new master.
+        master: String,
+    },
+    /// A leader that came back without its volumes, and is not needed as a master any more, joins the cluster again.
+    Meet {
+        /// The pod's address.
+        address: String,
+        /// The address of one that is in the cluster.
+        at: String,
+    },
+    /// Slots whose move was broken off are where they belong again.
+    CloseSlots {
+        /// The address of one that is in the cluster.
+        at: String,
+    },
+    /// A master too many gives its slots to the others: met by the operator, a leader that came back without its volumes was
+    /// given slots beside the follower that had taken its place.
+    Drain {
+        /// The master's id.
+        id: String,
+        /// The address of one that is in the cluster.
+        at: String,
+    },
+    /// A pod that came back with what it knew before it was forgotten begins anew, so that it can be added again.
+    Reset {
+        /// Its address.
+        address: String,
+    },
+    /// A follower takes over from its master, which agrees to it: no write is lost.
+    TakeOver {
+        /// The follower's address.
+        address: String,
+    },
+}
+
+impl Shards {
+    /// Slots that nobody goes on moving: the operator begins nothing before they are closed, and cannot close them. Nor can
+    /// redis-cli while a node is known that has failed.
+    pub fn left_open(&self) -> Option<Mending> {
+        let mut known = self.answers().flat_map(|(_, said)| &said.nodes);
+        let is_left = (self.is_quiet || self.is_stalled)
+            && !self.moving().is_empty()
+            && !known.any(|node| node.has("fail") || node.has("noaddr"));
+        let (at, _) =
+            self.answers().find(|(_, said)| said.myself().is_some_and(|node| !node.slots.is_empty()))?;
+        is_left.then(|| Mending::CloseSlots { at: at.address.clone() })
+    }
+
+    /// What would bring the cluster nearer to being whole. Only where every pod answers: a node that is known and is none of
+    /// them is certainly gone then.
+    pub fn mending(&self) -> Option<Mending> {
+        self.left_open().or_else(|| self.mending_of_all())
+    }
+
+    fn mending_of_all(&self) -> Option<Mending> {
+        let said: Vec<&Said> = self.pods.iter().filter_map(|pod| pod.said.as_ref()).collect();
+        let is_complete = said.len() == self.size && self.pods.len() == self.size;
+        if !is_complete {
+            return None;
+        }
+        let ours: BTreeSet<&str> =
+            said.iter().filter_map(|said| said.myself()).map(|node| node.id.as_str()).collect();
+        let strangers: Vec<&Node> = said
+            .iter()
+            .flat_map(|said| &said.nodes)
+            .filter(|node| !ours.contains(node.id.as_str()))
+            .collect();
+        let is_gone = |id: &str| {
+            let mut rows = strangers.iter().filter(|node| node.id == id);
+            rows.all(|node| (node.has("fail") || node.has("noaddr")) && node.slots.is_empty())
+        };
+        let gone: BTreeSet<String> =
+            strangers.iter().filter(|node| is_gone(&node.id)).map(|node| node.id.clone()).collect();
+        if !gone.is_empty() {
+            return Some(Mending::Forget { ids: gone.into_iter().collect() });
+        }
+        if let Some(pod) = self.forgotten() {
+            return Some(Mending::Reset { address: pod.address.clone() });
+        }
+        if !strangers.is_empty() || self.copying().is_some() {
+            return None;
+        }
+        let mut alone = self.answers().filter(|(_, said)| said.nodes.len() < 2).peekable();
+        if alone.peek().is_some() {
+            return alone.find_map(|(pod, _)| self.met(pod));
+        }
+        self.drained().or_else(|| self.evened())
+    }
+
+    /// A pod that has met nobody is the operator's to add, as it lacks a leader or followers. But where a follower took over
+    /// from a leader that has lost its volumes, it lacks neither.
+    fn met(&self, alone: &Pod) -> Option<Mending> {
+        let (at, said) = self.serving().next()?;
+        let slots: u32 = said.nodes.iter().map(Node::slot_count).sum();
+        let is_superfluous = alone.is_leader && self.serving().count() == self.masters && slots == SLOTS;
+        is_superfluous.then(|| Mending::Meet { address: alone.address.clone(), at: at.address.clone() })
+    }
+
+    /// A pod that knows others, and is known to none: one whose number went and came back with its volumes. The operator
+    /// cannot add it, as redis-cli adds only nodes that know nobody. It serves no slot, so nothing is lost; and Redis resets no
+    /// master that has keys.
+    fn forgotten(&self) -> Option<&Pod> {
+        let is_known = |pod: &Pod, id: &str| {
+            let at = |node: &Node| node.address.as_ref().is_some_and(|at| at.host == pod.address);
+            let others = self.answers().filter(|(other, _)| other.name != pod.name);
+            others
+                .flat_map(|(_, said)| &said.nodes)
+                .any(|node| node.id == id || at(node) || node.has("handshake"))
+        };
+        let is_forgotten = |pod: &Pod, said: &Said| {
+            let joins = said.nodes.iter().any(|node| node.has("handshake"));
+            said.nodes.len() > 1
+                && !joins
+                && said.myself().is_some_and(|node| node.slots.is_empty() && !is_known(pod, &node.id))
+        };
+        self.answers().find(|(pod, said)| is_forgotten(pod, said)).map(|(pod, _)| pod)
+    }
+
+    /// A leader that follows, in a cluster that is whole. Where one does, the operator (v0.26) has it take over when shards
+    /// are to go, counts the masters before that is done, and deletes the pods of a shard with all their slots.
+    pub fn leader_that_follows(&self) -> Option<Mending> {
+        let follows = |said: &Said| !said.myself().is_some_and(Node::is_master);
+        let (pod, _) = self.answers().find(|(pod, said)| pod.is_leader && follows(said))?;
+        Some(Mending::TakeOver { address: pod.address.clone() })
+    }
+
+    /// All pods are there, and more of them serve than there are to be shards.
+    fn drained(&self) -> Option<Mending> {
+        let is_one_too_many = self.serving().count() > self.masters && self.moving().is_empty();
+        let (at, _) = self.serving().find(|(pod, _)| pod.is_leader).filter(|_| is_one_too_many)?;
+        let followers = self.serving().filter(|(pod, _)| !pod.is_leader);
+        let (_, said) = followers.min_by_key(|(_, said)| followers_of(said))?;
+        Some(Mending::Drain { id: said.myself()?.id.clone(), at: at.address.clone() })
+    }
+
+    /// Pods go by their number, whoever they follow: one master may be left with too few, another with too many. And one that
+    /// came back without its volumes is a master of nothing, or follows one that follows by now.
+    fn evened(&self) -> Option<Mending> {
+        if self.serving().count() != self.masters {
+            return None;
+        }
+        let wanted = self.followers_each();
+        let (_, poor) = self.serving().find(|(_, said)| followers_of(said) < wanted)?;
+        let poor = poor.myself()?;
+        let is_idle =
+            |said: &Said| said.myself().is_some_and(|node| node.is_master() && node.slots.is_empty());
+        if let Some((idle, _)) = self.answers().find(|(_, said)| is_idle(said)) {
+            return Some(Mending::Follow { address: idle.address.clone(), master: poor.id.clone() });
+        }
+        let serves =
+            |id: &str| self.serving().any(|(_, said)| said.myself().is_some_and(|node| node.id == id));
+        let follows_nobody = |said: &Said| {
+            let master = said.myself().and_then(|node| node.master.as_deref());
+            master.is_some_and(|master| !serves(master))
+        };
+        if let Some((pod, _)) = self.answers().find(|(_, said)| follows_nobody(said)) {
+            return Some(Mending::Follow { address: pod.address.clone(), master: poor.id.clone() });
+        }
+        let (_, rich) = self.serving().find(|(_, said)| followers_of(said) > wanted)?;
+        let rich = rich.myself()?;
+        let follows =
+            |said: &Said| said.myself().is_some_and(|node| node.master.as_deref() == Some(rich.id.as_str()));
+        let (pod, _) = self.answers().filter(|(_, said)| follows(said)).last()?;
+        Some(Mending::Follow { address: pod.address.clone(), master: poor.id.clone() })
+    }
+}

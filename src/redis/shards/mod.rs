@@ -1,0 +1,180 @@
+//! The nodes of a Redis Cluster, as each of them tells: whether they agree and serve all slots, and what keeps them from
+//! it that can be mended without asking.
+//!
+//! The operator asks its first pod alone, and counts. A pod that is Ready may still be copying its master's data, and a node
+//! that is gone stays in the tables of the others for ever.
+
+mod mending;
+#[cfg(test)]
+mod tests;
+
+pub use self::mending::Mending;
+use super::talk::{Link, Node, Replication};
+
+/// All slots of a cluster.
+pub const SLOTS: u32 = 16384;
+
+/// What the pods of a cluster tell.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Shards {
+    /// All pods.
+    pub pods: Vec<Pod>,
+    /// How many masters there are to be.
+    pub masters: usize,
+    /// How many pods in all.
+    pub size: usize,
+    /// Whether the operator is proven to leave it alone.
+    pub is_quiet: bool,
+    /// Whether the same slots have been on the move for so long that whoever moved them has given up.
+    pub is_stalled: bool,
+}
+
+/// A pod of a cluster.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pod {
+    /// Its name.
+    pub name: String,
+    /// Its address.
+    pub address: String,
+    /// Whether it is one of the operator's leaders. It need not be a master: followers take over when it restarts.
+    pub is_leader: bool,
+    /// What it tells; `None`: it does not answer.
+    pub said: Option<Said>,
+}
+
+/// What a node tells.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Said {
+    /// Which nodes it knows, itself among them.
+    pub nodes: Vec<Node>,
+    /// Whom it follows, or who follows it.
+    pub replication: Replication,
+}
+
+impl Said {
+    fn myself(&self) -> Option<&Node> {
+        self.nodes.iter().find(|node| node.has("myself"))
+    }
+}
+
+impl Shards {
+    /// A replica that is copying all of its master's data, in words. Left alone it ends; but the operator (v0.26) makes it
+    /// begin anew every 15 s, and the next pod that restarts may be the master that it copies from.
+    pub fn copying(&self) -> Option<String> {
+        let answers = || self.pods.iter().filter_map(|pod| Some((pod, pod.said.as_ref()?)));
+        answers().find_map(|(pod, said)| {
+            let link = said.replication.master.as_ref()?;
+            // Until its turn comes, only the master knows that it wants to copy.
+            let is_expected = || {
+                answers().any(|(_, master)| {
+                    master.replication.replicas.iter().any(|one| one.address.host == pod.address)
+                })
+            };
+            let copies = link.is_syncing || (!link.is_up && is_expected());
+            let master = self.named_by_address(&link.address.host);
+            copies.then(|| format!("{} is copying the data of {master}", pod.name))
+        })
+    }
+
+    /// Whether all nodes agree, all slots are served, and every master has its followers. `Err` says what is not so.
+    pub fn whole(&self) -> Result<(), String> {
+        if self.pods.len() != self.size {
+            return Err(format!("{} of {} pods are there", self.pods.len(), self.size));
+        }
+        for pod in &self.pods {
+            let Some(said) = &pod.said else { return Err(format!("{} does not answer", pod.name)) };
+            self.agrees(pod, said)?;
+        }
+        if let Some(copying) = self.copying() {
+            return Err(copying);
+        }
+        for (pod, said) in self.answers() {
+            if said.replication.master.as_ref().is_some_and(|link| !link.is_up) {
+                return Err(format!("{} has lost its master", pod.name));
+            }
+            let followers = followers_of(said);
+            let is_master = said.myself().is_some_and(Node::is_master);
+            if is_master && followers != self.followers_each() {
+                return Err(format!("{} has {followers} of {} followers", pod.name, self.followers_each()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether what a node tells is as it should be.
+    fn agrees(&self, pod: &Pod, said: &Said) -> Result<(), String> {
+        let named = |node: &Node| self.named_by_id(&node.id).unwrap_or_else(|| place(node));
+        for node in &said.nodes {
+            let wrong = ["fail", "fail?", "handshake", "noaddr"].into_iter().find(|flag| node.has(flag));
+            if let Some(flag) = wrong {
+                return Err(format!("{} finds {} {flag}", pod.name, named(node)));
+            }
+            if node.link == Link::Disconnected && !node.has("myself") {
+                return Err(format!("{} has no link to {}", pod.name, named(node)));
+            }
+            if !node.moving.is_empty() {
+                return Err(format!("slots are moved to or from {}", named(node)));
+            }
+        }
+        if said.nodes.len() != self.size {
+            return Err(format!("{} knows {} of {} nodes", pod.name, said.nodes.len(), self.size));
+        }
+        let slots: u32 = said.nodes.iter().filter(|node| node.is_master()).map(Node::slot_count).sum();
+        if slots != SLOTS {
+            return Err(format!("{} finds {slots} of {SLOTS} slots served", pod.name));
+        }
+        let masters = || said.nodes.iter().filter(|node| node.is_master());
+        if masters().count() != self.masters {
+            return Err(format!("{} finds {} of {} masters", pod.name, masters().count(), self.masters));
+        }
+        match masters().find(|node| node.slots.is_empty()) {
+            Some(empty) => Err(format!("{} has no slots yet", named(empty))),
+            None => Ok(()),
+        }
+    }
+
+    /// The slots that are on the move, as the nodes tell it.
+    pub fn moving(&self) -> Vec<&str> {
+        let nodes = self.answers().filter_map(|(_, said)| said.myself());
+        nodes.flat_map(|node| &node.moving).map(String::as_str).collect()
+    }
+
+    /// The masters that serve slots.
+    fn serving(&self) -> impl Iterator<Item = (&Pod, &Said)> {
+        let serves =
+            |said: &Said| said.myself().is_some_and(|node| node.is_master() && !node.slots.is_empty());
+        self.answers().filter(move |(_, said)| serves(said))
+    }
+
+    fn answers(&self) -> impl Iterator<Item = (&Pod, &Said)> {
+        self.pods.iter().filter_map(|pod| Some((pod, pod.said.as_ref()?)))
+    }
+
+    fn followers_each(&self) -> usize {
+        self.size.saturating_sub(self.masters) / self.masters.max(1)
+    }
+
+    fn named_by_address<'a>(&'a self, address: &'a str) -> &'a str {
+        self.pods.iter().find(|pod| pod.address == address).map_or(address, |pod| &pod.name)
+    }
+
+    fn named_by_id(&self, id: &str) -> Option<String> {
+        let is_it = |said: &Said| said.myself().is_some_and(|node| node.id == id);
+        self.answers().find(|(_, said)| is_it(said)).map(|(pod, _)| pod.name.clone())
+    }
+}
+
+/// How many follow this master, as it knows itself.
+fn followers_of(said: &Said) -> usize {
+    let Some(myself) = said.myself() else { return 0 };
+    said.nodes.iter().filter(|node| node.master.as_deref() == Some(myself.id.as_str())).count()
+}
+
+/// A node that is no pod, in words.
+fn place(node: &Node) -> String {
+    match (&node.hostname, &node.address) {
+        (Some(host), _) => format!("a former {host}"),
+        (None, Some(address)) => format!("a former node at {address}"),
+        (None, None) => "a former node".to_owned(),
+    }
+}
