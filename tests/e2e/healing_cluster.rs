@@ -1,8 +1,10 @@
 //! A cluster of which the operator has no place for a node, or too many shards: apply puts it in order.
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::case::Case;
-use crate::instance::ADDRESS;
+use crate::instance::{ADDRESS, PODS};
 use crate::redis_client::RedisClient;
 use crate::topology::{cluster, every_endpoint_serves, every_node_agrees, through};
 
@@ -31,9 +33,12 @@ fn leader_loses_its_volumes(case: &Case) {
         || {
             let nodes = node(case, "cache-leader-0").command(&["CLUSTER", "NODES"]);
             let has_failed = nodes.lines().any(|row| row.contains("master,fail "));
-            let pod = case.kubectl_json(&["get", "pod", "cache-leader-1", "-o", "json"]);
-            let is_ready = pod["status"]["containerStatuses"][0]["ready"] == true
-                && pod["metadata"]["uid"] != before.as_str();
+            let is_new = |pod: &&Value| {
+                pod["metadata"]["name"] == "cache-leader-1" && pod["metadata"]["uid"] != before.as_str()
+            };
+            let pods = case.objects(PODS);
+            let new = pods.iter().find(is_new);
+            let is_ready = new.is_some_and(|pod| pod["status"]["containerStatuses"][0]["ready"] == true);
             let state = case.kubectl(&["get", "rediscluster", "cache", "-o", "jsonpath={.status.state}"]);
             (has_failed && is_ready && state != "Ready").then_some(())
         },

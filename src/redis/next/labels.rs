@@ -6,7 +6,7 @@
 use serde_json::{Value as Json, json};
 
 use super::apply::uid;
-use super::{Cause, Desired, Form, Next, Observed, Step, guarded, wait};
+use super::{Cause, Desired, Form, Next, Observed, Step, guarded, shards, wait};
 use crate::redis::names::annotation;
 use crate::redis::object::{annotation as mark, at, is_terminating, label, name, text};
 use crate::redis::opstree::{self, Kind};
@@ -54,16 +54,24 @@ pub(super) fn before_writing(
     Some(Next::Do(Step::ApplyCustomResource { kind, uid: uid(found), differences, form }))
 }
 
-/// The operator rolls the pods of a cluster one after the other, and selects by a label of theirs at once: so each has it before
-/// the operator is shown it. `None` where nothing of the kind changes.
+/// The operator rolls the pods of a cluster one after the other, and selects by a new label of theirs at once: so each has it
+/// before the operator is shown it. `None` where nothing of the kind changes, or where a value does: the operator follows for
+/// followers only once all leaders have restarted, and pods cannot have both.
 pub(super) fn of_cluster(desired: &Desired, observed: &Observed) -> Option<Next> {
     let kind = desired.topology.data();
     let is_ours_to_tell = kind == Kind::RedisCluster && desired.is_guarded && !desired.creating;
     let found = observed.custom_resource(kind).filter(|found| !is_terminating(found))?;
     let labels =
         || at(desired.custom_resource(kind), &["metadata", "labels"]).as_object().into_iter().flatten();
-    let is_shown = |(name, value): (&String, &Json)| at(found, &["metadata", "labels", name]) == value;
-    if !is_ours_to_tell || observed.pods_are_not_labelled || labels().all(is_shown) {
+    let shown = |name: &str| at(found, &["metadata", "labels", name]);
+    let is_new = |(name, _): (&String, &Json)| shown(name).is_null();
+    let is_another = |(name, value): (&String, &Json)| !shown(name).is_null() && shown(name) != value;
+    if !is_ours_to_tell
+        || observed.pods_are_not_labelled
+        || shards::is_kept_off(desired, found)
+        || labels().any(is_another)
+        || !labels().any(is_new)
+    {
         return None;
     }
     let Some(running) = &observed.running else { return Some(Next::Do(Step::Watch)) };
@@ -150,6 +158,12 @@ mod tests {
         observed.running = Some(serving(topology));
         observed.custom_resources[0]["metadata"]["labels"] = json!({ "team": "b" });
         assert_eq!(of_cluster(&desired, &observed), None, "the operator gives it to each that it replaces");
+        observed.custom_resources[0]["metadata"]["labels"] = json!({ "team": "a" });
+        assert_eq!(of_cluster(&desired, &observed), None, "its Services still select by the other value");
+        observed.custom_resources = custom_resources(topology);
+        let skip = Kind::RedisCluster.skip_reconcile();
+        observed.custom_resources[0]["metadata"]["annotations"][skip] = json!("true");
+        assert_eq!(of_cluster(&desired, &observed), None, "the operator would not follow");
     }
 
     #[test]

@@ -42,7 +42,11 @@ pub(super) fn expelled(desired: &Desired, observed: &Observed) -> Option<Next> {
         return None;
     }
     let Some(set) = &observed.set else { return Some(Next::Do(Step::Talk)) };
-    rollout::superfluous(set).map(|todo| Next::Do(Step::Roll(todo)))
+    match rollout::expel(set) {
+        Decision::Do(todo) => Some(Next::Do(Step::Roll(todo))),
+        Decision::Wait(why) => Some(wait(Cause::Rolling, why)),
+        _ => None,
+    }
 }
 
 fn is_ours_to_tell(desired: &Desired, observed: &Observed) -> bool {

@@ -45,7 +45,12 @@ pub(super) fn fewer(desired: &Desired, observed: &Observed) -> Option<Next> {
         Some(Ok(shards)) => match shards.whole() {
             Ok(()) => shards.leader_that_follows().map(|todo| Next::Do(Step::MendNodes(todo))),
             Err(why) => Some(mend(shards, running, desired, data).unwrap_or_else(|| {
-                wait(Cause::Nodes, format!("no shard is removed before this is over: {why}"))
+                // What is left is the operator's to mend.
+                let is_ours = is_paused(desired, data) && mark(data, annotation::PAUSED).is_some();
+                match is_ours && shards.copying().is_none() {
+                    true => let_go(desired),
+                    false => wait(Cause::Nodes, format!("no shard is removed before this is over: {why}")),
+                }
             })),
         },
     }
@@ -64,6 +69,9 @@ pub(super) fn hold(desired: &Desired, observed: &Observed, running: &Running) ->
     let release = || is_paused.then(|| let_go(desired));
     let leaders = desired.topology.parts().first()?;
     if ready::seen_by_operator(*leaders, data, running).is_err() {
+        if is_paused && observed.shards.is_none() {
+            return Some(Next::Do(Step::AskNodes));
+        }
         return left_open(observed).or_else(release).or_else(|| moving(*leaders, data, running, observed));
     }
     // A pod cannot copy from one that has another password: only the operator's going on helps.
@@ -171,7 +179,7 @@ fn let_go(desired: &Desired) -> Next {
 }
 
 /// Somebody keeps the operator off on purpose.
-fn is_kept_off(desired: &Desired, data: &Json) -> bool {
+pub(super) fn is_kept_off(desired: &Desired, data: &Json) -> bool {
     is_paused(desired, data) && mark(data, annotation::PAUSED).is_none()
 }
 
@@ -311,7 +319,7 @@ mod tests {
         restart(&mut observed, 0);
         pause(&mut observed);
         let let_go = Next::Do(Step::Unpause(desired.topology.data()));
-        let mut unseen = observed.clone();
+        let mut unseen = Observed { shards: nodes(false), ..observed.clone() };
         unseen.running.as_mut().unwrap().services[0]["metadata"]["annotations"] = json!({});
         assert_eq!(next(&desired, &unseen), let_go, "it has not read the change yet");
         let mut two_passwords = observed.clone();
@@ -335,6 +343,65 @@ mod tests {
         let annotations = &mut observed.custom_resources[0]["metadata"]["annotations"];
         annotations.as_object_mut().unwrap().remove(annotation::PAUSED);
         assert_ne!(next(&desired, &observed), let_go);
+    }
+
+    /// Plays the operator and the nodes, of which the second has slots that nobody moves, until they are mended.
+    fn steps_to_close_slots(desired: &Desired, mut observed: Observed) -> Vec<&'static str> {
+        let mut steps = Vec::new();
+        let mut is_quiet = false;
+        for _ in 0..8 {
+            let Next::Do(step) = next(desired, &observed) else { panic!("{steps:?}, then nothing") };
+            steps.push(step.name());
+            match step {
+                Step::AskNodes => {
+                    let mut asked = nodes(false);
+                    let Some(Ok(shards)) = &mut asked else { panic!() };
+                    (shards.is_quiet, shards.is_stalled) = (is_quiet, true);
+                    (shards.masters, shards.size) = (3, 6);
+                    let said = shards.pods[0].said.as_mut().unwrap();
+                    said.nodes[0].moving.push("[7->-b]".to_owned());
+                    observed.shards = asked;
+                    continue;
+                }
+                Step::Roll(Move::Pause) => {
+                    pause(&mut observed);
+                    is_quiet = true;
+                }
+                Step::MendNodes(Mending::CloseSlots { .. }) => return steps,
+                other => panic!("{steps:?}, then {other:?}"),
+            }
+            // As after every move.
+            observed.shards = None;
+        }
+        panic!("{steps:?}");
+    }
+
+    #[test]
+    fn slots_that_are_left_open_are_closed_while_the_operator_is_kept_off() {
+        let (mut desired, observed) = changed();
+        let steps = ["ask the nodes", "keep the operator off", "ask the nodes"];
+        let steps = [&steps[..], &["close slots whose move was broken off"]].concat();
+        assert_eq!(steps_to_close_slots(&desired, observed.clone()), steps);
+        // In the middle of giving up a shard, of which the operator says nothing before it is done.
+        let mut giving_up = observed;
+        giving_up.running.as_mut().unwrap().services[0]["metadata"]["annotations"] = json!({});
+        giving_up.running.as_mut().unwrap().stateful_sets[0]["spec"]["replicas"] = json!(4);
+        desired.custom_resources[0]["spec"]["redisLeader"] = json!({ "replicas": 3 });
+        giving_up.custom_resources[0]["spec"]["redisLeader"] = json!({ "replicas": 3 });
+        assert_eq!(steps_to_close_slots(&desired, giving_up), steps);
+    }
+
+    #[test]
+    fn before_shards_go_the_operator_is_let_go_where_only_it_can_mend() {
+        let (mut desired, mut observed) = changed();
+        observed.custom_resources[0]["spec"]["redisLeader"] = json!({ "replicas": 4 });
+        desired.custom_resources[0]["spec"]["redisLeader"] = json!({ "replicas": 3 });
+        observed.shards = nodes(false);
+        let Some(Ok(shards)) = &mut observed.shards else { panic!() };
+        shards.pods[1].said.as_mut().unwrap().replication.master.as_mut().unwrap().is_up = false;
+        assert!(matches!(next(&desired, &observed), Next::Wait(Waiting { cause: Cause::Nodes, .. })));
+        pause(&mut observed);
+        assert_eq!(next(&desired, &observed), Next::Do(Step::Unpause(desired.topology.data())));
     }
 
     #[test]

@@ -19,8 +19,7 @@ use serde_json::Value as Json;
 
 use self::master::{master, said};
 pub use self::master::{master_of, needs_healing};
-pub use self::passwords::superfluous;
-use self::passwords::{silent, wanting};
+use self::passwords::{silent, superfluous, wanting};
 use self::well::{broken, put_right, stale, unsettled};
 use super::object::{is_terminating, label, name, text};
 use super::password::PasswordAt;
@@ -206,8 +205,14 @@ fn old_sentinels(set: &Set) -> impl DoubleEndedIterator<Item = &Pod<View>> {
 }
 
 /// All pods are new and well, and so is all that needed the former password.
-fn expel(set: &Set) -> Decision {
-    superfluous(set).map_or(Decision::Done, Decision::Do)
+pub fn expel(set: &Set) -> Decision {
+    if let Some(todo) = superfluous(set) {
+        return Decision::Do(todo);
+    }
+    let silent = (!set.former.is_empty()).then(|| silent(set)).flatten();
+    silent.map_or(Decision::Done, |silent| {
+        Decision::Wait(format!("pod {silent} does not answer, and it may still accept the former password"))
+    })
 }
 
 /// What must be so before the operator is shown a specification with another password or fewer pods: it logs in with the
@@ -243,7 +248,8 @@ pub fn both_accepted(set: &Set) -> Decision {
     if let Some(todo) = wanting(set) {
         return Decision::Do(todo);
     }
-    silent(set).map_or(Decision::Done, |silent| {
+    let silent = (set.valid.len() > 1).then(|| silent(set)).flatten();
+    silent.map_or(Decision::Done, |silent| {
         Decision::Wait(format!(
             "pod {silent} does not answer, and it must accept the new password before the operator uses it"
         ))

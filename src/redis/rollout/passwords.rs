@@ -15,7 +15,7 @@ pub(super) fn wanting(set: &Set) -> Option<Move> {
 }
 
 /// A pod that accepts a former password.
-pub fn superfluous(set: &Set) -> Option<Move> {
+pub(super) fn superfluous(set: &Set) -> Option<Move> {
     let has = |accepts: &[PasswordAt]| set.former.iter().any(|one| accepts.contains(one));
     let pod = find(set, has)?;
     Some(Move::Expel { pod })
@@ -33,13 +33,10 @@ fn find(set: &Set, is_it: impl Fn(&[PasswordAt]) -> bool) -> Option<String> {
     Some(name.to_owned())
 }
 
-/// A pod that serves and could not be asked, where another password is to be made known.
+/// A pod that serves and could not be asked.
 pub(super) fn silent(set: &Set) -> Option<&str> {
     fn is_silent<Said>(pod: &Pod<Said>) -> Option<&str> {
         (pod.is_ready && pod.said.is_none()).then_some(pod.name.as_str())
-    }
-    if set.valid.len() < 2 {
-        return None;
     }
     let watchers = set.watchers.iter().find_map(is_silent);
     set.members.iter().find_map(is_silent).or(watchers)

@@ -57,7 +57,7 @@ impl Shards {
     /// redis-cli while a node is known that has failed.
     pub fn left_open(&self) -> Option<Mending> {
         let mut known = self.answers().flat_map(|(_, said)| &said.nodes);
-        let is_left = (self.is_quiet || self.is_stalled)
+        let is_left = self.is_stalled
             && !self.moving().is_empty()
             && !known.any(|node| node.has("fail") || node.has("noaddr"));
         let (at, _) =
@@ -109,10 +109,15 @@ impl Shards {
     /// A pod that has met nobody is the operator's to add, as it lacks a leader or followers. But where a follower took over
     /// from a leader that has lost its volumes, it lacks neither.
     fn met(&self, alone: &Pod) -> Option<Mending> {
-        let (at, said) = self.serving().next()?;
-        let slots: u32 = said.nodes.iter().map(Node::slot_count).sum();
-        let is_superfluous = alone.is_leader && self.serving().count() == self.masters && slots == SLOTS;
+        let (at, _) = self.serving().next()?;
+        let is_all_served = self.serving().count() == self.masters && self.slots_served() == SLOTS;
+        let is_superfluous = alone.is_leader && is_all_served;
         is_superfluous.then(|| Mending::Meet { address: alone.address.clone(), at: at.address.clone() })
+    }
+
+    /// By the masters that are there.
+    fn slots_served(&self) -> u32 {
+        self.serving().filter_map(|(_, said)| said.myself()).map(Node::slot_count).sum()
     }
 
     /// A pod that knows others, and is known to none: one whose number went and came back with its volumes. The operator
@@ -126,6 +131,10 @@ impl Shards {
                 .flat_map(|(_, said)| &said.nodes)
                 .any(|node| node.id == id || at(node) || node.has("handshake"))
         };
+        // Else it may be the last that has the keys of a shard.
+        if self.slots_served() != SLOTS {
+            return None;
+        }
         let is_forgotten = |pod: &Pod, said: &Said| {
             let joins = said.nodes.iter().any(|node| node.has("handshake"));
             said.nodes.len() > 1

@@ -219,9 +219,11 @@ fn slots_that_nobody_moves_any_more_are_closed() {
     let stalled = Shards { is_stalled: true, ..shards.clone() };
     assert_eq!(stalled.mending(), close);
     // While a shard more or less is under way there are more or fewer pods than are wanted.
-    let quiet = Shards { is_quiet: true, size: 8, ..shards };
-    assert_eq!(quiet.mending(), close);
-    assert_eq!(Shards { is_quiet: true, ..cluster() }.mending(), None);
+    let giving_up = Shards { size: 8, ..stalled.clone() };
+    assert_eq!(giving_up.mending(), close);
+    assert_eq!(Shards { is_stalled: true, ..cluster() }.mending(), None);
+    let by_hand = Shards { is_quiet: true, ..shards };
+    assert_eq!(by_hand.mending(), None, "a person may be moving them");
     let failed = with_stranger(stalled, &["master", "fail"], Vec::new());
     assert_eq!(failed.mending(), Some(Mending::Forget { ids: vec!["gone".to_owned()] }), "that first");
 }

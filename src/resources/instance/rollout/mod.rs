@@ -266,7 +266,7 @@ impl<'a> Rollout<'a> {
         match (self.desired.topology, step) {
             (Topology::Cluster, Step::Roll(Move::Pause)) => {
                 self.keep_off_cluster().await?;
-                self.talks.is_quiet = true;
+                self.take_for_quiet();
             }
             (Topology::Cluster, Step::LabelPods(_)) => {
                 self.record.warn(not_labelled(&self.instance.id, error));

@@ -104,7 +104,10 @@ impl Rollout<'_> {
                 running.filter(|one| name(one) == pod).for_each(|one| *one = written.clone());
                 Ok(())
             }
-            Err(kubernetes::Error { cause: Refusal::NotFound | Refusal::Replaced, .. }) => Ok(()),
+            Err(kubernetes::Error { cause: Refusal::NotFound | Refusal::Replaced, .. }) => {
+                self.forget_pod(uid.as_deref().unwrap_or_default());
+                Ok(())
+            }
             Err(error) => Err(error),
         }
     }

@@ -6,7 +6,7 @@ use tokio::time::{Instant, sleep};
 
 use super::super::nodes::{ask, tell, vantage};
 use super::{Failure, Rollout};
-use crate::kubernetes::ExecOptions;
+use crate::kubernetes::{self, Cause as Refusal, ExecOptions};
 use crate::redis::names::REDIS_PORT;
 use crate::redis::reach::address;
 use crate::redis::ready::Running;
@@ -51,7 +51,7 @@ impl Rollout<'_> {
             _ => Instant::now(),
         };
         shards.is_stalled = !moving.is_empty() && since.elapsed() >= STALLED;
-        shards.is_quiet = self.talks.is_quiet;
+        shards.is_quiet = self.talks.is_quiet && self.is_data_paused();
         self.moving = Some((moving, since));
         shards
     }
@@ -86,8 +86,22 @@ impl Rollout<'_> {
                 return self.manage(&running, &["rebalance", &redis(at), "--cluster-weight", &without]).await;
             }
         };
-        let told = tell(self.cluster, &self.addresses, &running, &commands, &hosts, self.deadline).await?;
-        tracing::debug!(told, "told");
+        let told = tell(self.cluster, &self.addresses, &running, &commands, &hosts, self.deadline).await;
+        self.told(told).await
+    }
+
+    /// A pod that goes before it has answered is no failure: the others are asked again.
+    async fn told(&mut self, answer: Result<String, kubernetes::Error>) -> Result<(), Failure> {
+        match answer {
+            Ok(answer) => tracing::debug!(answer, "told"),
+            Err(error)
+                if error.cause.may_pass()
+                    || matches!(error.cause, Refusal::NotFound | Refusal::Unavailable { .. }) =>
+            {
+                tracing::info!(%error, "not told");
+            }
+            Err(error) => return Err(error.into()),
+        }
         // The operator counts nodes: it has something new to count.
         self.observed.silences += 1;
         self.observed.shards = None;
@@ -101,14 +115,11 @@ impl Rollout<'_> {
         let command = [&["sh", "-c", MANAGE, "manage"], arguments].concat();
         let options = ExecOptions { container: Some(&container), command: &command, stdin: None };
         let output = tokio::select! {
-            output = self.cluster.exec(&pod, options, self.deadline) => output?,
+            output = self.cluster.exec(&pod, options, self.deadline) => output,
             () = self.call.cancelled.cancelled() => return Ok(()),
         };
-        tracing::debug!(told = output.stdout, "told");
-        (self.observed.shards, self.moving) = (None, None);
-        self.observed.silences += 1;
-        sleep(PASSING_ON).await;
-        Ok(())
+        self.moving = None;
+        self.told(output.map(|output| output.stdout)).await
     }
 }
 

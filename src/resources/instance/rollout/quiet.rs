@@ -25,6 +25,9 @@ use crate::terraform::Diagnostic;
 
 /// How long the operator may take to notice: some seconds, but it handles few objects at a time.
 const NOTICING: Duration = Duration::from_secs(300);
+/// The same for a cluster. What mends one is safe beside the operator, only not as sure: so without a proof (an operator whose
+/// log is not JSON) it goes on.
+const NOTICING_CLUSTER: Duration = Duration::from_secs(60);
 /// Pause between two looks at its log, which cannot be watched without following it.
 const LOOKING: Duration = Duration::from_millis(200);
 /// What was logged before we began.
@@ -45,12 +48,7 @@ impl Rollout<'_> {
     /// Keeps the operator off all custom resources. The sentinels' first: the other order lets it reset them once more.
     pub(super) async fn keep_off(&mut self) -> Result<(), Failure> {
         let operators = self.operator_pods().await?;
-        // What is begun here stands in `repairs` until it is done.
-        let data = self.addresses.topology.data();
-        let found = self.observed.custom_resource(data);
-        if found.is_some_and(|found| mark(found, annotation::UNFINISHED).is_none()) {
-            self.annotate(data, &[(annotation::UNFINISHED, Some("updating"))]).await?;
-        }
+        self.mark_unfinished().await?;
         for kind in self.addresses.topology.kinds().iter().rev() {
             let began = Instant::now();
             let before = self.skips(&operators, *kind, BEFORE).await?;
@@ -70,6 +68,9 @@ impl Rollout<'_> {
                 if now.difference(&before).next().is_some() {
                     break;
                 }
+                if *kind == Kind::RedisCluster && began.elapsed() > NOTICING_CLUSTER {
+                    break;
+                }
                 if began.elapsed() > NOTICING || Instant::now() > self.deadline {
                     let why =
                         format!("the operator has not noticed that it is to leave the {} alone", kind.kind());
@@ -84,12 +85,29 @@ impl Rollout<'_> {
                 }
             }
         }
+        self.take_for_quiet();
+        Ok(())
+    }
+
+    /// What the nodes have said before counts no more: they are to be asked while it is so.
+    pub(super) fn take_for_quiet(&mut self) {
         self.talks.is_quiet = true;
+        self.observed.shards = None;
+    }
+
+    /// What is begun stands in `repairs` until it is done.
+    async fn mark_unfinished(&mut self) -> Result<(), kubernetes::Error> {
+        let data = self.addresses.topology.data();
+        let found = self.observed.custom_resource(data);
+        if found.is_some_and(|found| mark(found, annotation::UNFINISHED).is_none()) {
+            self.annotate(data, &[(annotation::UNFINISHED, Some("updating"))]).await?;
+        }
         Ok(())
     }
 
     /// Keeps the operator off a cluster, without a proof: what it does at that moment, it does because pods are not Ready.
     pub(super) async fn keep_off_cluster(&mut self) -> Result<(), kubernetes::Error> {
+        self.mark_unfinished().await?;
         let kind = self.addresses.topology.data();
         self.annotate(kind, &[(kind.skip_reconcile(), Some("true")), (annotation::PAUSED, Some("true"))])
             .await

@@ -7,8 +7,8 @@ use tokio::time::{Instant, Interval, interval_at, sleep_until};
 use super::super::failure::{Ended, patience, volumes_are_late};
 use super::steps::version;
 use super::{Failure, Rollout};
-use crate::kubernetes;
-use crate::redis::next::{Cause, Waiting};
+use crate::kubernetes::{self, Cause as Refusal};
+use crate::redis::next::{Cause, Step, Waiting};
 use crate::redis::object::text;
 use crate::redis::rollout::{Decision, both_accepted};
 use crate::redis::topology::Topology;
@@ -142,7 +142,18 @@ impl Rollout<'_> {
 
     /// A pod that the operator has replaced is told of the former password as soon as it answers, which no event tells.
     async fn admit(&mut self) -> Result<(), Failure> {
-        self.talk().await?;
+        let call = self.call;
+        let talked = tokio::select! {
+            talked = self.talk() => talked,
+            // Whoever waits is told.
+            () = call.cancelled.cancelled() => return Ok(()),
+        };
+        match talked {
+            Err(Failure::Refused(error)) if matches!(error.cause, Refusal::Forbidden { .. }) => {
+                return self.do_without(&Step::Talk, &error).await;
+            }
+            talked => talked?,
+        }
         if let Some(Decision::Do(todo)) = self.observed.set.as_ref().map(both_accepted) {
             tracing::info!(instance = %self.instance.id, ?todo, "doing");
             self.make(&todo).await?;
