@@ -111,6 +111,7 @@ fn settle(mut planned: Value) -> Result<Instance, Problems> {
         ("message", Value::from("it was not waited for (wait.enabled = false)")),
         ("redis_pods", Value::List(Vec::new())),
         ("ready_pods", Value::from(0)),
+        ("sentinel_pods", Value::List(Vec::new())),
         ("image", Value::Null),
     ]);
     let objects = Value::from([
@@ -123,6 +124,7 @@ fn settle(mut planned: Value) -> Result<Instance, Problems> {
         ("id", Value::from(format!("{namespace}/{name}"))),
         ("claim", Value::from("0123456789abcdef")),
         ("auth_secret", Value::object(secret)),
+        ("external_host", Value::Null),
         ("status", status),
         ("objects", objects),
         ("repairs", Value::Map(BTreeMap::new())),
