@@ -93,26 +93,10 @@ pub(super) fn without(custom_resource: &Json, names: &[String]) -> Json {
 
 #[cfg(test)]
 mod tests {
+    use super::super::fixture::desired;
     use super::*;
     use crate::redis::fixture::{custom_resources, serving};
     use crate::redis::topology::Topology;
-
-    fn desired(topology: Topology, custom_resources: Vec<Json>) -> Desired {
-        Desired {
-            topology,
-            name: "cache".to_owned(),
-            namespace: "redis".to_owned(),
-            guarded: custom_resources.clone(),
-            custom_resources,
-            is_guarded: true,
-            companions: Vec::new(),
-            secret: None,
-            former_password: None,
-            creating: false,
-            create_namespace: false,
-            wait: true,
-        }
-    }
 
     /// Before the custom resource gets the label `team: b`, which every pod has as `a`; the selector is of a Service that bears
     /// our hash or not.

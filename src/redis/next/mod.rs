@@ -3,6 +3,8 @@
 
 mod apply;
 mod delete;
+#[cfg(test)]
+mod fixture;
 mod guarded;
 mod heal;
 mod labels;

@@ -198,6 +198,7 @@ fn restarting(part: Part, desired: &Desired, running: &Running) -> Option<String
 mod tests {
     use serde_json::json;
 
+    use super::super::fixture::desired;
     use super::super::next;
     use super::*;
     use crate::redis::fixture::{custom_resources, serving};
@@ -207,20 +208,8 @@ mod tests {
 
     /// Three shards, and an apply that has just written its change.
     fn changed() -> (Desired, Observed) {
-        let mut desired = Desired {
-            topology: Topology::Cluster,
-            name: "cache".to_owned(),
-            namespace: "redis".to_owned(),
-            custom_resources: custom_resources(Topology::Cluster),
-            guarded: Vec::new(),
-            is_guarded: true,
-            companions: Vec::new(),
-            secret: None,
-            former_password: None,
-            creating: false,
-            create_namespace: false,
-            wait: true,
-        };
+        let mut desired = desired(Topology::Cluster, custom_resources(Topology::Cluster));
+        desired.guarded.clear();
         desired.custom_resources[0]["spec"]["redisFollower"] = json!({ "replicas": 3 });
         let mut found = desired.custom_resources.clone();
         found[0]["metadata"]["annotations"][annotation::UNFINISHED] = json!("updating");

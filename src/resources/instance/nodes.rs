@@ -86,7 +86,7 @@ fn shards(addresses: &Addresses, data: &Json, running: &Running, answers: &BTree
 }
 
 /// Why a cluster is not whole whose pods are all well: a refresh asks where the operator does not say that it is Ready.
-/// It cannot tell of a node that knows nobody; and for a minute after a pod has restarted it is only late.
+/// The operator does not tell of a node that knows nobody; and for a minute after a pod has restarted it is only late.
 pub async fn not_whole(cluster: &Cluster, addresses: &Addresses, found: &Found) -> Option<String> {
     let data = found.custom_resources.iter().find(|one| Kind::of(one) == Some(Kind::RedisCluster))?;
     let is_at_rest = addresses.topology.parts().iter().all(|part| {
