@@ -2,9 +2,9 @@
 
 use serde_json::Value as Json;
 
-use super::next::{Cause, Waiting};
 use super::object::{at, count, list, name, text};
-use super::ready::Running;
+use super::running::Running;
+use super::waiting::{Cause, Waiting};
 
 /// Crashes after which waiting is given up.
 pub const CRASHES: i64 = 3;
@@ -19,7 +19,7 @@ fn container_trouble(pod: &Json) -> Option<Waiting> {
     statuses.iter().flat_map(|field| list(pod, &["status", field])).find_map(|status| {
         let Some(reason) = text(status, &["state", "waiting", "reason"]) else {
             return has_crashed(status)
-                .then(|| Waiting { cause: Cause::Crash, why: crash(name(pod), name_of(status), status) });
+                .then(|| Waiting::new(Cause::Crash, crash(name(pod), name_of(status), status)));
         };
         let message = text(status, &["state", "waiting", "message"]).unwrap_or("no message");
         let image = text(status, &["image"]).unwrap_or_default();
@@ -37,7 +37,7 @@ fn container_trouble(pod: &Json) -> Option<Waiting> {
             "CrashLoopBackOff" => (Cause::Crash, crash(pod, container, status)),
             _ => return None,
         };
-        Some(Waiting { cause, why })
+        Some(Waiting::new(cause, why))
     })
 }
 
@@ -70,10 +70,7 @@ fn unscheduled(pod: &Json, claims: &[Json]) -> Option<Waiting> {
     let message = text(condition, &["message"]).unwrap_or("no message");
     let (pod, lower) = (name(pod), message.to_lowercase());
     if !ABOUT_VOLUMES.iter().any(|words| lower.contains(words)) {
-        return Some(Waiting {
-            cause: Cause::Unschedulable,
-            why: format!("no node takes pod {pod}: {message}"),
-        });
+        return Some(Waiting::new(Cause::Unschedulable, format!("no node takes pod {pod}: {message}")));
     }
     let pending: Vec<String> = claims
         .iter()
@@ -84,7 +81,7 @@ fn unscheduled(pod: &Json, claims: &[Json]) -> Option<Waiting> {
         })
         .collect();
     let claims = if pending.is_empty() { String::new() } else { format!("{}; ", pending.join(", ")) };
-    Some(Waiting { cause: Cause::Claim, why: format!("{claims}pod {pod} waits for its volume: {message}") })
+    Some(Waiting::new(Cause::Claim, format!("{claims}pod {pod} waits for its volume: {message}")))
 }
 
 /// The container whose log explains a crash: pod and container name.

@@ -1,10 +1,30 @@
-//! What tests of this module start from: an instance of each shape as it is when it serves.
+//! Where tests of this module start from: an instance of each shape as it is wanted, and as it is when it serves.
 
 use serde_json::{Value as Json, json};
 
-use super::names::annotation;
-use super::ready::Running;
+use super::desired::Desired;
+use super::memory::Memory;
+use super::names::{annotation, label};
+use super::next::next;
+use super::objects::{Judged, Key, Need, Readiness, Role, Stage, Wanted, Write};
+use super::picture::Picture;
+use super::running::Running;
+use super::step::Next;
 use super::topology::{Part, Topology};
+
+/// All that an apply decides on, but for what is wanted.
+#[derive(Clone, Debug, Default)]
+pub struct Scene {
+    pub picture: Picture,
+    pub memory: Memory,
+}
+
+impl Scene {
+    /// What apply is to do now.
+    pub fn next(&self, desired: &Desired) -> Next {
+        next(desired, &self.picture, &self.memory)
+    }
+}
 
 /// The hash that custom resources and Services bear.
 pub const HASH: &str = "2";
@@ -30,6 +50,48 @@ pub fn custom_resources(topology: Topology) -> Vec<Json> {
         })
     };
     topology.kinds().iter().map(|kind| custom_resource(*kind)).collect()
+}
+
+/// An object that bears the labels of that instance, and this claim.
+pub fn claimed(claim: &str) -> Json {
+    let labels =
+        json!({ label::INSTANCE: "cache", label::NAMESPACE: "redis", label::CLAIM: claim, "team": "a" });
+    json!({ "metadata": { "labels": labels } })
+}
+
+fn object(role: Role, kind: &'static str, name: &str, write: Write, judged: Judged) -> Wanted {
+    let (namespace, name) = ("redis".to_owned(), name.to_owned());
+    let mut object = claimed("mine");
+    object["metadata"]["name"] = json!(name);
+    Wanted {
+        key: Key { role, kind, namespace, name },
+        object,
+        write,
+        stage: Stage::BeforeRedis,
+        need: Need::Required,
+        readiness: Readiness::Written,
+        judged,
+    }
+}
+
+/// What is wanted of that instance, which is there already.
+pub fn desired(topology: Topology) -> Desired {
+    Desired {
+        topology,
+        name: "cache".to_owned(),
+        namespace: "redis".to_owned(),
+        claim: "mine".to_owned(),
+        custom_resources: custom_resources(topology),
+        objects: vec![
+            object(Role::Password, "Secret", "cache-auth", Write::Once, Judged::Presence),
+            object(Role::Configuration, "ConfigMap", "cache-config-1", Write::Applied, Judged::Data),
+        ],
+        is_guarded: true,
+        former_password: None,
+        creating: false,
+        create_namespace: false,
+        wait: true,
+    }
 }
 
 /// What runs when that instance serves.

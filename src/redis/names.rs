@@ -4,10 +4,10 @@
 use super::config::short_hash;
 
 /// The port of Redis.
-pub const REDIS_PORT: i64 = 6379;
+pub const REDIS_PORT: u16 = 6379;
 
 /// The port of sentinels.
-pub const SENTINEL_PORT: i64 = 26379;
+pub const SENTINEL_PORT: u16 = 26379;
 
 /// The cluster's DNS domain, where the operator was not told otherwise.
 pub const DOMAIN: &str = "cluster.local";
@@ -34,6 +34,16 @@ pub fn config_map(name: &str, text: &str) -> String {
 /// Our Service that reaches the master from outside of the cluster.
 pub fn external_service(name: &str) -> String {
     format!("{name}-external")
+}
+
+/// Our disruption budget for the pods of a kind that has none of its own.
+pub fn disruption_budget(name: &str) -> String {
+    name.to_owned()
+}
+
+/// Our network policy for all pods of the instance.
+pub fn network_policy(name: &str) -> String {
+    name.to_owned()
 }
 
 /// The data volume claim of a pod.
@@ -78,8 +88,20 @@ pub mod annotation {
     pub const IGNORED: [&str; 6] = [CLAIM, NEWS, PAUSED, SPEC_HASH, UNFINISHED, VOLUMES_AS_FOUND];
 }
 
-/// The label by which companion objects are found.
-pub const INSTANCE_LABEL: &str = "terraform-provider-redis/instance";
+/// Labels of ours on every object that we manage beside the custom resources.
+pub mod label {
+    /// Name of the instance.
+    pub const INSTANCE: &str = "terraform-provider-redis/instance";
+    /// Namespace of the instance: an object may be in another one.
+    pub const NAMESPACE: &str = "terraform-provider-redis/namespace";
+    /// What the object is for.
+    pub const ROLE: &str = "terraform-provider-redis/role";
+    /// Which state owns it. An object that bears another claim is never changed or deleted.
+    pub const CLAIM: &str = "terraform-provider-redis/claim";
+}
+
+/// Whose field manager we are, and who is said to manage what we make.
+pub const MANAGER: &str = "terraform-provider-redis";
 
 #[cfg(test)]
 mod tests {

@@ -53,6 +53,16 @@ pub fn name(object: &Json) -> &str {
     text(object, &["metadata", "name"]).unwrap_or_default()
 }
 
+/// The object's uid.
+pub fn uid(object: &Json) -> Option<&str> {
+    text(object, &["metadata", "uid"])
+}
+
+/// A value for people.
+pub fn shown(value: &Json) -> String {
+    if value.is_null() { "not set".to_owned() } else { value.to_string() }
+}
+
 /// Whether it is being deleted.
 pub fn is_terminating(object: &Json) -> bool {
     !at(object, &["metadata", "deletionTimestamp"]).is_null()

@@ -46,7 +46,7 @@ impl Kind {
     }
 
     /// As in URLs, and in the name of its CRD.
-    pub fn plural(self) -> &'static str {
+    pub const fn plural(self) -> &'static str {
         match self {
             Kind::Redis => "redis",
             Kind::RedisReplication => "redisreplications",
@@ -79,6 +79,35 @@ impl Kind {
             Kind::RedisCluster => "rediscluster.opstreelabs.in/skip-reconcile",
         }
     }
+}
+
+/// Who keeps the operator off a custom resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// Nobody: the operator looks after it.
+    Nobody,
+    /// We do, or a run of ours that was cut off has left it so.
+    Ours,
+    /// Somebody else, on purpose.
+    Others,
+}
+
+impl Hold {
+    /// Who keeps the operator off that custom resource. A pause without our mark is somebody's wish.
+    pub fn of(custom_resource: &Json) -> Hold {
+        let Some(kind) = Kind::of(custom_resource) else { return Hold::Nobody };
+        let mark = |name| object::annotation(custom_resource, name);
+        match (mark(kind.skip_reconcile()) == Some("true"), mark(annotation::PAUSED).is_some()) {
+            (false, _) => Hold::Nobody,
+            (true, true) => Hold::Ours,
+            (true, false) => Hold::Others,
+        }
+    }
+}
+
+/// The custom resource of that kind.
+pub fn of_kind(custom_resources: &[Json], kind: Kind) -> Option<&Json> {
+    custom_resources.iter().find(|one| Kind::of(one) == Some(kind))
 }
 
 /// Where custom resources hold node selectors.

@@ -4,8 +4,8 @@
 use serde_json::Value as Json;
 
 use super::names::{REDIS_PORT, SENTINEL_PORT, service_host};
-use super::object::{label, text};
-use super::ready::{ROLE, Running};
+use super::object::label;
+use super::running::{ROLE, Running, address};
 use super::topology::Topology;
 
 /// Something to ask, and what it should be.
@@ -14,7 +14,7 @@ pub struct Endpoint {
     /// DNS name of a Service, or address of a pod.
     pub host: String,
     /// Its port.
-    pub port: i64,
+    pub port: u16,
     /// What it should be.
     pub role: Expected,
 }
@@ -47,7 +47,7 @@ pub fn endpoints(
     external: Option<&str>,
     running: &Running,
 ) -> Vec<Endpoint> {
-    let service = |service: &str, port: i64, role: Expected| Endpoint {
+    let service = |service: &str, port: u16, role: Expected| Endpoint {
         host: service_host(service, namespace),
         port,
         role,
@@ -93,11 +93,6 @@ pub fn endpoints(
     };
     endpoints.extend(external);
     endpoints
-}
-
-/// The address of a pod.
-pub fn address(pod: &Json) -> Option<&str> {
-    text(pod, &["status", "podIP"])
 }
 
 #[cfg(test)]

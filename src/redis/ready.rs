@@ -4,45 +4,18 @@ use serde_json::Value as Json;
 
 use super::diagnose;
 use super::names::annotation;
-use super::next::{Cause, Waiting};
-use super::object::{annotation, at, count, differences, is_terminating, label, list, name, text};
-use super::opstree::Kind;
+use super::object::{annotation, at, count, differences, is_terminating, label, list, name, text, uid};
+use super::opstree::{Hold, Kind, of_kind};
+use super::running::{ROLE, Running, is_acted_on, is_of, is_ready};
 use super::topology::{Part, Topology};
 use super::volumes::smaller_claim;
-
-/// What the operator made of the custom resources.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Running {
-    /// The StatefulSets.
-    pub stateful_sets: Vec<Json>,
-    /// All Services of the instance.
-    pub services: Vec<Json>,
-    /// Its pods.
-    pub pods: Vec<Json>,
-    /// Its volume claims.
-    pub claims: Vec<Json>,
-}
-
-impl Running {
-    /// A StatefulSet by name.
-    pub fn stateful_set(&self, wanted: &str) -> Option<&Json> {
-        self.stateful_sets.iter().find(|one| name(one) == wanted)
-    }
-
-    /// The pods of a StatefulSet.
-    pub fn pods_of<'a>(&'a self, app: &'a str) -> impl Iterator<Item = &'a Json> {
-        self.pods.iter().filter(move |pod| label(pod, "app") == Some(app))
-    }
-}
-
-/// The label by which the operator says what a pod is.
-pub const ROLE: &str = "redis-role";
+use super::waiting::{Cause, Waiting};
 
 /// Redis serves when the operator has seen these very specs, every pod is Ready in the newest revision, and the pods
 /// have the roles that they should. `Err` says what is missing.
 pub fn ready(topology: Topology, custom_resources: &[Json], running: &Running) -> Result<(), Waiting> {
     for part in topology.parts() {
-        let Some(custom_resource) = of(part.kind, custom_resources) else {
+        let Some(custom_resource) = of_kind(custom_resources, part.kind) else {
             return waiting(Cause::OperatorBehind, format!("the {} is not there yet", part.kind.kind()));
         };
         if part.replicas(custom_resource) > 0 {
@@ -53,24 +26,18 @@ pub fn ready(topology: Topology, custom_resources: &[Json], running: &Running) -
             roles(custom_resource, running)?;
         }
     }
-    match (topology, of(topology.data(), custom_resources)) {
+    match (topology, of_kind(custom_resources, topology.data())) {
         (Topology::Cluster, Some(data)) => assembled(data),
         _ => Ok(()),
     }
-}
-
-fn of(kind: Kind, custom_resources: &[Json]) -> Option<&Json> {
-    custom_resources.iter().find(|one| Kind::of(one) == Some(kind))
 }
 
 fn part_ready(part: Part, custom_resource: &Json, running: &Running) -> Result<(), Waiting> {
     seen_by_operator(part, custom_resource, running)?;
     let app = part.name(name(custom_resource));
     let Some(stateful_set) = running.stateful_set(&app) else {
-        return waiting(
-            Cause::OperatorBehind,
-            format!("the operator has not made the StatefulSet {app} yet"),
-        );
+        let why = format!("the operator has not made the StatefulSet {app} yet");
+        return waiting(Cause::OperatorBehind, why);
     };
     if part.kind == Kind::RedisSentinel && !is_made_of(custom_resource, stateful_set) {
         return waiting(
@@ -82,7 +49,7 @@ fn part_ready(part: Part, custom_resource: &Json, running: &Running) -> Result<(
         return waiting(Cause::OperatorBehind, format!("the operator has not grown the claim {claim} yet"));
     }
     let replicas = part.replicas(custom_resource);
-    rolled_out(stateful_set, replicas).or_else(|why| {
+    running.at_rest(part, name(custom_resource), replicas).or_else(|why| {
         let pods: Vec<Json> = running.pods_of(&app).cloned().collect();
         match diagnose::pods(&pods, &running.claims) {
             Some(found) => Err(found),
@@ -103,10 +70,8 @@ pub fn seen_by_operator(part: Part, custom_resource: &Json, running: &Running) -
         return Ok(());
     }
     let kind = part.kind.kind();
-    let skip = part.kind.skip_reconcile();
-    if annotation(custom_resource, skip) == Some("true") {
-        let why = format!("the {kind} bears {skip}, with which the operator leaves it alone");
-        return waiting(Cause::SkipReconcile, why);
+    if Hold::of(custom_resource) != Hold::Nobody {
+        return Err(kept_off(part.kind));
     }
     let finalizers = list(custom_resource, &["metadata", "finalizers"]);
     if finalizers.iter().any(|finalizer| finalizer == part.kind.finalizer()) {
@@ -117,33 +82,6 @@ pub fn seen_by_operator(part: Part, custom_resource: &Json, running: &Running) -
     } else {
         waiting(Cause::OperatorAbsent, format!("no operator has touched the {kind} yet"))
     }
-}
-
-/// The StatefulSet controller has made all pods anew that it may, and they are Ready; the operator asks the same.
-/// `OnDelete` and a partition leave pods of the old revision on purpose.
-pub fn rolled_out(stateful_set: &Json, replicas: i64) -> Result<(), String> {
-    let status = |field| count(stateful_set, &["status", field]);
-    let revision = |field| text(stateful_set, &["status", field]);
-    if status("observedGeneration") != count(stateful_set, &["metadata", "generation"]) {
-        return Err(format!("the StatefulSet {} has not been acted on yet", name(stateful_set)));
-    }
-    if count(stateful_set, &["spec", "replicas"]) != replicas {
-        return Err(format!("the StatefulSet {} is not of {replicas} pods yet", name(stateful_set)));
-    }
-    let strategy = at(stateful_set, &["spec", "updateStrategy"]);
-    let partition = count(strategy, &["rollingUpdate", "partition"]);
-    let on_delete = text(strategy, &["type"]) == Some("OnDelete");
-    let rolling = if on_delete { 0 } else { (replicas - partition).max(0) };
-    let whole = !on_delete && partition == 0;
-    if status("updatedReplicas") < rolling
-        || (whole && revision("currentRevision") != revision("updateRevision"))
-    {
-        return Err(format!("{} of {replicas} pods are of the new revision", status("updatedReplicas")));
-    }
-    if status("readyReplicas") != replicas {
-        return Err(format!("{} of {replicas} pods are Ready", status("readyReplicas")));
-    }
-    Ok(())
 }
 
 /// Whether the StatefulSet of sentinels is of this specification. Since v0.23 the operator writes their Services first, so
@@ -172,6 +110,13 @@ pub fn is_made_of(custom_resource: &Json, stateful_set: &Json) -> bool {
         && differences(at(config, &["resources"]), at(container, &["resources"])).is_empty()
         && VARIABLES.iter().all(|(variable, field)| holds(variable, field))
         && strategy(config, &["updateStrategy"]) == strategy(stateful_set, &["spec", "updateStrategy"])
+}
+
+/// Somebody keeps the operator off a custom resource.
+pub fn kept_off(kind: Kind) -> Waiting {
+    let (name, skip) = (kind.kind(), kind.skip_reconcile());
+    let why = format!("the {name} bears {skip}, with which the operator leaves it alone");
+    Waiting::new(Cause::SkipReconcile, why).about(kind)
 }
 
 /// One pod is the master, as the operator's status and the labels say alike, and all others are replicas.
@@ -215,22 +160,6 @@ pub fn assembled(custom_resource: &Json) -> Result<(), Waiting> {
     waiting(Cause::Assembling, format!("the cluster is {state}{reason}"))
 }
 
-/// What the operator would see if it looked now, in short: pods with their roles, and what it last said itself.
-/// `silences` makes it another each time that the operator was waited for in vain.
-pub fn news(custom_resource: &Json, running: &Running, silences: u64) -> String {
-    let mut pods: Vec<String> = running
-        .pods
-        .iter()
-        .map(|pod| {
-            let uid = text(pod, &["metadata", "uid"]).unwrap_or_default();
-            format!("{uid}={}{}", label(pod, ROLE).unwrap_or_default(), is_ready(pod))
-        })
-        .collect();
-    pods.sort();
-    let seen = format!("{} {} {silences}", pods.join(" "), at(custom_resource, &["status"]));
-    super::config::short_hash(&seen)
-}
-
 /// A pod of an older revision than its StatefulSet's that is not Ready and is not going: name and uid.
 pub fn broken_pod(
     topology: Topology,
@@ -238,7 +167,7 @@ pub fn broken_pod(
     running: &Running,
 ) -> Option<(String, String)> {
     topology.parts().iter().find_map(|part| {
-        let custom_resource = of(part.kind, custom_resources)?;
+        let custom_resource = of_kind(custom_resources, part.kind)?;
         seen_by_operator(*part, custom_resource, running).ok()?;
         let app = part.name(name(custom_resource));
         broken_pod_of(running.stateful_set(&app)?, running.pods_of(&app))
@@ -249,26 +178,13 @@ fn broken_pod_of<'a>(
     stateful_set: &Json,
     mut pods: impl Iterator<Item = &'a Json>,
 ) -> Option<(String, String)> {
-    if count(stateful_set, &["status", "observedGeneration"])
-        != count(stateful_set, &["metadata", "generation"])
-    {
+    if !is_acted_on(stateful_set) {
         return None;
     }
     let wanted = text(stateful_set, &["status", "updateRevision"])?;
-    let broken = |pod: &&Json| {
-        label(pod, "controller-revision-hash").is_some_and(|revision| revision != wanted)
-            && !is_ready(pod)
-            && !is_terminating(pod)
-    };
+    let broken = |pod: &&Json| !is_of(pod, Some(wanted)) && !is_ready(pod) && !is_terminating(pod);
     let pod = pods.find(broken)?;
-    Some((name(pod).to_owned(), text(pod, &["metadata", "uid"])?.to_owned()))
-}
-
-/// Whether the node says that the pod serves.
-pub fn is_ready(pod: &Json) -> bool {
-    list(pod, &["status", "conditions"])
-        .iter()
-        .any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
+    Some((name(pod).to_owned(), uid(pod)?.to_owned()))
 }
 
 /// What a deleted instance has left behind so far, in words.
@@ -296,7 +212,7 @@ pub fn claim_made_anew(running: &Running) -> Option<(String, String)> {
         return None;
     }
     let claim = running.claims.iter().find(|claim| !is_terminating(claim))?;
-    Some((name(claim).to_owned(), text(claim, &["metadata", "uid"])?.to_owned()))
+    Some((name(claim).to_owned(), uid(claim)?.to_owned()))
 }
 
 /// What an earlier instance of that name, which is being deleted, has left behind so far. Claims that are not going
@@ -317,15 +233,8 @@ pub fn has_served(topology: Topology, instance: &str, running: &Running) -> bool
     })
 }
 
-/// The image that runs, as the StatefulSet has it.
-pub fn image(stateful_set: &Json) -> Option<&str> {
-    list(stateful_set, &["spec", "template", "spec", "containers"])
-        .first()
-        .and_then(|container| at(container, &["image"]).as_str())
-}
-
 fn waiting(cause: Cause, why: String) -> Result<(), Waiting> {
-    Err(Waiting { cause, why })
+    Err(Waiting::new(cause, why))
 }
 
 #[cfg(test)]
@@ -452,21 +361,6 @@ mod tests {
             running.services.pop();
         };
         assert_eq!(judged(Topology::Cluster, alone), Ok(()), "no followers, no Service of theirs");
-    }
-
-    #[test]
-    fn a_partition_and_on_delete_leave_old_pods_on_purpose() {
-        let mut stateful_set = serving(Topology::Standalone).stateful_sets.remove(0);
-        stateful_set["status"]["updatedReplicas"] = json!(0);
-        stateful_set["status"]["currentRevision"] = json!("a");
-        assert!(rolled_out(&stateful_set, 1).is_err());
-        for strategy in [
-            json!({ "type": "OnDelete" }),
-            json!({ "type": "RollingUpdate", "rollingUpdate": { "partition": 1 } }),
-        ] {
-            stateful_set["spec"]["updateStrategy"] = strategy.clone();
-            assert_eq!(rolled_out(&stateful_set, 1), Ok(()), "{strategy}");
-        }
     }
 
     #[test]

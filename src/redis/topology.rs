@@ -66,6 +66,16 @@ impl Topology {
         }
     }
 
+    /// The StatefulSets that the operator makes of the custom resource of that kind.
+    pub fn parts_of(self, kind: Kind) -> impl Iterator<Item = Part> {
+        self.parts().iter().copied().filter(move |part| part.kind == kind)
+    }
+
+    /// Whether it is a master with replicas, which is rolled pod by pod.
+    pub fn is_replicated(self) -> bool {
+        matches!(self, Topology::Replication | Topology::Sentinel)
+    }
+
     /// Kinds that make objects of the same names, so that both cannot bear one name.
     pub fn clashes(self) -> &'static [Kind] {
         match self {

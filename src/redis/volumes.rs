@@ -3,12 +3,12 @@
 
 use serde_json::Value as Json;
 
-use super::next::{Cause, Waiting};
 use super::object::{at, list, name, text};
-use super::opstree::Kind;
+use super::opstree::of_kind;
 use super::quantity::Quantity;
-use super::ready::Running;
+use super::running::Running;
 use super::topology::{Part, Topology};
+use super::waiting::{Cause, Waiting};
 
 /// A data claim that still asks for less than the custom resource does.
 pub fn smaller_claim(part: Part, custom_resource: &Json, running: &Running) -> Option<String> {
@@ -21,7 +21,7 @@ pub fn smaller_claim(part: Part, custom_resource: &Json, running: &Running) -> O
 /// A volume that is still smaller than its claim asks for. Redis serves all the same, and not every driver can resize.
 pub fn growing(topology: Topology, custom_resources: &[Json], running: &Running) -> Option<Waiting> {
     topology.parts().iter().filter(|part| part.has_data()).find_map(|part| {
-        let custom_resource = custom_resources.iter().find(|one| Kind::of(one) == Some(part.kind))?;
+        let custom_resource = of_kind(custom_resources, part.kind)?;
         data_claims(*part, custom_resource, running).find_map(behind)
     })
 }
@@ -42,10 +42,9 @@ fn behind(claim: &Json) -> Option<Waiting> {
     });
     let is_seen = stage.is_some() || !at(claim, &["status", "allocatedResourceStatuses"]).is_null();
     let stage = stage.map(|stage| format!(" ({stage})")).unwrap_or_default();
-    Some(Waiting {
-        cause: if is_seen { Cause::Growing } else { Cause::NotGrowing },
-        why: format!("the volume of claim {} has {is} of the {wanted} asked for{stage}", name(claim)),
-    })
+    let cause = if is_seen { Cause::Growing } else { Cause::NotGrowing };
+    let why = format!("the volume of claim {} has {is} of the {wanted} asked for{stage}", name(claim));
+    Some(Waiting::new(cause, why))
 }
 
 fn data_claims<'a>(

@@ -1,6 +1,10 @@
-//! What users write: one folder for each resource, one file for each step.
+//! What users write: one folder for each resource, one file for each step; and what the resources share.
 
+pub mod ask;
 pub mod blocks;
 pub mod connection;
 pub mod instance;
+mod kinds;
+mod password;
 pub mod types;
+mod write;

@@ -10,11 +10,10 @@ use serde_json::{Value, json};
 use terraform_provider_redis::kubernetes::{
     Cause, Cluster, Error, ExecOptions, ObjectRef, Propagation, Resource, Selection, Settings,
 };
-use terraform_provider_redis::redis::talk::{Address, Command, Quorum, Role};
-use terraform_provider_redis::resources::instance::probe::{
-    Answer, Question, Vantage, probe_through_service,
-};
-use terraform_provider_redis::resources::instance::session::{Session, TalkError};
+use terraform_provider_redis::redis::talk::{self, Address, Command, Quorum, Reply, Role, Unexpected};
+use terraform_provider_redis::resources::ask::command::Vantage;
+use terraform_provider_redis::resources::ask::probe::{Answer, Question, probe_through_service};
+use terraform_provider_redis::resources::ask::{Access, Session, TalkError};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::Instant;
 
@@ -47,6 +46,33 @@ fn named(resource: &'static Resource, name: &str) -> ObjectRef {
 
 fn loopback(port: u16) -> Address {
     Address { host: "127.0.0.1".to_owned(), port }
+}
+
+async fn open(
+    cluster: &Cluster,
+    pod: &ObjectRef,
+    port: u16,
+    password: Option<&SecretString>,
+) -> Result<Session, TalkError> {
+    Session::open(cluster, pod, &Access { port, password: password.cloned() }, soon()).await
+}
+
+async fn ping(session: &mut Session) -> Result<(), TalkError> {
+    session.send(&Command::new(["PING"]), soon()).await.map(drop)
+}
+
+/// Asks what the provider never asks over a session, and reads the answer as it would.
+async fn ask<T>(
+    session: &mut Session,
+    words: &[&str],
+    read: impl FnOnce(&Reply) -> Result<T, Unexpected>,
+) -> T {
+    let reply = session.send(&Command::new(words.iter().copied()), soon()).await.unwrap();
+    read(&reply).unwrap()
+}
+
+fn within(pod: &ObjectRef, container: &str) -> Vantage {
+    Vantage { pod: pod.clone(), container: container.to_owned() }
 }
 
 fn password() -> SecretString {
@@ -141,7 +167,7 @@ async fn ports(cluster: &Cluster) {
     let error = Error::from_stream(nobody.read_u8().await.unwrap_err()).unwrap();
     assert!(matches!(error.cause, Cause::PortClosed { port: NOBODY, .. }), "{error:?}");
     println!("{error}");
-    let error = Session::open(cluster, &pod, NOBODY, None, soon()).await.unwrap_err();
+    let error = open(cluster, &pod, NOBODY, None).await.unwrap_err();
     assert!(matches!(&error, TalkError::Cluster(inside) if inside.cause.may_pass()), "{error:?}");
 
     let error = cluster.forward(&named(&POD, "absent"), MASTER, soon()).await.err().unwrap();
@@ -187,40 +213,40 @@ fn run<'a>(command: &'a [&'a str]) -> ExecOptions<'a> {
 /// What a command meets.
 async fn commands(cluster: &Cluster) {
     let pod = named(&POD, "several");
-    let within = |container, command| ExecOptions { container: Some(container), command, stdin: None };
+    let options = |container, command| ExecOptions { container: Some(container), command, stdin: None };
     let script = ["sh", "-c", "echo out; echo err >&2; exit 3"];
-    let output = cluster.exec(&pod, within("replica", &script), soon()).await.unwrap();
+    let output = cluster.exec(&pod, options("replica", &script), soon()).await.unwrap();
     assert_eq!((output.stdout.as_str(), output.stderr.as_str(), output.exit_code), ("out\n", "err\n", 3));
     let long = ["sh", "-c", "head -c 3000000 /dev/zero; echo end >&2"];
-    let output = cluster.exec(&pod, within("master", &long), soon()).await.unwrap();
+    let output = cluster.exec(&pod, options("master", &long), soon()).await.unwrap();
     assert_eq!((output.stdout.len(), output.stderr.as_str(), output.exit_code), (1 << 20, "end\n", 0));
 
     let secret = SecretString::from("a secret\n");
     let takes = ["sh", "-c", "read -r line; printf '<%s>' \"$line\""];
-    let options = ExecOptions { stdin: Some(&secret), ..within("master", &takes) };
-    assert_eq!(cluster.exec(&pod, options, soon()).await.unwrap().stdout, "<a secret>");
+    let takes = ExecOptions { stdin: Some(&secret), ..options("master", &takes) };
+    assert_eq!(cluster.exec(&pod, takes, soon()).await.unwrap().stdout, "<a secret>");
 
-    let error = cluster.exec(&pod, within("absent", &["true"]), soon()).await.unwrap_err();
+    let error = cluster.exec(&pod, options("absent", &["true"]), soon()).await.unwrap_err();
     println!("{error}");
     assert!(matches!(error.cause, Cause::Invalid { .. }), "{error:?}");
-    let error = cluster.exec(&pod, within("master", &["no-such-program"]), soon()).await.unwrap_err();
+    let error = cluster.exec(&pod, options("master", &["no-such-program"]), soon()).await.unwrap_err();
     println!("{error}");
     assert!(matches!(error.cause, Cause::Rejected { .. }), "{error:?}");
     let error = cluster.exec(&named(&POD, "absent"), run(&["true"]), soon()).await.unwrap_err();
     assert!(matches!(error.cause, Cause::NotFound), "{error:?}");
     let shortly = Instant::now() + Duration::from_millis(500);
-    let error = cluster.exec(&pod, within("master", &["sleep", "5"]), shortly).await.unwrap_err();
+    let error = cluster.exec(&pod, options("master", &["sleep", "5"]), shortly).await.unwrap_err();
     assert!(matches!(error.cause, Cause::Timeout(_)), "{error:?}");
 }
 
 /// A master and its replica change places, by the commands of a guarded rollout.
 async fn handing_over(cluster: &Cluster) {
     let pod = named(&POD, "several");
-    let mut master = Session::open(cluster, &pod, MASTER, None, soon()).await.unwrap();
-    let mut replica = Session::open(cluster, &pod, REPLICA, None, soon()).await.unwrap();
+    let mut master = open(cluster, &pod, MASTER, None).await.unwrap();
+    let mut replica = open(cluster, &pod, REPLICA, None).await.unwrap();
     // The replica calls its link up before its master calls it online, and only the latter may take over.
     eventually(|| async {
-        let mut master = Session::open(cluster, &pod, MASTER, None, soon()).await.unwrap();
+        let mut master = open(cluster, &pod, MASTER, None).await.unwrap();
         let replicas = master.replication(soon()).await.unwrap().replicas;
         replicas
             .iter()
@@ -231,7 +257,7 @@ async fn handing_over(cluster: &Cluster) {
     let link = replica.replication(soon()).await.unwrap().master.unwrap();
     assert!(link.is_up && !link.is_syncing && link.address == loopback(MASTER), "{link:?}");
     let history = master.replication(soon()).await.unwrap().history;
-    assert!(!master.persistence(soon()).await.unwrap().loading);
+    assert!(!ask(&mut master, &["INFO", "persistence"], talk::persistence).await.loading);
     let error = replica.send(&Command::new(["SET", "a", "b"]), soon()).await.unwrap_err();
     assert_eq!(error.refusal().unwrap().code(), "READONLY");
 
@@ -240,14 +266,14 @@ async fn handing_over(cluster: &Cluster) {
     let failover = Command::failover_to(&loopback(REPLICA), 1000);
     assert!(master.send(&failover, soon()).await.unwrap().is_ok());
     eventually(|| async {
-        let mut replica = Session::open(cluster, &pod, REPLICA, None, soon()).await.unwrap();
+        let mut replica = open(cluster, &pod, REPLICA, None).await.unwrap();
         replica.role(soon()).await.unwrap().is_master().then_some(())
     })
     .await;
     let found = replica.replication(soon()).await.unwrap();
     assert_eq!(found.former.unwrap().history, history, "its own history goes on from the old one");
     eventually(|| async {
-        let mut old = Session::open(cluster, &pod, MASTER, None, soon()).await.unwrap();
+        let mut old = open(cluster, &pod, MASTER, None).await.unwrap();
         let link = old.replication(soon()).await.unwrap().master;
         link.filter(|link| link.is_up && link.address == loopback(REPLICA))
     })
@@ -260,17 +286,17 @@ async fn handing_over(cluster: &Cluster) {
     assert!(answers.iter().all(Result::is_ok), "{answers:?}");
     assert!(replica.send(&Command::replica_of(&loopback(MASTER)), soon()).await.unwrap().is_ok());
     // An application is cut off, and this session goes on.
-    let mut other = Session::open(cluster, &pod, MASTER, None, soon()).await.unwrap();
+    let mut other = open(cluster, &pod, MASTER, None).await.unwrap();
     for id in master.applications(soon()).await.unwrap() {
         let _ = master.send(&Command::cut_off_client(&id), soon()).await;
     }
-    assert!(other.ping(soon()).await.is_err(), "it was not cut off");
-    master.ping(soon()).await.unwrap();
+    assert!(ping(&mut other).await.is_err(), "it was not cut off");
+    ping(&mut master).await.unwrap();
 }
 
 async fn sentinel(cluster: &Cluster) {
     let pod = named(&POD, "several");
-    let mut sentinel = Session::open(cluster, &pod, SENTINEL, None, soon()).await.unwrap();
+    let mut sentinel = open(cluster, &pod, SENTINEL, None).await.unwrap();
     let anew = [
         Command::sentinel_remove("cache"),
         Command::sentinel_monitor("cache", &loopback(MASTER), 1),
@@ -282,7 +308,7 @@ async fn sentinel(cluster: &Cluster) {
     assert!(answers.iter().all(Result::is_ok), "{answers:?}");
     let began = Instant::now();
     let replica = eventually(|| async {
-        let mut sentinel = Session::open(cluster, &pod, SENTINEL, None, soon()).await.unwrap();
+        let mut sentinel = open(cluster, &pod, SENTINEL, None).await.unwrap();
         let replicas = sentinel.sentinel_replicas("cache", soon()).await.unwrap();
         replicas.into_iter().find(|one| one.flags.are_only("slave") && one.is_linked)
     })
@@ -292,7 +318,7 @@ async fn sentinel(cluster: &Cluster) {
     let master = sentinel.sentinel_master("cache", soon()).await.unwrap();
     assert_eq!((master.address, master.down_after_milliseconds, master.quorum), (loopback(MASTER), 5000, 1));
     assert!(master.flags.are_only("master"), "{}", master.flags);
-    assert_eq!(sentinel.sentinel_masters(soon()).await.unwrap().len(), 1);
+    assert_eq!(ask(&mut sentinel, &["SENTINEL", "MASTERS"], talk::masters).await.len(), 1);
     assert!(sentinel.sentinel_peers("cache", soon()).await.unwrap().is_empty());
     assert_eq!(sentinel.sentinel_quorum("cache", soon()).await.unwrap(), Quorum::Reached { usable: 1 });
     assert_eq!(sentinel.sentinel_address("cache", soon()).await.unwrap(), Some(loopback(MASTER)));
@@ -306,45 +332,43 @@ async fn sentinel(cluster: &Cluster) {
 }
 
 async fn node(cluster: &Cluster) {
-    let mut node = Session::open(cluster, &named(&POD, "several"), NODE, None, soon()).await.unwrap();
+    let mut node = open(cluster, &named(&POD, "several"), NODE, None).await.unwrap();
     let slots = Command::new(["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]);
     node.send(&slots, soon()).await.unwrap();
-    let info = node.cluster_info(soon()).await.unwrap();
+    let info = ask(&mut node, &["CLUSTER", "INFO"], talk::cluster_info).await;
     assert_eq!((info.slots_assigned, info.known_nodes, info.size), (16_384, 1, 1));
-    let nodes = node.cluster_nodes(soon()).await.unwrap();
+    let nodes = ask(&mut node, &["CLUSTER", "NODES"], talk::cluster_nodes).await;
     assert!(nodes[0].has("myself") && nodes[0].slot_count() == 16_384, "{nodes:?}");
 }
 
 /// The operator's Redis with a password, and a rotation of it that cuts nobody off.
 async fn passwords(cluster: &Cluster) {
     let pod = named(&POD, "alone-0");
-    let open = async |password: Option<&SecretString>| {
-        Session::open(cluster, &pod, 6379, password, soon()).await.map(drop)
-    };
-    open(Some(&password())).await.unwrap();
+    let enter = async |password: Option<&SecretString>| open(cluster, &pod, 6379, password).await.map(drop);
+    enter(Some(&password())).await.unwrap();
     for wrong in [None, Some(&SecretString::from("wrong-password"))] {
-        let error = open(wrong).await.unwrap_err();
+        let error = enter(wrong).await.unwrap_err();
         println!("{error}");
         assert!(error.refusal().unwrap().is_about_rights(), "{error:?}");
         assert!(!format!("{error} {error:?}").contains("wrong-password"));
     }
-    let unneeded = Session::open(cluster, &named(&POD, "several"), MASTER, Some(&password()), soon()).await;
+    let unneeded = open(cluster, &named(&POD, "several"), MASTER, Some(&password())).await;
     let error = unneeded.unwrap_err();
     assert!(error.refusal().unwrap().is_about_rights(), "{error:?}");
 
-    let mut session = Session::open(cluster, &pod, 6379, Some(&password()), soon()).await.unwrap();
+    let mut session = open(cluster, &pod, 6379, Some(&password())).await.unwrap();
     let next = SecretString::from("another");
     let both = [Command::add_password("default", &next), Command::config_set_secret("masterauth", &next)];
     let answers = session.pipeline(&both, soon()).await.unwrap();
     assert!(answers.iter().all(Result::is_ok), "{answers:?}");
-    open(Some(&password())).await.unwrap();
-    open(Some(&next)).await.unwrap();
+    enter(Some(&password())).await.unwrap();
+    enter(Some(&next)).await.unwrap();
     session.send(&Command::remove_password("default", &next), soon()).await.unwrap();
-    assert!(open(Some(&next)).await.unwrap_err().refusal().is_some());
+    assert!(enter(Some(&next)).await.unwrap_err().refusal().is_some());
 
     // What was dropped is closed, all the way into the pod.
     eventually(|| async {
-        let mut session = Session::open(cluster, &pod, 6379, Some(&password()), soon()).await.unwrap();
+        let mut session = open(cluster, &pod, 6379, Some(&password())).await.unwrap();
         let listed = session.send(&Command::new(["CLIENT", "LIST", "TYPE", "normal"]), soon()).await;
         let others = listed.unwrap().text()?.lines().filter(|line| !line.contains("cmd=client")).count();
         // The one of this function is still open.
@@ -358,27 +382,27 @@ async fn services(cluster: &Cluster) {
     let (pod, several) = (named(&POD, "alone-0"), format!("several.{NAMESPACE}.svc"));
     let container = ExecOptions { container: Some("alone"), command: &["true"], stdin: None };
     cluster.exec(&pod, container, soon()).await.expect("the container is called as the instance");
-    let ask = async |host: &str, port: u16, question: Question<'_>| {
-        let from = Vantage { pod: &pod, container: "alone" };
-        probe_through_service(cluster, from, host, port, question, soon()).await
+    let probe = async |host: &str, port: u16, question: Question<'_>| {
+        let access = Access { port, password: None };
+        probe_through_service(cluster, &within(&pod, "alone"), host, &access, question, soon()).await
     };
     let key = Question::Writable { key: "terraform-provider-redis:probe" };
     // The name of a new Service is not known at once.
-    eventually(|| async { ask("alone", 6379, key).await.ok() }).await;
-    let answers = futures::future::join_all((0..4).map(|_| ask("alone", 6379, key))).await;
+    eventually(|| async { probe("alone", 6379, key).await.ok() }).await;
+    let answers = futures::future::join_all((0..4).map(|_| probe("alone", 6379, key))).await;
     for answer in answers {
         let answer = answer.unwrap();
         assert!(matches!(&answer, Answer::Writable(written) if written.is_writable()), "{answer:?}");
     }
-    let mut session = Session::open(cluster, &pod, 6379, Some(&password()), soon()).await.unwrap();
+    let mut session = open(cluster, &pod, 6379, Some(&password())).await.unwrap();
     let left = session.send(&Command::new(["DBSIZE"]), soon()).await;
     assert_eq!(left.unwrap().text().as_deref(), Some("0"), "the probe leaves nothing behind");
 
     // These have no password, and are asked from a container that does not have one either.
     let from = named(&POD, "several");
     let ask_without = async |host: &str, port: u16, question: Question<'_>| {
-        let from = Vantage { pod: &from, container: "replica" };
-        probe_through_service(cluster, from, host, port, question, soon()).await
+        let access = Access { port, password: None };
+        probe_through_service(cluster, &within(&from, "replica"), host, &access, question, soon()).await
     };
     let answer = ask_without(&several, REPLICA, key).await.unwrap();
     let Answer::Writable(written) = answer else { panic!("{answer:?}") };
@@ -425,22 +449,22 @@ async fn speed(cluster: &Cluster) {
     let pod = named(&POD, "alone-0");
     let password = password();
     let mut times = [const { Vec::new() }; 4];
-    let mut session = Session::open(cluster, &pod, 6379, Some(&password), soon()).await.unwrap();
+    let mut session = open(cluster, &pod, 6379, Some(&password)).await.unwrap();
     for _ in 0..20 {
         let began = Instant::now();
-        Session::open(cluster, &pod, 6379, Some(&password), soon()).await.unwrap();
+        open(cluster, &pod, 6379, Some(&password)).await.unwrap();
         times[0].push(began.elapsed());
         let began = Instant::now();
-        session.ping(soon()).await.unwrap();
+        ping(&mut session).await.unwrap();
         times[1].push(began.elapsed());
         let began = Instant::now();
         let nothing = ExecOptions { container: Some("alone"), ..run(&["true"]) };
         cluster.exec(&pod, nothing, soon()).await.unwrap();
         times[2].push(began.elapsed());
         let began = Instant::now();
-        let from = Vantage { pod: &pod, container: "alone" };
+        let (from, access) = (within(&pod, "alone"), Access::redis(None));
         let key = Question::Writable { key: "terraform-provider-redis:probe" };
-        probe_through_service(cluster, from, "alone", 6379, key, soon()).await.unwrap();
+        probe_through_service(cluster, &from, "alone", &access, key, soon()).await.unwrap();
         times[3].push(began.elapsed());
     }
     let names = ["forward + AUTH + PING", "PING in a session", "exec of true", "probe through a Service"];
@@ -454,7 +478,7 @@ async fn speed(cluster: &Cluster) {
 /// A session whose pod goes away ends, at once and with words.
 async fn going(cluster: &Cluster) {
     let pod = named(&POD, "several");
-    let mut session = Session::open(cluster, &pod, MASTER, None, soon()).await.unwrap();
+    let mut session = open(cluster, &pod, MASTER, None).await.unwrap();
     cluster.delete(&pod, None, Propagation::Background, soon()).await.unwrap();
     let began = Instant::now();
     // Answered until the pod has gone: blocks until Redis, or the connection, ends.
@@ -462,9 +486,9 @@ async fn going(cluster: &Cluster) {
     let error = session.send(&blocked, soon()).await.unwrap_err();
     println!("after {} ms: {error}", began.elapsed().as_millis());
     assert!(matches!(error, TalkError::Broken { .. }) && error.may_pass(), "{error:?}");
-    assert!(matches!(session.ping(soon()).await.unwrap_err(), TalkError::Broken { .. }));
+    assert!(matches!(ping(&mut session).await.unwrap_err(), TalkError::Broken { .. }));
     gone(cluster, &pod).await;
-    let error = Session::open(cluster, &pod, MASTER, None, soon()).await.unwrap_err();
+    let error = open(cluster, &pod, MASTER, None).await.unwrap_err();
     assert!(
         matches!(&error, TalkError::Cluster(inside) if matches!(inside.cause, Cause::NotFound)),
         "{error:?}"

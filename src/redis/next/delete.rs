@@ -2,46 +2,65 @@
 
 use serde_json::Value as Json;
 
-use super::{Cause, Next, Observed, Step, wait};
 use crate::redis::names::annotation;
 use crate::redis::object;
+use crate::redis::objects::Found;
 use crate::redis::opstree::Kind;
+use crate::redis::picture::Picture;
 use crate::redis::ready;
+use crate::redis::step::{Next, Removal};
 use crate::redis::topology::Topology;
+use crate::redis::waiting::{Cause, Waiting};
 
-/// What delete is to do now. `retained`: the volumes stay. The custom resource with the data goes last: once it is gone,
-/// a refresh drops the state, and nothing would tell of another that is still there.
-pub fn next_delete(topology: Topology, claim: &str, retained: bool, observed: &Observed) -> Next {
-    let data = observed.custom_resource(topology.data());
+/// The instance that is destroyed.
+#[derive(Clone, Copy, Debug)]
+pub struct Leaving<'a> {
+    /// Its shape.
+    pub topology: Topology,
+    /// Its namespace.
+    pub namespace: &'a str,
+    /// The mark of its state.
+    pub claim: &'a str,
+    /// Whether the volumes stay.
+    pub retained: bool,
+}
+
+/// What delete is to do now. The custom resource with the data goes last: once it is gone, a refresh drops the state, and
+/// nothing would tell of another that is still there.
+pub fn next_delete(leaving: Leaving<'_>, picture: &Picture) -> Next<Removal> {
+    let Leaving { topology, namespace, claim, retained } = leaving;
+    let data = picture.custom_resource(topology.data());
     if data.is_some_and(|data| belongs_to_another(data, claim)) {
         return Next::Done;
     }
-    let uid = |object: &Json| object::text(object, &["metadata", "uid"]).map(str::to_owned);
+    let ours = || picture.objects.iter().filter(|found| found.is_claimed_by(claim));
     for kind in topology.kinds().iter().rev() {
-        let Some(found) = observed.custom_resource(*kind).filter(|found| !belongs_to_another(found, claim))
+        let Some(found) = picture.custom_resource(*kind).filter(|found| !belongs_to_another(found, claim))
         else {
             continue;
         };
         if object::is_terminating(found) {
             return held(*kind, found);
         }
-        let unowned = observed.companions.iter().find(|companion| !companion.owned);
-        if let (Some(companion), Some(uid)) = (unowned, data.and_then(uid)) {
-            return Next::Do(Step::HandOver { companion: companion.clone(), uid });
+        // An owner of another namespace would make the cluster delete the object at once.
+        let is_unowned = |one: &&Found| !one.is_owned() && one.key.namespace == namespace;
+        if let (Some(one), Some(owner)) = (ours().find(is_unowned), data.and_then(object::uid)) {
+            return Next::Do(Removal::HandOver { key: one.key.clone(), owner: owner.to_owned() });
         }
-        return Next::Do(Step::DeleteCustomResource { kind: *kind, uid: uid(found) });
+        let uid = object::uid(found).map(str::to_owned);
+        return Next::Do(Removal::DeleteCustomResource { kind: *kind, uid });
     }
-    let Some(running) = &observed.running else {
-        return wait(Cause::Terminating, "what the operator made has not been looked at yet");
+    let Some(running) = &picture.running else {
+        return Next::wait(Cause::Terminating, "what the operator made has not been looked at yet");
     };
     if !retained && let Some((name, uid)) = ready::claim_made_anew(running) {
-        return Next::Do(Step::DeleteClaim { name, uid });
+        return Next::Do(Removal::DeleteClaim { name, uid });
     }
     if let Some(left) = ready::left_over(running, retained) {
-        return wait(Cause::Terminating, left);
+        return Next::wait(Cause::Terminating, left);
     }
-    match observed.companions.first() {
-        Some(companion) => Next::Do(Step::DeleteCompanion(companion.clone())),
+    match ours().next() {
+        Some(one) => Next::Do(Removal::DeleteObject(one.key.clone())),
         None => Next::Done,
     }
 }
@@ -51,62 +70,61 @@ fn belongs_to_another(custom_resource: &Json, claim: &str) -> bool {
     object::annotation(custom_resource, annotation::CLAIM).is_some_and(|owner| owner != claim)
 }
 
-fn held(kind: Kind, custom_resource: &Json) -> Next {
+fn held(kind: Kind, custom_resource: &Json) -> Next<Removal> {
     let finalizers: Vec<&str> =
         object::list(custom_resource, &["metadata", "finalizers"]).iter().filter_map(Json::as_str).collect();
     let why = format!("the {} waits for its finalizers ({})", kind.kind(), finalizers.join(", "));
-    wait(Cause::Finalizer, why)
+    Next::Wait(Waiting::new(Cause::Finalizer, why).about(kind))
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
-    use super::super::{Companion, CompanionKind};
     use super::*;
-    use crate::redis::fixture::custom_resources;
-    use crate::redis::ready::Running;
+    use crate::redis::fixture::{self, claimed, custom_resources};
+    use crate::redis::objects::{Key, Role};
+    use crate::redis::running::Running;
 
     #[test]
-    fn a_delete_takes_the_custom_resource_then_waits_then_takes_the_companions() {
+    fn a_delete_takes_the_custom_resources_then_waits_then_takes_our_objects() {
         let topology = Topology::Sentinel;
-        let mut companion =
-            Companion { kind: CompanionKind::Secret, name: "cache-auth".to_owned(), owned: false };
+        let leaving = |claim, retained| Leaving { topology, namespace: "redis", claim, retained };
+        let decided = |retained, picture: &Picture| next_delete(leaving("mine", retained), picture);
         let mut custom_resources = custom_resources(topology);
         custom_resources[0]["metadata"]["uid"] = json!("u");
-        let mut observed =
-            Observed { custom_resources, companions: vec![companion.clone()], ..Observed::default() };
-        assert_eq!(next_delete(topology, "another's", false, &observed), Next::Done, "it has a successor");
-        let hand_over = Step::HandOver { companion: companion.clone(), uid: "u".to_owned() };
-        assert_eq!(next_delete(topology, "mine", false, &observed), Next::Do(hand_over));
-        companion.owned = true;
-        observed.companions = vec![companion.clone()];
+        let mut picture = Picture { custom_resources, ..Picture::default() };
+        let secret = fixture::desired(topology).of_role(Role::Password).unwrap().key.clone();
+        let elsewhere = Key { namespace: "monitoring".to_owned(), ..secret.clone() };
+        let of_others = Key { name: "theirs".to_owned(), ..secret.clone() };
+        picture.set_object(&secret, Some(claimed("mine")));
+        picture.set_object(&elsewhere, Some(claimed("mine")));
+        picture.set_object(&of_others, Some(claimed("theirs")));
+        assert_eq!(next_delete(leaving("another's", false), &picture), Next::Done, "it has a successor");
+        let hand_over = Removal::HandOver { key: secret.clone(), owner: "u".to_owned() };
+        assert_eq!(decided(false, &picture), Next::Do(hand_over));
+        let mut owned = claimed("mine");
+        owned["metadata"]["ownerReferences"] = json!([{ "uid": "u" }]);
+        picture.set_object(&secret, Some(owned));
         for kind in [Kind::RedisSentinel, Kind::RedisReplication] {
-            let next = next_delete(topology, "mine", false, &observed);
+            let next = decided(false, &picture);
             assert!(
-                matches!(next, Next::Do(Step::DeleteCustomResource { kind: deleted, .. }) if deleted == kind)
+                matches!(next, Next::Do(Removal::DeleteCustomResource { kind: deleted, .. }) if deleted == kind)
             );
-            observed.set_custom_resource(kind, None);
+            picture.set_custom_resource(kind, None);
         }
-        assert!(
-            matches!(next_delete(topology, "mine", false, &observed), Next::Wait(_)),
-            "nothing was looked at yet"
-        );
+        assert!(matches!(decided(false, &picture), Next::Wait(_)), "nothing was looked at yet");
         let mut claim = json!({ "metadata": { "name": "c", "uid": "v" } });
-        observed.running = Some(Running { claims: vec![claim.clone()], ..Running::default() });
-        let made_anew = Step::DeleteClaim { name: "c".to_owned(), uid: "v".to_owned() };
-        assert_eq!(next_delete(topology, "mine", false, &observed), Next::Do(made_anew));
+        picture.running = Some(Running { claims: vec![claim.clone()], ..Running::default() });
+        let made_anew = Removal::DeleteClaim { name: "c".to_owned(), uid: "v".to_owned() };
+        assert_eq!(decided(false, &picture), Next::Do(made_anew));
         claim["metadata"]["deletionTimestamp"] = json!("now");
-        observed.running = Some(Running { claims: vec![claim], ..Running::default() });
-        assert!(
-            matches!(next_delete(topology, "mine", false, &observed), Next::Wait(_)),
-            "the claim is still there"
-        );
-        assert_eq!(
-            next_delete(topology, "mine", true, &observed),
-            Next::Do(Step::DeleteCompanion(companion))
-        );
-        observed.companions.clear();
-        assert_eq!(next_delete(topology, "mine", true, &observed), Next::Done);
+        picture.running = Some(Running { claims: vec![claim], ..Running::default() });
+        assert!(matches!(decided(false, &picture), Next::Wait(_)), "the claim is still there");
+        for key in [elsewhere, secret] {
+            assert_eq!(decided(true, &picture), Next::Do(Removal::DeleteObject(key.clone())));
+            picture.set_object(&key, None);
+        }
+        assert_eq!(decided(true, &picture), Next::Done, "that of somebody else stays");
     }
 }

@@ -2,55 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::{Pod, SLOTS, Said, Shards, followers_of};
+use super::followers_of;
+use crate::redis::answers::shards::{Pod, SLOTS, Said, Shards};
+use crate::redis::step::Mending;
 use crate::redis::talk::Node;
-
-/// What mends a cluster without a doubt.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Mending {
-    /// Every pod forgets nodes that are gone.
-    Forget {
-        /// Their ids.
-        ids: Vec<String>,
-    },
-    /// A follower of a master that has too many follows one that has too few.
-    Follow {
-        /// The follower's address.
-        address: String,
-        /// The id of its new master.
-        master: String,
-    },
-    /// A leader that came back without its volumes, and is not needed as a master any more, joins the cluster again.
-    Meet {
-        /// The pod's address.
-        address: String,
-        /// The address of one that is in the cluster.
-        at: String,
-    },
-    /// Slots whose move was broken off are where they belong again.
-    CloseSlots {
-        /// The address of one that is in the cluster.
-        at: String,
-    },
-    /// A master too many gives its slots to the others: met by the operator, a leader that came back without its volumes was
-    /// given slots beside the follower that had taken its place.
-    Drain {
-        /// The master's id.
-        id: String,
-        /// The address of one that is in the cluster.
-        at: String,
-    },
-    /// A pod that came back with what it knew before it was forgotten begins anew, so that it can be added again.
-    Reset {
-        /// Its address.
-        address: String,
-    },
-    /// A follower takes over from its master, which agrees to it: no write is lost.
-    TakeOver {
-        /// The follower's address.
-        address: String,
-    },
-}
 
 impl Shards {
     /// Slots that nobody goes on moving: the operator begins nothing before they are closed, and cannot close them. Nor can

@@ -1,60 +1,54 @@
 //! The nodes of a Redis Cluster, as each of them tells: whether they agree and serve all slots, and what keeps them from
 //! it that can be mended without asking.
 //!
+//! `hold`, `labels` and `passwords` are the cluster's place in an apply.
+//!
 //! The operator asks its first pod alone, and counts. A pod that is Ready may still be copying its master's data, and a node
 //! that is gone stays in the tables of the others for ever.
+
+pub mod hold;
+pub mod labels;
+pub mod passwords;
 
 mod mending;
 #[cfg(test)]
 mod tests;
 
-pub use self::mending::Mending;
-use super::talk::{Link, Node, Replication};
+use std::collections::BTreeMap;
 
-/// All slots of a cluster.
-pub const SLOTS: u32 = 16384;
+use serde_json::Value as Json;
 
-/// What the pods of a cluster tell.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Shards {
-    /// All pods.
-    pub pods: Vec<Pod>,
-    /// How many masters there are to be.
-    pub masters: usize,
-    /// How many pods in all.
-    pub size: usize,
-    /// Whether the operator is proven to leave it alone.
-    pub is_quiet: bool,
-    /// Whether the same slots have been on the move for so long that whoever moved them has given up.
-    pub is_stalled: bool,
-}
+use super::answers::shards::{Pod, SLOTS, Said, Shards};
+use super::object::{label, name};
+use super::running::{Running, address};
+use super::talk::{Link, Node};
+use super::topology::Topology;
 
-/// A pod of a cluster.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Pod {
-    /// Its name.
-    pub name: String,
-    /// Its address.
-    pub address: String,
-    /// Whether it is one of the operator's leaders. It need not be a master: followers take over when it restarts.
-    pub is_leader: bool,
-    /// What it tells; `None`: it does not answer.
-    pub said: Option<Said>,
-}
-
-/// What a node tells.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Said {
-    /// Which nodes it knows, itself among them.
-    pub nodes: Vec<Node>,
-    /// Whom it follows, or who follows it.
-    pub replication: Replication,
-}
-
-impl Said {
-    fn myself(&self) -> Option<&Node> {
-        self.nodes.iter().find(|node| node.has("myself"))
-    }
+/// The pods of a cluster, each with what it says. `data`: the custom resource, which says how many there are to be;
+/// `said`: by address.
+pub fn gathered(
+    topology: Topology,
+    instance: &str,
+    data: &Json,
+    running: &Running,
+    said: &BTreeMap<String, Said>,
+) -> Shards {
+    let mut sizes = topology.parts().iter().map(|part| usize::try_from(part.replicas(data)).unwrap_or(0));
+    let masters = sizes.next().unwrap_or(0);
+    let leaders = topology.parts().first().map(|part| part.name(instance));
+    let pod = |pod: &Json| {
+        let address = address(pod).unwrap_or_default().to_owned();
+        Pod {
+            name: name(pod).to_owned(),
+            said: said.get(&address).cloned(),
+            address,
+            is_leader: label(pod, "app") == leaders.as_deref(),
+        }
+    };
+    let mut pods: Vec<Pod> = running.pods.iter().map(pod).collect();
+    pods.sort_by(|left, right| left.name.cmp(&right.name));
+    let size = masters + sizes.sum::<usize>();
+    Shards { pods, masters, size, ..Shards::default() }
 }
 
 impl Shards {

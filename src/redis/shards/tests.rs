@@ -1,7 +1,8 @@
 //! A cluster as its nodes tell of it, and what is to be done about it.
 
 use super::*;
-use crate::redis::talk::{Address, Attached, MasterLink, SlotRange};
+use crate::redis::step::Mending;
+use crate::redis::talk::{Address, Attached, MasterLink, Replication, SlotRange};
 
 fn address(host: &str) -> Address {
     Address { host: host.to_owned(), port: 6379 }

@@ -1,6 +1,7 @@
 //! Nested objects that several resources share.
 
 mod availability;
+mod network;
 mod persistence;
 mod pod;
 mod resources;
@@ -12,6 +13,7 @@ pub use availability::{
     AntiAffinity, Disruption, RollingUpdate, SentinelDisruption, Service, ServiceType, UpdateStrategy,
     UpdateType,
 };
+pub use network::NetworkPolicy;
 pub use persistence::{Aof, Fsync, Persistence, Rdb};
 pub use pod::{Probe, SecurityContext, Spread, Toleration};
 pub use resources::{

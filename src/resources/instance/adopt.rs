@@ -4,13 +4,13 @@
 use serde_json::Value as Json;
 use tokio::time::Instant;
 
-use super::cluster::Addresses;
+use super::addresses::Addresses;
 use super::import::{self, others};
 use super::model::Instance;
 use crate::kubernetes::Cluster;
 use crate::redis::names::annotation;
 use crate::redis::object::{self, annotation as mark};
-use crate::redis::opstree::Kind;
+use crate::redis::opstree::of_kind;
 use crate::redis::topology::Topology;
 use crate::redis::version::Version;
 use crate::resources::blocks::SecretKey;
@@ -25,8 +25,7 @@ pub async fn judge(
     wanted: &Instance,
     deadline: Instant,
 ) -> Result<Vec<Diagnostic>, Problems> {
-    let is_data = |one: &&Json| Kind::of(one) == Some(addresses.topology.data());
-    let Some(data) = existing.iter().find(is_data) else { return Ok(Vec::new()) };
+    let Some(data) = of_kind(existing, addresses.topology.data()) else { return Ok(Vec::new()) };
     // A create of ours that was cut off.
     if object::is_terminating(data) || mark(data, annotation::UNFINISHED) == Some("creating") {
         return Ok(Vec::new());

@@ -1,26 +1,46 @@
-//! Create, update and delete: one loop, `observe → next → do`. What to do is decided in `redis::next`; here it
-//! is done, and waited for. Being cut off anywhere is ordinary: the next apply observes and goes on.
+//! Create and update of an instance: what must be so before anything is written, then a run of the loop, then what core is
+//! told of it.
+
+use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 use tokio::time::Instant;
 
-use super::build::wanted_secret;
-use super::cluster::Addresses;
-use super::failure;
+use super::addresses::Addresses;
+use super::build::build;
 use super::model::{AuthSecret, Instance};
-use super::rollout::{Operation, Rollout};
+use super::objects::{external_host, external_service_name, once, wanted_secret};
+use super::run::{Observer, Outcome, Run, Settings, Task};
 use super::settle::settle;
-use super::state::DELETION;
-use super::{InstanceResource, adopt, password};
-use crate::kubernetes::{self, Cause as Refusal, Cluster, Lookup};
+use super::state::{not_ready, objects, status};
+use super::{InstanceResource, adopt, failure};
+use crate::kubernetes::{self, Cause as RequestCause, Cluster, Lookup};
+use crate::redis::desired::Desired;
 use crate::redis::names::{self, PASSWORD_KEY, annotation};
+use crate::redis::next::next;
 use crate::redis::object::{annotation as mark, is_terminating};
-use crate::redis::opstree::Kind;
+use crate::redis::opstree::{Kind, of_kind};
+use crate::redis::password::PasswordAt;
+use crate::redis::repair::Subject;
+use crate::redis::topology::Topology;
+use crate::resources::blocks::OnFailure;
 use crate::resources::connection::Connection;
-use crate::terraform::Diagnostic;
+use crate::resources::password;
 use crate::terraform::attribute::Change as Class;
 use crate::terraform::record::Record;
 use crate::terraform::resource::{Call, Change, Problems};
+use crate::terraform::{Diagnostic, Severity};
+
+/// What a run is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Operation {
+    /// Make the instance.
+    Create,
+    /// Change it.
+    Update,
+    /// Only mend what the refresh found: no argument differs, and what is planned is known.
+    Mend,
+}
 
 /// Does what was planned.
 pub async fn apply(
@@ -79,10 +99,32 @@ async fn create(
         }
         diagnostics.into_iter().for_each(|warning| record.warn(warning));
     }
-    Rollout::new(cluster, instance, Operation::Create, existing, record, call, length)
-        .adopting(adopting)
-        .run()
-        .await
+    let mut desired = build(&instance, true, instance.wait.enabled);
+    let data = of_kind(&existing, addresses.topology.data());
+    let is_there =
+        |data: &Json| !is_terminating(data) && mark(data, annotation::UNFINISHED) != Some("creating");
+    // The pods of a cluster that is there have something to lose, as those of one of ours.
+    if adopting && addresses.topology == Topology::Cluster && data.is_some_and(is_there) {
+        desired.creating = false;
+    }
+    let settings = Settings {
+        // Adopted is every field that the configuration sets.
+        force: instance.force_conflicts || adopting,
+        ..settings(&instance, Operation::Create, length)
+    };
+    let telling = Telling::new(record, &instance, &desired);
+    let task = Task {
+        addresses,
+        custom_resources: existing,
+        known: Vec::new(),
+        once: once(&instance, &desired.objects),
+        desired,
+        served: adopting,
+        decide: next,
+        settings,
+    };
+    let outcome = Run::new(cluster, task, call, &telling).until_done().await;
+    conclude(cluster, Operation::Create, instance, outcome, record, deadline).await
 }
 
 /// The custom resources that are there.
@@ -112,7 +154,7 @@ async fn clashing(
             Ok(Lookup::Found(_)) => return Ok(Some(*kind)),
             Ok(_) => {}
             // Who may not see that kind is not kept from making another.
-            Err(kubernetes::Error { cause: Refusal::Forbidden { .. }, .. }) => {}
+            Err(kubernetes::Error { cause: RequestCause::Forbidden { .. }, .. }) => {}
             Err(error) => return Err(vec![failure::refused(&error)]),
         }
     }
@@ -122,7 +164,7 @@ async fn clashing(
 /// Why the name cannot be used: something of that name was not made by a create that was cut off. Sentinels that have
 /// lost their data to a deletion by hand are taken over if they bear our mark.
 fn taken(addresses: &Addresses, existing: &[Json]) -> Option<Diagnostic> {
-    let data = existing.iter().find(|one| Kind::of(one) == Some(addresses.topology.data()));
+    let data = of_kind(existing, addresses.topology.data());
     let resumed = data.is_some_and(|data| mark(data, annotation::UNFINISHED) == Some("creating"));
     existing.iter().find_map(|one| {
         let kind = Kind::of(one)?;
@@ -148,8 +190,9 @@ async fn update(
         return Err(vec![failure::replaces_late(&prior, &addresses)]);
     }
     let existing = existing(cluster, &addresses, deadline).await?;
-    let data = existing.iter().find(|one| Kind::of(one) == Some(addresses.topology.data()));
-    let going = data.map_or(prior.repairs.contains_key(DELETION), is_terminating);
+    let data = of_kind(&existing, addresses.topology.data());
+    let is_going = || prior.repairs.contains_key(&Subject::Deletion.to_string());
+    let going = data.map_or_else(is_going, is_terminating);
     let planned_secret = instance.auth_secret.take();
     instance.auth_secret = match secret_of_update(cluster, &prior, &instance, deadline).await {
         // New pods take whatever password a Secret of that name has.
@@ -160,11 +203,122 @@ async fn update(
     if planned_secret.is_some() && planned_secret != instance.auth_secret {
         return Err(vec![failure::secret_went(&instance)]);
     }
-    Rollout::new(cluster, instance, operation, existing, record, call, length)
-        .making_anew(going)
-        .coming_from(prior.auth_secret)
-        .run()
-        .await
+    let mut desired = build(&instance, false, instance.wait.enabled);
+    // What is being deleted cannot be changed: once it is gone, it is made anew.
+    desired.creating = going;
+    desired.former_password =
+        prior.auth_secret.map(|AuthSecret { name, key }| PasswordAt { secret: name, key });
+    let telling = Telling::new(record, &instance, &desired);
+    let task = Task {
+        addresses,
+        custom_resources: existing,
+        known: prior.objects,
+        once: once(&instance, &desired.objects),
+        desired,
+        served: false,
+        decide: next,
+        settings: settings(&instance, operation, length),
+    };
+    let outcome = Run::new(cluster, task, call, &telling).until_done().await;
+    conclude(cluster, operation, instance, outcome, record, deadline).await
+}
+
+fn settings(instance: &Instance, operation: Operation, length: std::time::Duration) -> Settings {
+    Settings {
+        force: instance.force_conflicts,
+        fail_fast: instance.wait.fail_fast,
+        length,
+        unfinished: match operation {
+            Operation::Create => Some("creating"),
+            Operation::Update | Operation::Mend => instance.wait.enabled.then_some("updating"),
+        },
+    }
+}
+
+/// What core hears of a run that goes on.
+struct Telling<'a> {
+    record: &'a Record<InstanceResource>,
+    /// The instance from when something of it has been written.
+    written: Instance,
+}
+
+impl<'a> Telling<'a> {
+    fn new(record: &'a Record<InstanceResource>, instance: &Instance, desired: &Desired) -> Telling<'a> {
+        let written = Instance {
+            status: not_ready("Progressing", "waiting until Redis serves"),
+            repairs: rollout("the last apply was cut off".to_owned()),
+            objects: objects(desired),
+            ..instance.clone()
+        };
+        Telling { record, written }
+    }
+}
+
+impl Observer for Telling<'_> {
+    fn warn(&self, warning: Diagnostic) {
+        self.record.warn(warning);
+    }
+
+    fn wrote(&self) {
+        self.record.save(&self.written, &self.written.identity());
+    }
+}
+
+fn rollout(line: String) -> BTreeMap<String, String> {
+    BTreeMap::from([(Subject::Rollout.to_string(), line)])
+}
+
+/// What core and the user are told of a run that has ended.
+async fn conclude(
+    cluster: &Cluster,
+    operation: Operation,
+    mut instance: Instance,
+    outcome: Outcome,
+    record: &Record<InstanceResource>,
+    deadline: Instant,
+) -> Result<(), Problems> {
+    let Outcome { picture, desired, wrote, served, problem } = outcome;
+    instance.objects = objects(&desired);
+    let Some(problem) = problem else {
+        instance.status = match &picture.running {
+            Some(_) => status(desired.topology, &desired.name, &picture),
+            None => not_ready("Progressing", "it was not waited for (wait.enabled = false)"),
+        };
+        instance.external_host = host_from_outside(cluster, &instance, &desired, deadline).await;
+        instance.repairs = BTreeMap::new();
+        record.save(&instance, &instance.identity());
+        return Ok(());
+    };
+    if wrote {
+        instance.status = not_ready("Failed", &problem.why);
+        instance.repairs = rollout(format!("unfinished: {}", problem.why));
+        record.save(&instance, &instance.identity());
+    }
+    // An error of a create taints, and a tainted object is destroyed by the next apply: so once Redis has served, it is a
+    // warning. Also if the user asked for warnings, but not when this run only mends: then all that is planned is that
+    // nothing is left to mend.
+    let wanted = instance.wait.on_failure == OnFailure::Warn && problem.is_a_wait;
+    let is_only_a_warning = match operation {
+        Operation::Create => wrote && (served || wanted),
+        Operation::Update => wrote && wanted,
+        Operation::Mend => false,
+    };
+    if is_only_a_warning {
+        record.warn(Diagnostic { severity: Severity::Warning, ..problem.diagnostic });
+        return Ok(());
+    }
+    Err(vec![problem.diagnostic])
+}
+
+/// A load balancer gets its address long after Redis serves; it is not waited for.
+async fn host_from_outside(
+    cluster: &Cluster,
+    instance: &Instance,
+    desired: &Desired,
+    deadline: Instant,
+) -> Option<String> {
+    let service = instance.addresses().service(&external_service_name(desired)?);
+    external_host(&cluster.get(&service, deadline).await.ok()?.found()?)
 }
 
 /// Where the password is to be: where it was, unless it is rotated, or a password that nobody else knows is lost

@@ -4,13 +4,21 @@ use serde_json::Value as Json;
 use tokio::time::{Instant, sleep_until};
 
 use super::InstanceResource;
-use super::cluster::Addresses;
-use super::failure::{Ended, explain_delete, refused};
+use super::addresses::Addresses;
+use super::build::build;
+use super::failure::{explain_delete, refused};
+use super::gather::Gather;
 use super::model::Instance;
-use crate::kubernetes::{self, Cluster, ObjectRef, Propagation, Watched};
-use crate::redis::next::{Companion, Next, Observed, Step, Waiting, next_delete};
-use crate::redis::object::text;
+use super::objects::address;
+use super::run::Ended;
+use crate::kubernetes::{self, Cause as RequestCause, Cluster, ObjectRef, Propagation, Watched};
+use crate::redis::next::{Leaving, next_delete};
+use crate::redis::object;
+use crate::redis::objects::Key;
 use crate::redis::opstree::api_version;
+use crate::redis::picture::Picture;
+use crate::redis::step::{Next, Removal};
+use crate::redis::waiting::Waiting;
 use crate::terraform::Diagnostic;
 use crate::terraform::record::Record;
 use crate::terraform::resource::{Call, Problems};
@@ -67,67 +75,69 @@ struct Deletion<'a> {
 
 impl Deletion<'_> {
     async fn run(&self) -> Result<(), Failure> {
-        let mut observed = Observed {
-            companions: self
-                .addresses
-                .companions(self.cluster, self.deadline)
-                .await
-                .map_err(Failure::Refused)?,
-            ..Observed::default()
-        };
-        for kind in self.addresses.topology.kinds() {
-            let address = self.addresses.custom_resource(*kind);
-            let found = self.cluster.get(&address, self.deadline).await.map_err(Failure::Refused)?.found();
-            observed.set_custom_resource(*kind, found);
-        }
+        let mut picture = self.first_look().await.map_err(Failure::Refused)?;
         let mut watched = self.addresses.watch(self.cluster);
-        let retained = self.prior.persistence.retain_on_delete;
+        let leaving = Leaving {
+            topology: self.addresses.topology,
+            namespace: &self.addresses.namespace,
+            claim: &self.prior.claim,
+            retained: self.prior.persistence.retain_on_delete,
+        };
         loop {
-            match next_delete(self.addresses.topology, &self.prior.claim, retained, &observed) {
+            match next_delete(leaving, &picture) {
                 Next::Done => return Ok(()),
-                Next::Do(step) => self.act(&step, &mut observed).await?,
+                Next::Do(removal) => self.act(&removal, &mut picture).await?,
                 Next::Wait(waiting) | Next::Stuck(waiting) => {
                     self.wait(&mut watched, waiting).await?;
                     for kind in self.addresses.topology.kinds() {
                         let shown = watched.get(&self.addresses.custom_resource(*kind)).cloned();
-                        observed.set_custom_resource(*kind, shown);
+                        picture.set_custom_resource(*kind, shown);
                     }
-                    observed.running = Some(self.addresses.running(&watched));
+                    picture.running = Some(self.addresses.running(&watched));
                 }
             }
         }
     }
 
-    async fn act(&self, step: &Step, observed: &mut Observed) -> Result<(), Failure> {
-        tracing::info!(instance = %self.prior.id, step = step.name(), "doing");
-        match step {
-            Step::HandOver { companion, uid } => {
-                self.hand_over(companion, uid).await?;
-                let is_it = |one: &&mut Companion| *one == companion;
-                observed.companions.iter_mut().filter(is_it).for_each(|one| one.owned = true);
+    async fn first_look(&self) -> Result<Picture, kubernetes::Error> {
+        let gather = Gather::fresh(self.cluster, self.addresses, self.deadline);
+        let mut picture = Picture::default();
+        gather.custom_resources(&mut picture).await?;
+        let wanted = build(self.prior, false, true).objects;
+        gather.labelled(&wanted, &self.prior.objects, &mut picture).await?;
+        Ok(picture)
+    }
+
+    async fn act(&self, removal: &Removal, picture: &mut Picture) -> Result<(), Failure> {
+        tracing::info!(instance = %self.prior.id, step = removal.name(), "doing");
+        let going = |object: &mut Json| object["metadata"]["deletionTimestamp"] = Json::from("now");
+        match removal {
+            Removal::HandOver { key, owner } => {
+                self.hand_over(key, owner).await?;
+                if let Some(mut found) = picture.object(key).cloned() {
+                    found.object["metadata"]["ownerReferences"] = serde_json::json!([{ "uid": owner }]);
+                    picture.set_object(key, Some(found.object));
+                }
             }
-            Step::DeleteCompanion(companion) => {
-                self.delete(&self.addresses.companion(companion.kind, &companion.name), None).await?;
-                observed.companions.retain(|one| one != companion);
+            Removal::DeleteObject(key) => {
+                self.delete(&address(key), None).await?;
+                picture.set_object(key, None);
             }
-            Step::DeleteClaim { name, uid } => {
+            Removal::DeleteClaim { name, uid } => {
                 self.delete(&self.addresses.claim(name), Some(uid)).await?;
-                if let Some(running) = &mut observed.running {
-                    let is_it = |claim: &&mut Json| text(claim, &["metadata", "uid"]) == Some(uid);
-                    let going = |claim: &mut Json| claim["metadata"]["deletionTimestamp"] = Json::from("now");
+                if let Some(running) = &mut picture.running {
+                    let is_it = |claim: &&mut Json| object::uid(claim) == Some(uid);
                     running.claims.iter_mut().filter(is_it).for_each(going);
                 }
             }
-            Step::DeleteCustomResource { kind, uid } => {
+            Removal::DeleteCustomResource { kind, uid } => {
                 self.delete(&self.addresses.custom_resource(*kind), uid.as_deref()).await?;
                 // What is left is for the watch to say; until it does, the object counts as going.
-                if let Some(mut going) = observed.custom_resource(*kind).cloned() {
-                    going["metadata"]["deletionTimestamp"] = Json::from("now");
-                    observed.set_custom_resource(*kind, Some(going));
+                if let Some(mut left) = picture.custom_resource(*kind).cloned() {
+                    going(&mut left);
+                    picture.set_custom_resource(*kind, Some(left));
                 }
             }
-            // Of create and update.
-            _ => {}
         }
         Ok(())
     }
@@ -135,25 +145,24 @@ impl Deletion<'_> {
     async fn delete(&self, object: &ObjectRef, uid: Option<&str>) -> Result<(), Failure> {
         match self.cluster.delete(object, uid, Propagation::Background, self.deadline).await {
             // Another has its name already; it is for the watch to show.
-            Ok(_) | Err(kubernetes::Error { cause: kubernetes::Cause::Replaced, .. }) => Ok(()),
+            Ok(_) | Err(kubernetes::Error { cause: RequestCause::Replaced, .. }) => Ok(()),
             Err(error) => Err(Failure::Refused(error)),
         }
     }
 
-    /// A companion that is gone needs no owner. Without the right to patch it, it is deleted all the same, only not if
+    /// An object that is gone needs no owner. Without the right to patch it, it is deleted all the same, only not if
     /// this run is cut off.
-    async fn hand_over(&self, companion: &Companion, uid: &str) -> Result<(), Failure> {
+    async fn hand_over(&self, key: &Key, owner: &str) -> Result<(), Failure> {
         let owner = serde_json::json!({
             "apiVersion": api_version(),
             "kind": self.addresses.topology.data().kind(),
             "name": self.addresses.name,
-            "uid": uid,
+            "uid": owner,
         });
         let owned = serde_json::json!({ "metadata": { "ownerReferences": [owner] } });
-        let object = self.addresses.companion(companion.kind, &companion.name);
-        match self.cluster.merge_patch(&object, &owned, None, self.deadline).await {
-            Ok(_) | Err(kubernetes::Error { cause: kubernetes::Cause::NotFound, .. }) => Ok(()),
-            Err(error @ kubernetes::Error { cause: kubernetes::Cause::Forbidden { .. }, .. }) => {
+        match self.cluster.merge_patch(&address(key), &owned, None, self.deadline).await {
+            Ok(_) | Err(kubernetes::Error { cause: RequestCause::NotFound, .. }) => Ok(()),
+            Err(error @ kubernetes::Error { cause: RequestCause::Forbidden { .. }, .. }) => {
                 tracing::debug!(%error, "going on without");
                 Ok(())
             }

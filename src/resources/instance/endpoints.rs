@@ -38,7 +38,7 @@ pub fn sentinel_host(root: &Value) -> Value {
 /// The port of the sentinels.
 pub fn sentinel_port(root: &Value) -> Value {
     match topology(root) {
-        Ok(Topology::Sentinel) => Value::from(SENTINEL_PORT),
+        Ok(Topology::Sentinel) => Value::from(i64::from(SENTINEL_PORT)),
         Ok(_) => Value::Null,
         Err(unknown) => unknown,
     }

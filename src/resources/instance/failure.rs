@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::cluster::{Addresses, DEPLOYMENT, EVENT};
+use super::addresses::Addresses;
+use super::run::Ended;
 use crate::kubernetes::{self, Cluster, LogOptions};
 use crate::redis::diagnose;
-use crate::redis::next::{Cause, Waiting};
 use crate::redis::opstree::Kind;
-use crate::redis::ready::Running;
+use crate::redis::running::Running;
+use crate::redis::waiting::{Cause, Waiting};
+use crate::resources::kinds::{DEPLOYMENT, EVENT};
 use crate::terraform::Diagnostic;
 
 /// How long looking for the cause may take: timeouts are kept within a second.
@@ -18,44 +20,6 @@ const LOOKING: Duration = Duration::from_millis(900);
 
 /// Lines of a crashed container's log that are quoted.
 const LOG_LINES: i64 = 12;
-
-/// How long a cause may last before waiting is given up; `None`: until the timeout. The spec's §1.5.
-pub fn patience(cause: Cause) -> Option<Duration> {
-    const MINUTE: Duration = Duration::from_secs(60);
-    match cause {
-        Cause::Ambiguous | Cause::ImageName | Cause::Deleted | Cause::ChangedBack | Cause::SkipReconcile => {
-            Some(Duration::ZERO)
-        }
-        Cause::Image | Cause::NotGrowing => Some(MINUTE),
-        Cause::NamespaceMissing | Cause::KindMissing | Cause::Reference => Some(2 * MINUTE),
-        Cause::OperatorAbsent
-        | Cause::OperatorBehind
-        | Cause::Unschedulable
-        | Cause::Claim
-        | Cause::Growing => Some(5 * MINUTE),
-        // A crash counts by its repetitions; the others end with the timeout.
-        Cause::Crash
-        | Cause::Starting
-        | Cause::Roles
-        | Cause::Assembling
-        | Cause::Unreachable
-        | Cause::Rolling
-        | Cause::Nodes
-        | Cause::Terminating
-        | Cause::Finalizer => None,
-    }
-}
-
-/// How a wait ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
-    /// Waiting longer would not help.
-    GivenUp,
-    /// The timeout of the operation is over.
-    TimedOut(Duration),
-    /// Core said stop, or is gone.
-    Stopped,
-}
 
 /// Says why the instance is not as it should be: what was waited for, what the cluster says about it, and
 /// what to do.
@@ -170,11 +134,9 @@ async fn crash_log(
     None
 }
 
-/// The kind of custom resource that the reason names: that of the data, unless it names the other.
+/// The kind of custom resource that is in the way: that of the data, unless it is another.
 fn held(waiting: &Waiting, addresses: &Addresses) -> Kind {
-    let data = addresses.topology.data();
-    let named = |kind: &&Kind| waiting.why.split_whitespace().any(|word| word == kind.kind());
-    addresses.topology.kinds().iter().find(named).copied().unwrap_or(data)
+    waiting.about.unwrap_or(addresses.topology.data())
 }
 
 fn remedy(waiting: &Waiting, addresses: &Addresses) -> String {
@@ -184,6 +146,15 @@ fn remedy(waiting: &Waiting, addresses: &Addresses) -> String {
             "Create the namespace {namespace} first (a depends_on on the resource that does), or set create_namespace = \
              true."
         ),
+        Cause::ObjectNotReady => format!(
+            "Its controller is part of the cluster's control plane, or of what was installed with its kind. See `kubectl -n \
+             {namespace} get events`, then apply again."
+        ),
+        Cause::Taken => {
+            "Nothing of it was changed. Delete the object if nobody needs it, or choose another name for the \
+                         instance."
+                .to_owned()
+        }
         Cause::KindMissing => "Install the OpsTree Redis operator, which brings the CRD (Helm chart \
                                ot-helm/redis-operator), and let this resource depend on it."
             .to_owned(),

@@ -1,30 +1,26 @@
 //! `redis_k8s_instance`: one Redis on Kubernetes, through the operator.
 //!
-//! The way of an apply: `model → build → observe → next → do`, in a loop (`apply`). The way of a refresh:
-//! `read → observe → model` (`state`). `validate` and `plan` judge before anything is written.
+//! The way of an apply: `model → build → gather → next → do`, in a loop (`apply`, `run`). The way of a refresh:
+//! `gather → observe → model` (`read`, `state`). `validate` and `plan` judge before anything is written. `objects` is the
+//! table of all that we manage beside the custom resources.
 
+mod addresses;
 mod adopt;
 mod apply;
-mod astray;
 mod build;
 mod checks;
-mod cluster;
 mod delete;
 mod endpoints;
 mod failure;
+mod gather;
 mod import;
 mod model;
-mod nodes;
-mod password;
+mod objects;
 mod plan;
-pub mod probe;
-mod reach;
 mod read;
-mod rollout;
-pub mod session;
+mod run;
 mod settle;
 mod state;
-mod talk_error;
 mod validate;
 
 use std::sync::{Arc, LazyLock};

@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use super::addresses::Addresses;
 use super::checks;
-use super::cluster::Addresses;
 use super::endpoints;
 use crate::object;
 use crate::redis::names;
 use crate::redis::topology::Topology;
 use crate::resources::blocks::{
-    AntiAffinity, Authentication, Cluster, DeploymentMode, Disruption, Image, Master, Persistence, Probe,
-    Replica, SecurityContext, Sentinel, Service, Spread, Timeouts, Toleration, UpdateStrategy, Wait,
-    in_cluster_mode, in_sentinel_mode,
+    AntiAffinity, Authentication, Cluster, DeploymentMode, Disruption, Image, Master, NetworkPolicy,
+    Persistence, Probe, Replica, SecurityContext, Sentinel, Service, Spread, Timeouts, Toleration,
+    UpdateStrategy, Wait, in_cluster_mode, in_sentinel_mode,
 };
 use crate::resources::types::{DnsLabel, JsonObject, ObjectName, RedisVersion};
 use crate::terraform::attribute::{Attribute, Change, Kind, Presence};
@@ -66,6 +66,8 @@ object! {
         pod_disruption_budget: Disruption = nested(),
         /// How Redis is reached from outside of the cluster.
         service: Service = nested(),
+        /// Who may connect to the pods of the instance.
+        network_policy: NetworkPolicy = nested(),
         /// How pods are replaced when a change restarts them.
         update_strategy: UpdateStrategy = nested(),
         /// Seconds that Redis has to write its data and end before it is killed; 30 where not set.
@@ -107,7 +109,7 @@ object! {
         /// `host` where there are none.
         reader_host: String = endpoint(endpoints::reader_host),
         /// Port of Redis.
-        port: i64 = endpoint(|_| Value::from(names::REDIS_PORT)),
+        port: i64 = endpoint(|_| Value::from(i64::from(names::REDIS_PORT))),
         /// Host name of the sentinels, within the Kubernetes cluster; null in other modes.
         sentinel_host: Option<String> = endpoint(endpoints::sentinel_host),
         /// Port of the sentinels; null in other modes.

@@ -1,19 +1,15 @@
 //! Refresh: the state brought up to date, from lists that all instances of a namespace share.
 
-use serde_json::Value as Json;
 use tokio::time::Instant;
 
 use super::InstanceResource;
-use super::astray::astray;
 use super::build::build;
-use super::cluster::Addresses;
 use super::failure::refused;
-use super::model::{AuthSecret, Instance};
-use super::nodes::not_whole;
-use super::state::{Found, external_service_name, observe};
-use crate::kubernetes::{self, Cluster, Content, Lookup, ObjectRef};
-use crate::redis::next::{Desired, Rendered};
-use crate::redis::topology::Topology;
+use super::gather::Gather;
+use super::model::Instance;
+use super::state::observe;
+use crate::kubernetes::{self, Cluster, Content, Lookup};
+use crate::redis::picture::Picture;
 use crate::resources::connection::{Connection, NoCluster};
 use crate::terraform::Diagnostic;
 use crate::terraform::record::Record;
@@ -60,7 +56,8 @@ async fn look(
     deadline: Instant,
 ) -> Result<Option<Instance>, kubernetes::Error> {
     let addresses = state.addresses();
-    let data = match cluster.get_shared(&addresses.data(), Content::Whole, deadline).await? {
+    let gather = Gather::shared(cluster, &addresses, deadline);
+    let data = match gather.get(&addresses.data(), Content::Whole).await? {
         Lookup::Found(data) => data,
         Lookup::Absent => return Ok(None),
         Lookup::KindMissing => {
@@ -73,49 +70,14 @@ async fn look(
         }
     };
     let written = build(state, false, true);
-    let mut found = find(cluster, &addresses, &written, state.auth_secret.as_ref(), data, deadline).await?;
-    match addresses.topology {
-        Topology::Sentinel => found.astray = astray(cluster, &addresses, &found).await,
-        Topology::Cluster => found.not_whole = not_whole(cluster, &addresses, &found).await,
-        Topology::Standalone | Topology::Replication => {}
-    }
-    Ok(Some(observe(state, &written, &found)))
-}
-
-/// Everything else that belongs to an instance.
-async fn find(
-    cluster: &Cluster,
-    addresses: &Addresses,
-    written: &Desired,
-    secret: Option<&AuthSecret>,
-    data: Json,
-    deadline: Instant,
-) -> Result<Found, kubernetes::Error> {
-    let whole = async |object: ObjectRef| {
-        cluster.get_shared(&object, Content::Whole, deadline).await.map(Lookup::found)
-    };
-    let mut found = Found { custom_resources: vec![data], ..Found::default() };
-    for kind in addresses.topology.kinds().iter().skip(1) {
-        found.custom_resources.extend(whole(addresses.custom_resource(*kind)).await?);
-    }
-    for wanted in &written.companions {
-        let object = whole(addresses.companion(wanted.kind, wanted.name())).await?;
-        found.companions.extend(object.map(|object| Rendered { kind: wanted.kind, object }));
-    }
-    for stateful_set in addresses.stateful_sets() {
-        found.stateful_sets.extend(whole(stateful_set).await?);
-    }
-    if let Some(name) = external_service_name(written) {
-        let ours = found.companions.iter().find(|one| one.name() == name).map(|one| one.object.clone());
-        found.external_service = match ours {
-            Some(ours) => Some(ours),
-            None => whole(addresses.service(&name)).await?,
-        };
-    }
-    if let Some(secret) = secret {
+    let mut picture = Picture { custom_resources: vec![data], ..Picture::default() };
+    gather.custom_resources(&mut picture).await?;
+    gather.made(&written, &mut picture).await?;
+    gather.wanted(&written.objects, &mut picture).await?;
+    if let Some(secret) = &state.auth_secret {
         let address = addresses.secret(&secret.name);
-        let metadata = cluster.get_shared(&address, Content::Metadata, deadline).await?;
-        found.secret_exists = Some(metadata.found().is_some());
+        picture.has_password = Some(gather.get(&address, Content::Metadata).await?.found().is_some());
     }
-    Ok(found)
+    gather.answers(&mut picture).await;
+    Ok(Some(observe(state, &written, &picture)))
 }

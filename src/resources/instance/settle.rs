@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::model::{Instance, Status};
-use super::password;
 use super::state::not_ready;
+use crate::resources::password;
 use crate::terraform::attribute::{Attr, Reading};
 use crate::terraform::resource::Problems;
 use crate::terraform::{Known, Planned, Value};

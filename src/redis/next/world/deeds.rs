@@ -5,7 +5,7 @@ use super::*;
 impl World {
     pub(super) fn carry_out(&mut self, step: &Step) {
         match step {
-            Step::CreateSecret(name) => self.secrets.push(name.clone()),
+            Step::CreateObject(key) => self.secrets.push(key.name.clone()),
             Step::ApplyCustomResource { kind, form, .. } => {
                 let mut written = self.desired.written(*kind, form);
                 let live = self.live(*kind);
@@ -42,14 +42,14 @@ impl World {
                 (marks[kind.skip_reconcile()], marks[annotation::PAUSED]) = (Json::Null, Json::Null);
             }
             Step::Roll(todo) => self.make(todo),
-            Step::DeleteCompanion(gone) => self.secrets.retain(|one| *one != gone.name),
+            Step::DeleteObject(key) => self.secrets.retain(|one| *one != key.name),
             Step::Finish { .. } => {
                 let marks = &mut self.live_mut(Kind::RedisReplication)["metadata"]["annotations"];
                 marks[annotation::UNFINISHED] = Json::Null;
             }
             other => panic!("{other:?} was not expected"),
         }
-        if !is_a_look(step) {
+        if !step.is_a_look() {
             self.has_talked = false;
             self.has_reached = false;
         }
@@ -99,7 +99,7 @@ impl World {
             }
             Move::Expel { pod } => {
                 let running = self.running();
-                let former = former_passwords(&self.desired, &self.observed_without_set(), &running);
+                let former = former_passwords(&self.desired, &self.picture_without_set(), &running);
                 let server = self.find(pod);
                 server.accepts.retain(|one| !former.iter().any(|at| at.secret == *one));
             }

@@ -10,20 +10,28 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value as Json, json};
 
-use super::{
-    Cause, Companion, CompanionKind, Desired, Form, Next, Observed, Step, former_passwords, next,
-    sentinels_are_later, valid_passwords,
-};
+use super::next;
+use crate::redis::answers::Answers;
+use crate::redis::answers::set::{Pod, Set, View};
+use crate::redis::desired::{Desired, Form};
+use crate::redis::fixture;
+use crate::redis::memory::Memory;
 use crate::redis::names::annotation;
 use crate::redis::object::{annotation as mark, at, count, text};
+use crate::redis::objects::{Key, Role};
 use crate::redis::opstree::Kind;
 use crate::redis::password::PasswordAt;
-use crate::redis::ready::Running;
-use crate::redis::rollout::{Move, Pod, Set, View, ordinal};
+use crate::redis::passwords::{former_passwords, valid_passwords};
+use crate::redis::picture::Picture;
+use crate::redis::running::Running;
+use crate::redis::set::guarded::sentinels_are_later;
+use crate::redis::set::ordinal;
+use crate::redis::step::{Move, Next, Step};
 use crate::redis::talk::{
     Address, Attached, Flags, Former, Master, MasterLink, Peer, Quorum, Replica, Replication,
 };
 use crate::redis::topology::{Part, Topology};
+use crate::redis::waiting::Cause;
 
 /// Redis or a sentinel in a pod.
 #[derive(Clone, Debug)]
@@ -107,14 +115,6 @@ fn custom_resources(size: i64, image: &str, secret: &str) -> Vec<Json> {
     ]
 }
 
-fn rolled_by_us(custom_resource: &Json) -> Json {
-    let mut guarded = custom_resource.clone();
-    guarded["spec"]["kubernetesConfig"]["updateStrategy"]["type"] = json!("OnDelete");
-    let hash = mark(custom_resource, annotation::SPEC_HASH).unwrap();
-    guarded["metadata"]["annotations"][annotation::SPEC_HASH] = json!(format!("{hash}-guarded"));
-    guarded
-}
-
 /// The same, of that team.
 fn of_team(team: &str, mut desired: Desired) -> Desired {
     for custom_resource in &mut desired.custom_resources {
@@ -122,26 +122,26 @@ fn of_team(team: &str, mut desired: Desired) -> Desired {
         let hash = mark(custom_resource, annotation::SPEC_HASH).unwrap().to_owned();
         custom_resource["metadata"]["annotations"][annotation::SPEC_HASH] = json!(format!("{hash}-{team}"));
     }
-    desired.guarded = desired.custom_resources.iter().map(rolled_by_us).collect();
     desired
 }
 
 fn desired(size: i64, image: &str, secret: &str) -> Desired {
-    let custom_resources = custom_resources(size, image, secret);
-    Desired {
-        topology: Topology::Sentinel,
-        name: "cache".to_owned(),
-        namespace: "redis".to_owned(),
-        guarded: custom_resources.iter().map(rolled_by_us).collect(),
-        custom_resources,
-        is_guarded: true,
-        companions: Vec::new(),
-        secret: Some(secret.to_owned()),
-        former_password: None,
-        creating: false,
-        create_namespace: false,
-        wait: true,
-    }
+    let plain = fixture::desired(Topology::Sentinel);
+    let mut password = plain.of_role(Role::Password).unwrap().clone();
+    (password.key, password.object) = (key_of(secret), made(secret));
+    Desired { custom_resources: custom_resources(size, image, secret), objects: vec![password], ..plain }
+}
+
+/// A Secret of ours.
+fn key_of(secret: &str) -> Key {
+    let (namespace, name) = ("redis".to_owned(), secret.to_owned());
+    Key { role: Role::Password, kind: "Secret", namespace, name }
+}
+
+fn made(secret: &str) -> Json {
+    let mut object = fixture::claimed("mine");
+    object["metadata"]["name"] = json!(secret);
+    object
 }
 
 impl World {
@@ -206,10 +206,10 @@ impl World {
         let mut taken = Vec::new();
         let mut waits = 0;
         while taken.len() < deeds {
-            match next(&self.desired, &self.observed()) {
+            match next(&self.desired, &self.picture(), &Memory::default()) {
                 Next::Done => return (true, taken),
                 Next::Do(step) => {
-                    if !is_a_look(&step) {
+                    if !step.is_a_look() {
                         taken.push(shown(&step));
                     }
                     self.carry_out(&step);
@@ -254,10 +254,6 @@ impl World {
     }
 }
 
-fn is_a_look(step: &Step) -> bool {
-    matches!(step, Step::Talk | Step::Reach | Step::Watch)
-}
-
 fn shown(step: &Step) -> String {
     match step {
         Step::Roll(Move::Delete { pod, .. }) => format!("delete {pod}"),
@@ -276,6 +272,8 @@ fn shown(step: &Step) -> String {
             };
             format!("write {}{form}", kind.kind())
         }
+        Step::CreateObject(key) => format!("create {key}"),
+        Step::DeleteObject(key) => format!("delete {key}"),
         Step::Unpause(kind) => format!("unpause {}", kind.kind()),
         Step::LabelPods(kind) => format!("label the pods of {}", kind.kind()),
         step => step.name().to_owned(),
@@ -316,14 +314,14 @@ fn another_password() {
 /// A Secret that the user keeps comes later than the change that refers to it.
 #[test]
 fn another_password_that_is_not_there_yet() {
-    let mut world = World::new(1, Desired { secret: None, ..desired(3, "old", "second") });
+    let mut world = World::new(1, Desired { objects: Vec::new(), ..desired(3, "old", "second") });
     for _ in 0..2 {
         let mut taken = Vec::new();
         let waiting = loop {
-            match next(&world.desired, &world.observed()) {
+            match next(&world.desired, &world.picture(), &Memory::default()) {
                 Next::Do(step) => {
                     taken.push(shown(&step));
-                    assert!(is_a_look(&step), "{taken:?}");
+                    assert!(step.is_a_look(), "{taken:?}");
                     world.carry_out(&step);
                 }
                 Next::Wait(waiting) => break waiting,
@@ -398,7 +396,7 @@ fn a_pause_of_somebody_else_stays() {
             world.live_mut(kind)["metadata"]["annotations"][kind.skip_reconcile()] = json!("true");
         }
         let waiting = loop {
-            match next(&world.desired, &world.observed()) {
+            match next(&world.desired, &world.picture(), &Memory::default()) {
                 Next::Do(step) => world.carry_out(&step),
                 Next::Wait(waiting) => break waiting,
                 other => panic!("{other:?}"),

@@ -3,33 +3,31 @@
 use super::*;
 
 impl World {
-    pub(super) fn observed(&self) -> Observed {
+    pub(super) fn picture(&self) -> Picture {
         let running = self.is_watching.then(|| self.running());
         let wanted = PasswordAt::of_custom_resource(self.desired.data());
         let is_missing = |at: &PasswordAt| !self.secrets.contains(&at.secret);
         let missing_password = wanted.clone().filter(|at| self.has_talked && is_missing(at));
-        // What the user keeps is no companion.
+        // A Secret that the user keeps is no object of ours.
         let is_kept = |name: &&String| {
-            self.desired.secret.is_some() || wanted.as_ref().is_none_or(|at| at.secret != **name)
+            !self.desired.objects.is_empty() || wanted.as_ref().is_none_or(|at| at.secret != **name)
         };
-        Observed {
+        let set = running.as_ref().filter(|_| self.has_talked && missing_password.is_none());
+        let mut picture = Picture {
             custom_resources: self.custom_resources.clone(),
-            secret_exists: self.desired.secret.as_ref().is_none_or(|secret| self.secrets.contains(secret)),
-            companions: self
-                .secrets
-                .iter()
-                .filter(is_kept)
-                .map(|name| Companion { kind: CompanionKind::Secret, name: name.clone(), owned: false })
-                .collect(),
-            reached: self.has_reached.then_some(Ok(())),
-            set: running
-                .as_ref()
-                .filter(|_| self.has_talked && missing_password.is_none())
-                .map(|running| self.set(running)),
-            missing_password,
+            answers: Answers {
+                reached: self.has_reached.then_some(Ok(())),
+                set: set.map(|running| self.set(running)),
+                missing_password,
+                ..Answers::default()
+            },
             running,
-            ..Observed::default()
+            ..Picture::default()
+        };
+        for secret in self.secrets.iter().filter(is_kept) {
+            picture.set_object(&key_of(secret), Some(made(secret)));
         }
+        picture
     }
 
     pub(super) fn running(&self) -> Running {
@@ -85,16 +83,16 @@ impl World {
             members: members.collect(),
             sentinels: 3,
             watchers: watchers.collect(),
-            sentinels_are_later: sentinels_are_later(&self.desired, &self.observed_without_set(), running),
+            sentinels_are_later: sentinels_are_later(&self.desired, &self.picture_without_set(), running),
             is_paused: self.is_paused(Kind::RedisReplication),
             is_quiet: self.is_quiet,
             valid: valid_passwords(&self.desired, running),
-            former: former_passwords(&self.desired, &self.observed_without_set(), running),
+            former: former_passwords(&self.desired, &self.picture_without_set(), running),
         }
     }
 
-    pub(super) fn observed_without_set(&self) -> Observed {
-        World { has_talked: false, ..self.clone() }.observed()
+    pub(super) fn picture_without_set(&self) -> Picture {
+        World { has_talked: false, ..self.clone() }.picture()
     }
 
     fn replication(&self, server: &Server) -> Replication {

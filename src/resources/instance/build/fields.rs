@@ -1,7 +1,5 @@
 //! Groups of fields that several kinds share.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Map, Value as Json, json};
 
 use super::super::model::Instance;
@@ -10,7 +8,7 @@ use crate::redis::opstree::Kind;
 use crate::redis::topology::{Part, Topology};
 use crate::resources::blocks::{
     Amounts, AntiAffinity, Disruption, Image, Persistence, Probe, RollingUpdate, SecurityContext,
-    SentinelDisruption, Service, ServiceType, Spread, Toleration, UpdateStrategy, UpdateType,
+    SentinelDisruption, Spread, Toleration, UpdateStrategy, UpdateType,
 };
 
 /// `kubernetesConfig`, which every kind has.
@@ -242,19 +240,4 @@ pub fn update_strategy(strategy: &UpdateStrategy) -> Json {
     // refuses, since the operator owns the empty object around it.
     let r#type = r#type.unwrap_or(UpdateType::RollingUpdate);
     json!({ "type": r#type.word(), "rollingUpdate": rolling })
-}
-
-/// The annotations of the Service that is reached from outside; those of the configuration win.
-pub(super) fn service_annotations(service: &Service) -> BTreeMap<String, String> {
-    const INTERNAL: [(&str, &str); 2] = [
-        ("service.beta.kubernetes.io/aws-load-balancer-internal", "true"),
-        ("service.beta.kubernetes.io/aws-load-balancer-scheme", "internal"),
-    ];
-    let Service { r#type, annotations, internal } = service;
-    let mut all = BTreeMap::new();
-    if *internal && *r#type == ServiceType::LoadBalancer {
-        all.extend(INTERNAL.map(|(key, value)| (key.to_owned(), value.to_owned())));
-    }
-    all.extend(annotations.clone());
-    all
 }

@@ -3,9 +3,8 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::super::model::Instance;
-use super::fields::{
-    kubernetes_config, of_all_pods, of_part, resources, service_annotations, storage, unless_empty,
-};
+use super::super::objects::service_annotations;
+use super::fields::{kubernetes_config, of_all_pods, of_part, resources, storage, unless_empty};
 use crate::redis::names::REDIS_PORT;
 use crate::redis::opstree::Kind;
 use crate::redis::topology::Topology;

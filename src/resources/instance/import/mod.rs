@@ -11,22 +11,26 @@ use serde_json::Value as Json;
 use tokio::time::Instant;
 
 use super::InstanceResource;
+use super::addresses::Addresses;
 use super::build::build;
-use super::cluster::{Addresses, resource};
 use super::failure::refused;
+use super::gather::Gather;
 use super::model::{AuthSecret, Identity, Instance};
-use super::password;
+use super::objects::{address, recorded_settings};
 use super::settle::settle_value;
-use super::state::{Found, external_service_name, observe, observe_arguments};
-use crate::kubernetes::{self, Cause, Cluster, ObjectRef};
+use super::state::{observe, observe_arguments};
+use crate::kubernetes::{self, Cause, Cluster, Content, ObjectRef};
 use crate::redis::names::{self, annotation};
-use crate::redis::next::{CompanionKind, Rendered};
 use crate::redis::object::{self, annotation as mark, at, list, text};
-use crate::redis::opstree::Kind;
+use crate::redis::objects::Role;
+use crate::redis::opstree::{Kind, of_kind};
+use crate::redis::picture::Picture;
 use crate::redis::quantity::Quantity;
 use crate::redis::topology::Topology;
 use crate::resources::blocks::{Amounts, DeploymentMode};
 use crate::resources::connection::Connection;
+use crate::resources::kinds::resource;
+use crate::resources::password;
 use crate::resources::types::{ObjectName, RedisVersion};
 use crate::terraform::private::Private;
 use crate::terraform::resource::{Call, ImportTarget, Imported, Problems};
@@ -158,69 +162,69 @@ async fn observed(
     deadline: Instant,
 ) -> Result<Instance, Problems> {
     let refuse = |error| vec![refused(&error)];
+    let gather = Gather::fresh(cluster, addresses, deadline);
+    let sources = sources(&gather, addresses, &custom_resources).await.map_err(refuse)?;
+    let model = arguments(addresses, &custom_resources, &sources)?;
+    let written = build(&model, false, true);
+    let has_password = model.auth_secret.as_ref().map(|_| sources.secret.is_some());
+    let mut picture = Picture { custom_resources, has_password, ..Picture::default() };
+    gather.made(&written, &mut picture).await.map_err(refuse)?;
+    gather.wanted(&written.objects, &mut picture).await.map_err(refuse)?;
+    Ok(observe(&model, &written, &picture))
+}
+
+/// Reads what the arguments are taken from, beside the custom resources.
+async fn sources(
+    gather: &Gather<'_>,
+    addresses: &Addresses,
+    custom_resources: &[Json],
+) -> Result<Sources, kubernetes::Error> {
     let data = custom_resources.first().unwrap_or(&Json::Null);
     let spec = at(data, &["spec"]);
     let configuration = text(spec, &["redisConfig", "additionalRedisConfig"])
         .or(text(spec, &["redisLeader", "redisConfig", "additionalRedisConfig"]));
     let config_map = match configuration {
         None => None,
-        Some(name) => cluster.get(&addresses.config_map(name), deadline).await.map_err(refuse)?.found(),
+        Some(name) => gather.get(&addresses.config_map(name), Content::Whole).await?.found(),
     };
-    let mut recorded = settings::recorded(config_map.as_ref());
+    let mut recorded = config_map.as_ref().and_then(recorded_settings);
     if recorded.is_none() && mark(data, annotation::CLAIM).is_some() {
-        // Where `custom_spec` names another one, or none, ours is there all the same.
-        for companion in addresses.companions(cluster, deadline).await.map_err(refuse)? {
-            if companion.kind == CompanionKind::ConfigMap {
-                let address = addresses.config_map(&companion.name);
-                let found = cluster.get(&address, deadline).await.map_err(refuse)?.found();
-                recorded = recorded.or(settings::recorded(found.as_ref()));
-            }
-        }
+        // If `custom_spec` names another one, or none, ours is there all the same.
+        recorded = recorded_elsewhere(gather, addresses).await?;
     }
-    let secret_name = text(spec, &["kubernetesConfig", "redisSecret", "name"]);
-    let secret = match secret_name {
+    let secret = match text(spec, &["kubernetesConfig", "redisSecret", "name"]) {
         None => None,
-        Some(name) => cluster.get_metadata(&addresses.secret(name), deadline).await.map_err(refuse)?.found(),
+        Some(name) => gather.get(&addresses.secret(name), Content::Metadata).await?.found(),
     };
     let claim = match addresses.topology.parts().first() {
         None => None,
         Some(part) => {
             let claim = addresses.claim(&names::data_claim(&part.name(&addresses.name), 0));
-            match cluster.get(&claim, deadline).await {
-                Ok(claim) => claim.found(),
+            match gather.get(&claim, Content::Whole).await {
                 // An apply needs no right to get one. Then the class is said to be the usual one.
                 Err(kubernetes::Error { cause: Cause::Forbidden { .. }, .. }) => None,
-                Err(error) => return Err(refuse(error)),
+                claim => claim?.found(),
             }
         }
     };
-    let mut stateful_sets = Vec::new();
-    for stateful_set in addresses.stateful_sets() {
-        stateful_sets.extend(cluster.get(&stateful_set, deadline).await.map_err(refuse)?.found());
+    Ok(Sources { config_map, recorded, secret, claim })
+}
+
+/// The arguments that a ConfigMap of ours records which no custom resource names.
+async fn recorded_elsewhere(
+    gather: &Gather<'_>,
+    addresses: &Addresses,
+) -> Result<Option<Json>, kubernetes::Error> {
+    let usual = with_defaults(addresses).map(|model| build(&model, false, true).objects);
+    let mut picture = Picture::default();
+    gather.labelled(&usual.unwrap_or_default(), &[], &mut picture).await?;
+    for found in picture.of_role(Role::Configuration) {
+        let config_map = gather.get(&address(&found.key), Content::Whole).await?.found();
+        if let Some(recorded) = config_map.as_ref().and_then(recorded_settings) {
+            return Ok(Some(recorded));
+        }
     }
-    let sources = Sources { config_map, recorded, secret, claim };
-    let model = arguments(addresses, &custom_resources, &sources)?;
-    let written = build(&model, false, true);
-    let mut companions = Vec::new();
-    for wanted in &written.companions {
-        let address = addresses.companion(wanted.kind, wanted.name());
-        let object = cluster.get(&address, deadline).await.map_err(refuse)?.found();
-        companions.extend(object.map(|object| Rendered { kind: wanted.kind, object }));
-    }
-    let mut external_service = None;
-    if let Some(name) = external_service_name(&written) {
-        external_service = cluster.get(&addresses.service(&name), deadline).await.map_err(refuse)?.found();
-    }
-    let secret_exists = secret_name.map(|_| sources.secret.is_some());
-    let found = Found {
-        secret_exists,
-        companions,
-        stateful_sets,
-        external_service,
-        custom_resources,
-        ..Found::default()
-    };
-    Ok(observe(&model, &written, &found))
+    Ok(None)
 }
 
 /// What is to be adopted, as an import would take it.
@@ -288,12 +292,8 @@ fn arguments(
         None => instance.authentication.enabled = false,
         Some(name) => {
             instance.auth_secret = Some(AuthSecret { name: name.to_owned(), key: key.to_owned() });
-            let ours = sources
-                .secret
-                .as_ref()
-                .and_then(|secret| object::label(secret, names::INSTANCE_LABEL))
-                .is_some();
-            if !ours {
+            let is_ours = |secret: &Json| Role::of(secret) == Some(Role::Password);
+            if !sources.secret.as_ref().is_some_and(is_ours) {
                 instance.authentication.existing_secret = Some(crate::resources::blocks::SecretKey {
                     name: ObjectName(name.to_owned()),
                     key: key.to_owned(),
@@ -313,8 +313,7 @@ fn arguments(
 
 /// Where only one of request and limit is given, our usual value of the other may not go with it.
 fn fit(instance: &mut Instance, custom_resources: &[Json]) {
-    let of_kind =
-        |kind| custom_resources.iter().find(|one| Kind::of(one) == Some(kind)).unwrap_or(&Json::Null);
+    let of_kind = |kind| of_kind(custom_resources, kind).unwrap_or(&Json::Null);
     let data = of_kind(instance.topology().data());
     let of_all = at(data, &["spec", "kubernetesConfig", "resources"]);
     let of_section = |section| {

@@ -4,11 +4,11 @@
 use serde_json::Value as Json;
 use tokio::time::Instant;
 
-use super::super::cluster::resource;
 use crate::kubernetes::{self, Cause, Cluster};
 use crate::redis::object::{self, at, text};
 use crate::redis::opstree::Kind;
 use crate::redis::topology::Topology;
+use crate::resources::kinds::resource;
 use crate::terraform::Diagnostic;
 
 /// The `RedisSentinel`s that watch a `RedisReplication`, whatever they are called. Who may not list them is told of the one

@@ -1,4 +1,4 @@
-//! What of a custom resource that somebody else wrote no argument expresses: it becomes `custom_spec`, so that the
+//! Fields of a custom resource, written by somebody else, that no argument expresses become `custom_spec`, so that the
 //! configuration that is written out for the user changes nothing.
 
 use std::collections::BTreeMap;
@@ -16,8 +16,8 @@ use crate::resources::types::JsonObject;
 use crate::terraform::Value;
 use crate::terraform::attribute::Scalar;
 
-/// Takes into `custom_spec` in what the custom resources differ from what the arguments make. What the arguments alone
-/// may say is left out: a refresh shows it as a repair.
+/// Puts into `custom_spec` every field in which the custom resources differ from what the arguments build. Fields that only
+/// arguments may set are left out: a refresh shows them as repairs.
 pub(super) fn take_rest(instance: &mut Instance, custom_resources: &[Json]) {
     let written = build(instance, false, true);
     for found in custom_resources {

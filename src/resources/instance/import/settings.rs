@@ -6,19 +6,14 @@ use super::super::checks;
 use super::super::model::{CustomSpec, Instance};
 use super::super::state::strings;
 use crate::redis::config::{self, save_points};
-use crate::redis::names::annotation;
-use crate::redis::object::{annotation as mark, at, text};
-use crate::resources::blocks::{Fsync, Service, ServiceType};
-use crate::resources::types::JsonObject;
+use crate::redis::object::{at, list, text};
+use crate::redis::topology::Topology;
+use crate::resources::blocks::{Disruption, Fsync, NetworkPolicy, Service, ServiceType};
+use crate::resources::types::{DnsLabel, JsonObject};
 use crate::terraform::Value;
 use crate::terraform::attribute::Scalar;
 
-/// The arguments that redis.conf was rendered from, as our ConfigMap records them; `None` where it does not.
-pub(super) fn recorded(config_map: Option<&Json>) -> Option<Json> {
-    serde_json::from_str(mark(config_map?, annotation::SETTINGS)?).ok()
-}
-
-/// Takes them.
+/// Takes the arguments that our ConfigMap records.
 pub(super) fn take_recorded(instance: &mut Instance, recorded: &Json) {
     let persistence = &mut instance.persistence;
     if let Some(enabled) = at(recorded, &["rdb", "enabled"]).as_bool() {
@@ -53,6 +48,24 @@ pub(super) fn take_recorded(instance: &mut Instance, recorded: &Json) {
             r#type: word,
             annotations: strings(at(service, &["annotations"])),
             internal: at(service, &["internal"]).as_bool().unwrap_or(instance.service.internal),
+        };
+    }
+    let budget = at(recorded, &["pod_disruption_budget"]);
+    // In every other shape the custom resource says it.
+    if let Some(enabled) = at(budget, &["enabled"]).as_bool()
+        && instance.topology() == Topology::Standalone
+    {
+        let limit = |field| at(budget, &[field]).as_i64();
+        let (min_available, max_unavailable) = (limit("min_available"), limit("max_unavailable"));
+        instance.pod_disruption_budget = Disruption { enabled, min_available, max_unavailable };
+    }
+    let policy = at(recorded, &["network_policy"]);
+    if let Some(enabled) = at(policy, &["enabled"]).as_bool() {
+        let words = |field| list(policy, &[field]).iter().filter_map(Json::as_str).map(str::to_owned);
+        instance.network_policy = NetworkPolicy {
+            enabled,
+            allowed_namespaces: words("allowed_namespaces").map(DnsLabel).collect(),
+            allowed_cidrs: words("allowed_cidrs").collect(),
         };
     }
     instance.authentication.rotate = strings(at(recorded, &["rotate"]));

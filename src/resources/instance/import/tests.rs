@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::super::state::{Found, observe};
+use super::super::state::observe;
 use super::*;
 use crate::redis::opstree;
 
@@ -194,8 +194,11 @@ fn what_others_made_differs_in_nothing() {
             let others: Vec<_> = paths.iter().filter(ours).collect();
             assert!(others.is_empty(), "{topology:?}: {others:?} in {found:#}");
         }
-        let found = Found { custom_resources, ..Found::default() };
-        let seen = observe(&model, &written, &found);
+        let mut picture = Picture { custom_resources, ..Picture::default() };
+        for wanted in &written.objects {
+            picture.set_object(&wanted.key, Some(wanted.object.clone()));
+        }
+        let seen = observe(&model, &written, &picture);
         assert_eq!(seen.repairs, Default::default(), "{topology:?}");
         assert_eq!(Instance { status: model.status.clone(), objects: Vec::new(), ..seen }, model);
     }

@@ -12,6 +12,7 @@ use super::delete::protected;
 use super::model::{Instance, ManagedObject};
 use super::settle::settle;
 use super::state::objects;
+use crate::redis::repair::Subject;
 use crate::redis::version::Version;
 use crate::resources::blocks::ServiceType;
 use crate::terraform::attribute::{Attr, Change as Class, as_planned};
@@ -102,7 +103,8 @@ pub fn plan(change: &mut PlanChange<InstanceResource>) -> Vec<Diagnostic> {
     }
     let by_changes = writes.then(|| restarts::for_changes(prior, planned, &change.changes)).flatten();
     diagnostics.extend(by_changes.or_else(|| restarts::for_repairs(prior)));
-    if prior.repairs.keys().any(|repair| repair.starts_with("Secret ")) {
+    let is_of_password = |entry: &String| matches!(Subject::of(entry), Subject::Secret(_));
+    if prior.repairs.keys().any(is_of_password) {
         planned.auth_secret = Maybe::Unknown;
     }
     if writes || !prior.repairs.is_empty() {
@@ -273,7 +275,7 @@ fn downgrades(prior: &Instance, planned: &Instance<Planned>) -> Option<Diagnosti
 
 #[cfg(test)]
 mod tests {
-    use super::super::cluster::Addresses;
+    use super::super::addresses::Addresses;
     use super::super::import::with_defaults;
     use super::*;
     use crate::redis::quantity::Quantity;

@@ -2,6 +2,7 @@
 
 use super::super::model::Instance;
 use super::{settings, topology};
+use crate::redis::repair::Subject;
 use crate::redis::topology::Topology;
 use crate::terraform::attribute::Change as Class;
 use crate::terraform::plan::Changed;
@@ -48,16 +49,23 @@ const NOT_OF_PODS: [&str; 7] =
 
 /// What somebody has changed by hand is in the pods already, and setting it back is another change of them.
 pub(super) fn for_repairs(prior: &Instance) -> Option<Diagnostic> {
-    let is_of_pods = |repair: &&String| {
-        let path = repair.rsplit(' ').next().unwrap_or_default();
+    let is_of_pods = |path: &str| {
         let mut fields = path.split('.');
         fields.next() == Some("spec") && !fields.any(|field| NOT_OF_PODS.contains(&field))
     };
-    let repairs: Vec<&str> = prior.repairs.keys().filter(is_of_pods).map(String::as_str).collect();
-    let who = match prior.topology() {
-        _ if repairs.iter().all(|repair| repair.starts_with("RedisSentinel ")) => {
-            "the sentinels, one after the other"
+    let (mut repairs, mut is_of_data) = (Vec::new(), false);
+    for entry in prior.repairs.keys() {
+        match Subject::of(entry) {
+            Subject::Data(path) if is_of_pods(&path) => {
+                repairs.push(entry.as_str());
+                is_of_data = true;
+            }
+            Subject::Watchers(path) if is_of_pods(&path) => repairs.push(entry.as_str()),
+            _ => {}
         }
+    }
+    let who = match prior.topology() {
+        _ if !is_of_data => "the sentinels, one after the other",
         Topology::Standalone => "the pod; a standalone Redis cannot be reached meanwhile",
         _ => "all pods, one after the other; clients must connect again",
     };
@@ -71,7 +79,7 @@ pub(super) fn for_repairs(prior: &Instance) -> Option<Diagnostic> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::cluster::Addresses;
+    use super::super::super::addresses::Addresses;
     use super::super::super::import::with_defaults;
     use super::*;
 

@@ -1,75 +1,61 @@
-//! From the objects to the model: the other direction of `build`. What no argument expresses becomes an entry in
-//! `repairs`.
+//! From the picture to the model: the other direction of `build`. What no argument expresses becomes an entry in `repairs`.
 
 mod arguments;
-
-use std::collections::BTreeMap;
 
 pub use arguments::{observe_arguments, strings};
 use serde_json::Value as Json;
 
 use super::build::build;
 use super::model::{Instance, ManagedObject, Status};
+use super::objects::{external_host, external_service_name};
+use crate::redis::desired::Desired;
 use crate::redis::names::{self, annotation};
-use crate::redis::next::{CompanionKind, Desired, Rendered};
-use crate::redis::object::{self, Difference, at, count, text};
+use crate::redis::object::{self, Difference, count, text};
+use crate::redis::objects::{Role, Wanted};
 use crate::redis::opstree::{self, Kind};
-use crate::redis::ready::{self, rolled_out};
+use crate::redis::picture::Picture;
+use crate::redis::ready;
+use crate::redis::repair::{self, Repair, Subject};
+use crate::redis::running::{Running, image};
 use crate::redis::topology::Topology;
 
-/// The entry in `repairs` of an instance that is being deleted.
-pub const DELETION: &str = "deletion";
-
-/// What a refresh found of an instance.
-#[derive(Default)]
-pub struct Found {
-    /// The custom resources; that of the data is there.
-    pub custom_resources: Vec<Json>,
-    /// Those of the companions that are wanted and were found.
-    pub companions: Vec<Rendered>,
-    /// Whether the Secret that the state names is there; `None` where that could not be told.
-    pub secret_exists: Option<bool>,
-    /// The StatefulSets.
-    pub stateful_sets: Vec<Json>,
-    /// The Service by which the instance is reached from outside of the cluster.
-    pub external_service: Option<Json>,
-    /// Which sentinels watch an address that no pod has, in words.
-    pub astray: Option<String>,
-    /// Why the nodes of a cluster are not one cluster, in words.
-    pub not_whole: Option<String>,
-}
-
-impl Found {
-    fn custom_resource(&self, kind: Kind) -> Option<&Json> {
-        self.custom_resources.iter().find(|one| Kind::of(one) == Some(kind))
-    }
-
-    fn stateful_set(&self, name: &str) -> Option<&Json> {
-        self.stateful_sets.iter().find(|one| object::name(one) == name)
-    }
-}
-
 /// The instance as it is found, given what is known of it. `written` is what is known, built.
-pub fn observe(known: &Instance, written: &Desired, found: &Found) -> Instance {
+pub fn observe(known: &Instance, written: &Desired, picture: &Picture) -> Instance {
     // The usual case, and the cheap one: everything we wrote is there and means the same.
     let as_written = |wanted: &Json| {
-        let live = Kind::of(wanted).and_then(|kind| found.custom_resource(kind));
+        let live = Kind::of(wanted).and_then(|kind| picture.custom_resource(kind));
         live.is_some_and(|live| real_differences(wanted, live).is_empty())
     };
     if written.custom_resources.iter().all(as_written) {
-        return with_computed(known.clone(), written, written, found);
+        return with_computed(known.clone(), written, written, picture);
     }
-    let instance = observe_arguments(known, &found.custom_resources);
+    let instance = observe_arguments(known, &picture.custom_resources);
     let desired = build(&instance, false, true);
-    with_computed(instance, &desired, written, found)
+    with_computed(instance, &desired, written, picture)
 }
 
-fn with_computed(mut instance: Instance, desired: &Desired, written: &Desired, found: &Found) -> Instance {
-    instance.repairs = repairs(&instance, desired, written, found);
-    instance.status = status(desired.topology, &desired.name, found);
+fn with_computed(
+    mut instance: Instance,
+    desired: &Desired,
+    written: &Desired,
+    picture: &Picture,
+) -> Instance {
+    let repairs = repairs(&instance, desired, written, picture);
+    instance.repairs = repairs.into_iter().map(|one| (one.subject.to_string(), one.line)).collect();
+    instance.status = status(desired.topology, &desired.name, picture);
     instance.objects = objects(desired);
-    instance.external_host = found.external_service.as_ref().and_then(external_host);
+    instance.external_host = host_from_outside(desired, picture);
     instance
+}
+
+/// Where a load balancer of the instance is reached.
+pub fn host_from_outside(desired: &Desired, picture: &Picture) -> Option<String> {
+    let wanted = external_service_name(desired)?;
+    let mut of_operator = picture.running.iter().flat_map(|running| &running.services);
+    let ours = picture.of_role(Role::ExternalAccess).find(|found| found.key.name == wanted);
+    let service =
+        ours.map(|found| &found.object).or_else(|| of_operator.find(|one| object::name(one) == wanted));
+    external_host(service?)
 }
 
 /// What differs between what we want and what is there, our own marks aside: the hash follows from the rest. What we have
@@ -87,36 +73,31 @@ fn real_differences(wanted: &Json, found: &Json) -> Vec<Difference> {
     all
 }
 
-/// What is wrong and no argument expresses, one readable line each.
-fn repairs(
-    instance: &Instance,
-    desired: &Desired,
-    written: &Desired,
-    found: &Found,
-) -> BTreeMap<String, String> {
-    let mut repairs = BTreeMap::new();
+/// What is wrong and no argument expresses.
+fn repairs(instance: &Instance, desired: &Desired, written: &Desired, picture: &Picture) -> Vec<Repair> {
+    let mut repairs = Vec::new();
     for wanted in &desired.custom_resources {
-        repairs.extend(repairs_of_custom_resource(wanted, written, found));
+        repairs.extend(repairs_of_custom_resource(wanted, written, picture));
     }
-    repairs.extend(repairs_of_run(desired.topology, found));
-    let unused = |wanted: &&Rendered| {
-        wanted.kind == CompanionKind::ConfigMap && !written.names_config_map(wanted.name())
+    repairs.extend(repair::of_what_runs(desired.topology, &desired.name, picture));
+    let is_unused = |wanted: &&Wanted| {
+        wanted.key.role == Role::Configuration && !written.names_config_map(&wanted.key.name)
     };
-    let needed = written.companions.iter().filter(|wanted| !unused(wanted));
-    repairs.extend(needed.filter_map(|wanted| repair_of_companion(wanted, found)));
-    if let (Some(secret), Some(false)) = (&instance.auth_secret, found.secret_exists) {
-        repairs.insert(format!("Secret {}", secret.name), "is missing".to_owned());
+    let needed = written.objects.iter().filter(|wanted| !is_unused(wanted));
+    repairs.extend(needed.filter_map(|wanted| repair_of_object(wanted, picture)));
+    // Also one that the user keeps.
+    if let (Some(secret), Some(false)) = (&instance.auth_secret, picture.has_password) {
+        repairs.push(Repair::new(Subject::Secret(secret.name.clone()), "is missing"));
     }
     repairs
 }
 
-/// What is as it was written needs no repair, even where the arguments as they are found would make something else of
-/// it: redis.conf of another memory limit, the majority of another number of sentinels. The argument shows already.
-fn repairs_of_custom_resource(wanted: &Json, written: &Desired, found: &Found) -> Vec<(String, String)> {
+/// A field that is as we wrote it needs no repair, even if the arguments as they are found would give another value:
+/// redis.conf of another memory limit, the majority of another number of sentinels. The argument shows the drift already.
+fn repairs_of_custom_resource(wanted: &Json, written: &Desired, picture: &Picture) -> Vec<Repair> {
     let Some(kind) = Kind::of(wanted) else { return Vec::new() };
-    let prefix = if kind == written.topology.data() { String::new() } else { format!("{} ", kind.kind()) };
-    let Some(live) = found.custom_resource(kind) else {
-        return vec![(format!("{prefix}{}", written.name), "is missing".to_owned())];
+    let Some(live) = picture.custom_resource(kind) else {
+        return vec![Repair::missing(kind, &written.name)];
     };
     let drifted = real_differences(written.custom_resource(kind), live);
     let has_drifted = |difference: &Difference| {
@@ -125,101 +106,46 @@ fn repairs_of_custom_resource(wanted: &Json, written: &Desired, found: &Found) -
         };
         drifted.iter().any(same)
     };
-    let mut repairs: Vec<(String, String)> = real_differences(wanted, live)
+    let mut repairs: Vec<Repair> = real_differences(wanted, live)
         .into_iter()
         .filter(has_drifted)
-        .map(|difference| {
-            let line = format!("is {}, should be {}", shown(&difference.found), shown(&difference.wanted));
-            (format!("{prefix}{}", difference.path), line)
-        })
+        .map(|difference| Repair::field(kind, &difference))
         .collect();
     if object::is_terminating(live) {
         let line = "it is being deleted; once it is gone, the next apply makes it anew, without its data";
-        repairs.push((DELETION.to_owned(), line.to_owned()));
+        repairs.push(Repair::new(Subject::Deletion, line));
     }
     repairs
 }
 
-/// What an apply that was cut off, or the loss of pods, has left.
-fn repairs_of_run(topology: Topology, found: &Found) -> Vec<(String, String)> {
-    let Some(data) = found.custom_resource(topology.data()) else { return Vec::new() };
-    let mut repairs = Vec::new();
-    match object::annotation(data, annotation::UNFINISHED) {
-        Some("creating") => repairs.push(("rollout", "the creation was not finished".to_owned())),
-        Some(_) => repairs.push(("rollout", "the last change was not rolled out".to_owned())),
-        None => {}
-    }
-    let name = object::name(data);
-    let all_ready = topology.parts().iter().filter(|part| part.has_data()).all(|part| {
-        let stateful_set = found.stateful_set(&part.name(name));
-        stateful_set.is_some_and(|one| rolled_out(one, part.replicas(data)).is_ok())
-    });
-    let replicated = matches!(topology, Topology::Replication | Topology::Sentinel);
-    if replicated && all_ready && text(data, &["status", "masterNode"]).is_none_or(str::is_empty) {
-        repairs.push(("master", "all pods are Ready, and none is the master".to_owned()));
-    }
-    if let Some(line) = &found.astray {
-        repairs.push(("sentinels", line.clone()));
-    }
-    let has_failed = topology == Topology::Cluster && text(data, &["status", "state"]) == Some("Failed");
-    match &found.not_whole {
-        Some(why) => repairs.push(("cluster", format!("is not whole: {why}"))),
-        None if has_failed => {
-            let reason = text(data, &["status", "reason"]).unwrap_or("for no given reason");
-            repairs.push(("cluster", format!("has failed: {reason}")));
-        }
-        None => {}
-    }
-    repairs.into_iter().map(|(name, line)| (name.to_owned(), line)).collect()
-}
-
-fn repair_of_companion(wanted: &Rendered, found: &Found) -> Option<(String, String)> {
-    let name = format!("{} {}", wanted.kind.kind(), wanted.name());
-    let live = found.companions.iter().find(|one| one.kind == wanted.kind);
-    let Some(live) = live else { return Some((name, "is missing".to_owned())) };
-    let line = match wanted.kind {
-        CompanionKind::ConfigMap => {
-            let same = at(&live.object, &["data"]) == at(&wanted.object, &["data"]);
-            (!same).then(|| "its text was changed".to_owned())
-        }
-        _ => {
-            let different = object::differences(at(&wanted.object, &["spec"]), at(&live.object, &["spec"]));
-            different.first().map(|first| {
-                format!("spec.{} is {}, should be {}", first.path, shown(&first.found), shown(&first.wanted))
-            })
-        }
+fn repair_of_object(wanted: &Wanted, picture: &Picture) -> Option<Repair> {
+    let line = match picture.object(&wanted.key) {
+        Some(found) => wanted.wrong(&found.object)?,
+        None => "is missing".to_owned(),
     };
-    line.map(|line| (name, line))
+    Some(Repair::new(Subject::object(&wanted.key), line))
 }
 
-fn shown(value: &Json) -> String {
-    if value.is_null() { "not set".to_owned() } else { value.to_string() }
-}
-
-fn status(topology: Topology, name: &str, found: &Found) -> Status {
+/// What runs, as far as StatefulSets and custom resources tell.
+pub fn status(topology: Topology, name: &str, picture: &Picture) -> Status {
     let mut status = not_ready("Ready", "");
-    let mut missing = None;
+    let nothing = Running::default();
+    let running = picture.running.as_ref().unwrap_or(&nothing);
     for part in topology.parts() {
         let app = part.name(name);
-        let wanted =
-            found.custom_resource(part.kind).map_or(0, |custom_resource| part.replicas(custom_resource));
-        let Some(stateful_set) = found.stateful_set(&app) else {
-            let why = format!("the operator has not made the StatefulSet {app} yet");
-            missing = missing.or(Some(why).filter(|_| wanted > 0));
-            continue;
-        };
-        missing = missing.or(rolled_out(stateful_set, wanted).err());
+        let Some(stateful_set) = running.stateful_set(&app) else { continue };
         let pods = usize::try_from(count(stateful_set, &["spec", "replicas"])).unwrap_or(0);
         let pods = (0..pods).map(|ordinal| format!("{app}-{ordinal}"));
         if part.has_data() {
             status.redis_pods.extend(pods);
             status.ready_pods += count(stateful_set, &["status", "readyReplicas"]);
-            status.image = status.image.or_else(|| ready::image(stateful_set).map(str::to_owned));
+            status.image = status.image.or_else(|| image(stateful_set).map(str::to_owned));
         } else {
             status.sentinel_pods.extend(pods);
         }
     }
-    if let Some(data) = found.custom_resource(topology.data()) {
+    let mut missing = picture.at_rest(topology, name, false).err();
+    if let Some(data) = picture.custom_resource(topology.data()) {
         let master = text(data, &["status", "masterNode"]).filter(|master| !master.is_empty());
         status.master_node = match topology {
             Topology::Standalone => status.redis_pods.first().cloned(),
@@ -257,34 +183,6 @@ pub fn not_ready(phase: &str, message: &str) -> Status {
     }
 }
 
-/// The status as of what runs.
-pub fn status_of(desired: &Desired, custom_resources: &[Json], running: &ready::Running) -> Status {
-    let found = Found {
-        custom_resources: custom_resources.to_vec(),
-        stateful_sets: running.stateful_sets.clone(),
-        ..Found::default()
-    };
-    status(desired.topology, &desired.name, &found)
-}
-
-/// The Service by which an instance is reached from outside of the cluster, where there is one.
-pub fn external_service_name(desired: &Desired) -> Option<String> {
-    let of_cluster = || {
-        let service = at(desired.data(), &["spec", "kubernetesConfig", "service"]);
-        (!service.is_null()).then(|| format!("{}-leader-additional", desired.name))
-    };
-    match desired.topology {
-        Topology::Cluster => of_cluster(),
-        _ => desired.companion(CompanionKind::Service).map(|_| names::external_service(&desired.name)),
-    }
-}
-
-/// Where a load balancer is reached.
-pub fn external_host(service: &Json) -> Option<String> {
-    let first = object::list(service, &["status", "loadBalancer", "ingress"]).first()?;
-    text(first, &["hostname"]).or(text(first, &["ip"])).map(str::to_owned)
-}
-
 /// The objects that the provider manages.
 pub fn objects(desired: &Desired) -> Vec<ManagedObject> {
     let object = |kind: &str, name: &str| ManagedObject {
@@ -293,9 +191,12 @@ pub fn objects(desired: &Desired) -> Vec<ManagedObject> {
         name: name.to_owned(),
     };
     let custom_resources = desired.topology.kinds().iter().map(|kind| object(kind.kind(), &desired.name));
-    let companions = desired.companions.iter().map(|one| object(one.kind.kind(), one.name()));
-    let secret = desired.secret.iter().map(|secret| object(CompanionKind::Secret.kind(), secret));
-    custom_resources.chain(companions).chain(secret).collect()
+    let objects = desired.objects.iter().map(|wanted| ManagedObject {
+        kind: wanted.key.kind.to_owned(),
+        namespace: wanted.key.namespace.clone(),
+        name: wanted.key.name.clone(),
+    });
+    custom_resources.chain(objects).collect()
 }
 
 #[cfg(test)]
@@ -303,11 +204,14 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
-    use super::super::cluster::Addresses;
+    use std::collections::BTreeMap;
+
+    use super::super::addresses::Addresses;
     use super::super::import::with_defaults;
     use super::super::model::AuthSecret;
     use super::*;
     use crate::redis::config;
+    use crate::redis::object::at;
     use crate::redis::quantity::Quantity;
     use crate::resources::blocks::{
         AntiAffinity, Probe, PullPolicy, ServiceType, Spread, Toleration, UpdateType,
@@ -329,14 +233,14 @@ mod tests {
         build(instance, false, true)
     }
 
-    /// What a refresh finds of `stored`, where the companions are as `written` has them.
-    fn found(stored: Vec<Json>, written: &Desired) -> Found {
-        Found {
-            custom_resources: stored,
-            companions: written.companions.clone(),
-            secret_exists: Some(true),
-            ..Found::default()
+    /// What a refresh finds of `stored`, where our objects are as `written` has them.
+    fn found(stored: Vec<Json>, written: &Desired) -> Picture {
+        let mut picture =
+            Picture { custom_resources: stored, has_password: Some(true), ..Picture::default() };
+        for wanted in &written.objects {
+            picture.set_object(&wanted.key, Some(wanted.object.clone()));
         }
+        picture
     }
 
     fn set(object: &mut Json, path: &[&str], value: Json) {
@@ -395,8 +299,13 @@ mod tests {
         let mut stored = as_stored(&instance);
         stored[0]["spec"]["storage"]["volumeClaimTemplate"]["spec"]["storageClassName"] = json!("other");
         stored[0]["metadata"]["annotations"][annotation::UNFINISHED] = json!("updating");
-        let mut found = Found { secret_exists: Some(false), ..found(stored, &written) };
-        found.companions[0].object["data"][config::KEY] = json!("save 1 1");
+        let mut found = found(stored, &written);
+        let [password, configuration] = written.objects.as_slice() else { panic!("two objects") };
+        found.has_password = Some(false);
+        found.set_object(&password.key, None);
+        let mut edited = configuration.object.clone();
+        edited["data"][config::KEY] = json!("save 1 1");
+        found.set_object(&configuration.key, Some(edited));
         let observed = observe(&instance, &written, &found);
         let lines: Vec<String> =
             observed.repairs.iter().map(|(what, why)| format!("{what}: {why}")).collect();

@@ -2,11 +2,12 @@
 
 use super::super::model::Instance;
 use crate::redis::topology::Topology;
+use crate::resources::blocks::{ServiceType, UpdateType};
 use crate::terraform::{Diagnostic, Path, Planned};
 
 type Guard = fn(&Instance<Planned>) -> Option<Diagnostic>;
 
-const GUARDS: [Guard; 13] = [
+const GUARDS: [Guard; 16] = [
     name_too_long,
     replicas_in_cluster_mode,
     no_replica_to_promote,
@@ -19,6 +20,9 @@ const GUARDS: [Guard; 13] = [
     pods_left_behind,
     spread_of_one,
     budget_of_one,
+    policy_between_nodes,
+    policy_without_use,
+    policy_shuts_out_the_outside,
     annotations_without_use,
 ];
 
@@ -169,7 +173,7 @@ fn pods_left_behind(config: &Instance<Planned>) -> Option<Diagnostic> {
     if *strategy.guarded.known()? {
         return None;
     }
-    let on_delete = *strategy.r#type.known()? == Some(crate::resources::blocks::UpdateType::OnDelete);
+    let on_delete = *strategy.r#type.known()? == Some(UpdateType::OnDelete);
     on_delete.then(|| {
         Diagnostic::warning(
             "Changes take effect only when you delete the pods",
@@ -192,14 +196,64 @@ fn spread_of_one(config: &Instance<Planned>) -> Option<Diagnostic> {
 }
 
 fn budget_of_one(config: &Instance<Planned>) -> Option<Diagnostic> {
-    let enabled = *config.pod_disruption_budget.known()?.enabled.known()?;
-    (enabled && config.planned_topology()? == Topology::Standalone).then(|| {
-        Diagnostic::error(
-            "A single Redis can have no disruption budget",
-            "The operator's kind for one Redis has no such field, and a budget that keeps the only pod would block every \
-             drain of its node. Leave pod_disruption_budget out, or add a replica.",
+    let budget = config.pod_disruption_budget.known()?;
+    let (min, max) = (*budget.min_available.known()?, *budget.max_unavailable.known()?);
+    let keeps_the_pod = max.map_or(min.unwrap_or(1) > 0, |max| max == 0);
+    let is_single = config.planned_topology()? == Topology::Standalone;
+    (*budget.enabled.known()? && is_single && keeps_the_pod).then(|| {
+        Diagnostic::warning(
+            "The disruption budget keeps the only pod from every eviction",
+            "A drain of its node waits until somebody deletes the pod by hand. To let the node be drained, leave \
+             pod_disruption_budget out; to be drained without an outage, add a replica.",
         )
         .at(Path::of("pod_disruption_budget.enabled"))
+    })
+}
+
+fn policy_between_nodes(config: &Instance<Planned>) -> Option<Diagnostic> {
+    let enabled = *config.network_policy.known()?.enabled.known()?;
+    let is_of_node = *config.service.known()?.r#type.known()? == ServiceType::NodePort;
+    let is_cluster = config.planned_topology()? == Topology::Cluster;
+    (enabled && is_of_node && is_cluster).then(|| {
+        Diagnostic::error(
+            "network_policy does not go with service.type = \"NodePort\" in cluster mode",
+            "The nodes of such a cluster reach each other by the addresses of the Kubernetes nodes, which a NetworkPolicy \
+             cannot tell from those of clients: the cluster would fall apart. Set network_policy.enabled = false, or \
+             another service.type.",
+        )
+        .at(Path::of("network_policy.enabled"))
+    })
+}
+
+fn policy_without_use(config: &Instance<Planned>) -> Option<Diagnostic> {
+    let policy = config.network_policy.known()?;
+    let attribute = if policy.allowed_cidrs.known().is_some_and(|list| !list.is_empty()) {
+        "allowed_cidrs"
+    } else if policy.allowed_namespaces.known().is_some_and(|list| !list.is_empty()) {
+        "allowed_namespaces"
+    } else {
+        return None;
+    };
+    (!*policy.enabled.known()?).then(|| {
+        Diagnostic::warning(
+            format!("network_policy.{attribute} has no effect"),
+            "Without network_policy.enabled = true there is no policy, and everybody may connect.",
+        )
+        .at(Path::of(&format!("network_policy.{attribute}")))
+    })
+}
+
+fn policy_shuts_out_the_outside(config: &Instance<Planned>) -> Option<Diagnostic> {
+    let policy = config.network_policy.known()?;
+    let is_within = *config.service.known()?.r#type.known()? == ServiceType::ClusterIp;
+    let nobody = policy.allowed_cidrs.known()?.is_empty();
+    (*policy.enabled.known()? && !is_within && nobody).then(|| {
+        Diagnostic::warning(
+            "No client outside of the cluster may connect",
+            "service.type makes Redis reachable from outside, and the network policy refuses whoever comes from there. Set \
+             network_policy.allowed_cidrs to the addresses of the clients or, if the load balancer hides them, to its own.",
+        )
+        .at(Path::of("network_policy.allowed_cidrs"))
     })
 }
 
@@ -229,7 +283,7 @@ fn two_limits(config: &Instance<Planned>) -> Vec<Diagnostic> {
 
 fn annotations_without_use(config: &Instance<Planned>) -> Option<Diagnostic> {
     let service = config.service.known()?;
-    let within = *service.r#type.known()? == crate::resources::blocks::ServiceType::ClusterIp;
+    let within = *service.r#type.known()? == ServiceType::ClusterIp;
     (within && !service.annotations.known()?.is_empty()).then(|| {
         Diagnostic::warning(
             "service.annotations has no effect",

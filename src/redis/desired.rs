@@ -1,0 +1,113 @@
+//! What is wanted, rendered: the custom resources in each of their forms, and our own objects.
+
+use serde_json::{Value as Json, json};
+
+use super::names::annotation;
+use super::object::{self, annotation as mark};
+use super::objects::{Key, Role, Wanted};
+use super::opstree::{self, Kind};
+use super::password::PasswordAt;
+use super::topology::Topology;
+
+/// What is wanted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Desired {
+    /// Its shape.
+    pub topology: Topology,
+    /// Its name, which is that of every custom resource.
+    pub name: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// The random mark that tells it from another instance of its name.
+    pub claim: String,
+    /// The custom resources as they are to stay, without the mark of an unfinished run; that of the data first.
+    pub custom_resources: Vec<Json>,
+    /// Objects of ours beside the custom resources, in the order in which they are written.
+    pub objects: Vec<Wanted>,
+    /// Whether we are to roll the pods; otherwise we only put right what a rollout of ours that was cut off has left.
+    pub is_guarded: bool,
+    /// The password before this run, as far as the state knows one.
+    pub former_password: Option<PasswordAt>,
+    /// Whether this run makes the instance; otherwise it must be there.
+    pub creating: bool,
+    /// Make the namespace if it is not there.
+    pub create_namespace: bool,
+    /// Wait until Redis serves.
+    pub wait: bool,
+}
+
+/// In which form a custom resource is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// As it is to stay.
+    Final,
+    /// So that only we replace its pods.
+    Rolled,
+    /// Likewise, and without these labels.
+    Without(Vec<String>),
+}
+
+impl Desired {
+    /// The custom resource that carries the data.
+    pub fn data(&self) -> &Json {
+        self.custom_resource(self.topology.data())
+    }
+
+    /// The custom resource of that kind; null if the instance has none.
+    pub fn custom_resource(&self, kind: Kind) -> &Json {
+        opstree::of_kind(&self.custom_resources, kind).unwrap_or(&Json::Null)
+    }
+
+    /// The custom resource of that kind in that form.
+    pub fn written(&self, kind: Kind, form: &Form) -> Json {
+        let custom_resource = self.custom_resource(kind);
+        match form {
+            Form::Final => custom_resource.clone(),
+            Form::Rolled => rolled_by_us(custom_resource),
+            Form::Without(names) => without_labels(rolled_by_us(custom_resource), names),
+        }
+    }
+
+    /// The object of that role, if there is one.
+    pub fn of_role(&self, role: Role) -> Option<&Wanted> {
+        self.objects.iter().find(|one| one.key.role == role)
+    }
+
+    /// An object.
+    pub fn object(&self, key: &Key) -> Option<&Wanted> {
+        self.objects.iter().find(|one| one.key == *key)
+    }
+
+    /// Whether a custom resource includes that ConfigMap into redis.conf. `custom_spec` may choose another one, or none.
+    pub fn names_config_map(&self, name: &str) -> bool {
+        let paths: [&[&str]; 2] = [
+            &["spec", "redisConfig", "additionalRedisConfig"],
+            &["spec", "redisLeader", "redisConfig", "additionalRedisConfig"],
+        ];
+        paths.iter().any(|path| object::text(self.data(), path) == Some(name))
+    }
+}
+
+/// The custom resource while we replace its pods: nobody else does. Its hash is another one, so that the operator can be
+/// seen to have taken the form over.
+fn rolled_by_us(custom_resource: &Json) -> Json {
+    let mut rolled = custom_resource.clone();
+    rolled["spec"]["kubernetesConfig"]["updateStrategy"] =
+        json!({ "type": "OnDelete", "rollingUpdate": null });
+    rehash(&mut rolled, "guarded");
+    rolled
+}
+
+/// The custom resource without these labels.
+fn without_labels(mut custom_resource: Json, names: &[String]) -> Json {
+    for name in names {
+        custom_resource["metadata"]["labels"][name] = Json::Null;
+    }
+    rehash(&mut custom_resource, "unlabelled");
+    custom_resource
+}
+
+fn rehash(custom_resource: &mut Json, form: &str) {
+    let hash = format!("{}-{form}", mark(custom_resource, annotation::SPEC_HASH).unwrap_or_default());
+    custom_resource["metadata"]["annotations"][annotation::SPEC_HASH] = json!(hash);
+}

@@ -1,0 +1,198 @@
+//! Our own objects in an apply: those that are wanted are written, the others go at the end.
+
+use crate::redis::desired::Desired;
+use crate::redis::memory::{Denial, Memory};
+use crate::redis::object::differences;
+use crate::redis::objects::{Found, Stage, Wanted, Write, labelling};
+use crate::redis::picture::Picture;
+use crate::redis::step::{Next, Step};
+use crate::redis::waiting::Cause;
+
+/// Objects that the custom resources need.
+pub(super) fn before_redis(desired: &Desired, picture: &Picture, memory: &Memory) -> Option<Next> {
+    of_stage(Stage::BeforeRedis, desired, picture, memory)
+}
+
+/// Objects that need the custom resources.
+pub(super) fn after_redis(desired: &Desired, picture: &Picture, memory: &Memory) -> Option<Next> {
+    of_stage(Stage::AfterRedis, desired, picture, memory)
+}
+
+fn of_stage(stage: Stage, desired: &Desired, picture: &Picture, memory: &Memory) -> Option<Next> {
+    let of_stage = desired.objects.iter().filter(|wanted| wanted.stage == stage);
+    of_stage
+        .filter(|wanted| is_possible(wanted, memory))
+        .find_map(|wanted| write(wanted, desired, picture, memory))
+}
+
+fn is_possible(wanted: &Wanted, memory: &Memory) -> bool {
+    !memory.denied.has(&Denial::Object(wanted.key.clone()))
+}
+
+fn write(wanted: &Wanted, desired: &Desired, picture: &Picture, memory: &Memory) -> Option<Next> {
+    let key = || wanted.key.clone();
+    let Some(found) = picture.object(&wanted.key) else {
+        return Some(Next::Do(match wanted.write {
+            Write::Applied => Step::ApplyObject(key()),
+            Write::Once => Step::CreateObject(key()),
+        }));
+    };
+    if !is_ours(found, desired) {
+        let why = format!("a {} of this name exists, and it is not of this instance", wanted.key);
+        return Some(Next::stuck(Cause::Taken, why));
+    }
+    if found.is_owned() {
+        return Some(Next::Do(Step::DisownObject(key())));
+    }
+    match wanted.write {
+        Write::Applied => {
+            let differs = !differences(&wanted.object, &found.object).is_empty();
+            differs.then(|| Next::Do(Step::ApplyObject(key())))
+        }
+        // Nothing depends on labels: without the right to change them they stay.
+        Write::Once => {
+            let differs = labelling(&wanted.object, &found.object).is_some();
+            let is_denied = memory.denied.has(&Denial::Metadata(key()));
+            (differs && !is_denied).then(|| Next::Do(Step::LabelObject(key())))
+        }
+    }
+}
+
+/// Every object that is written counts as ready.
+pub(super) fn ready(desired: &Desired, picture: &Picture, memory: &Memory) -> Option<Next> {
+    let possible = desired.objects.iter().filter(|wanted| is_possible(wanted, memory));
+    let why = possible.filter_map(|wanted| wanted.not_ready(&picture.object(&wanted.key)?.object)).next()?;
+    Some(Next::wait(Cause::ObjectNotReady, why))
+}
+
+/// An object that is no longer wanted.
+pub(super) fn superseded(desired: &Desired, picture: &Picture) -> Option<Next> {
+    let is_superseded = |found: &&Found| desired.object(&found.key).is_none() && is_ours(found, desired);
+    let found = picture.objects.iter().find(is_superseded)?;
+    Some(Next::Do(Step::DeleteObject(found.key.clone())))
+}
+
+/// Whether an object may be changed and deleted: it bears our claim. A create refuses a name that is in use, so the objects
+/// of that name which it finds are those of a create that was cut off, whose claim nobody knows any more.
+fn is_ours(found: &Found, desired: &Desired) -> bool {
+    found.is_claimed_by(&desired.claim)
+        || (found.is_unclaimed_of_ours() && desired.object(&found.key).is_some())
+        || (desired.creating && found.is_of(&desired.namespace, &desired.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value as Json, json};
+
+    use super::*;
+    use crate::redis::fixture::{self, claimed};
+    use crate::redis::objects::{Key, Need, Role};
+    use crate::redis::topology::Topology;
+
+    fn update() -> Desired {
+        Desired { creating: false, ..fixture::desired(Topology::Standalone) }
+    }
+
+    fn found(desired: &Desired, role: Role, change: impl Fn(&mut Json)) -> Picture {
+        let wanted = desired.of_role(role).unwrap();
+        let mut object = wanted.object.clone();
+        change(&mut object);
+        let mut picture = Picture::default();
+        for one in &desired.objects {
+            picture.set_object(&one.key, Some(one.object.clone()));
+        }
+        picture.set_object(&wanted.key, Some(object));
+        picture
+    }
+
+    fn step(desired: &Desired, picture: &Picture, memory: &Memory) -> Option<Next> {
+        before_redis(desired, picture, memory)
+            .or_else(|| after_redis(desired, picture, memory))
+            .or_else(|| ready(desired, picture, memory))
+            .or_else(|| superseded(desired, picture))
+    }
+
+    #[test]
+    fn two_objects_of_one_kind_are_two_objects() {
+        let mut desired = update();
+        let mut second = desired.of_role(Role::Configuration).unwrap().clone();
+        second.key.name = "cache-dashboard".to_owned();
+        second.object["metadata"]["name"] = json!("cache-dashboard");
+        desired.objects.push(second.clone());
+        let mut picture = found(&desired, Role::Configuration, |_| ());
+        assert_eq!(step(&desired, &picture, &Memory::default()), None, "all are there");
+        picture.set_object(&second.key, None);
+        let todo = Some(Next::Do(Step::ApplyObject(second.key.clone())));
+        assert_eq!(step(&desired, &picture, &Memory::default()), todo);
+        let elsewhere = Key { namespace: "monitoring".to_owned(), ..second.key };
+        picture.set_object(&elsewhere, Some(second.object));
+        assert_eq!(step(&desired, &picture, &Memory::default()), todo, "that is another one");
+    }
+
+    #[test]
+    fn an_object_of_somebody_else_is_neither_changed_nor_deleted() {
+        let desired = update();
+        for claim in [json!("theirs"), Json::Null] {
+            let picture = found(&desired, Role::Configuration, |object| {
+                object["metadata"]["labels"][crate::redis::names::label::CLAIM] = claim.clone();
+            });
+            let next = step(&desired, &picture, &Memory::default());
+            assert!(matches!(&next, Some(Next::Stuck(waiting)) if waiting.cause == Cause::Taken), "{next:?}");
+        }
+        let stripped = found(&desired, Role::Configuration, |object| {
+            object["metadata"]["labels"] = Json::Null;
+            object["metadata"]["managedFields"] = json!([{ "manager": crate::redis::names::MANAGER }]);
+        });
+        let next = step(&desired, &stripped, &Memory::default());
+        assert!(
+            matches!(next, Some(Next::Do(Step::ApplyObject(_)))),
+            "we wrote it, and somebody took its labels"
+        );
+        let mut picture = found(&desired, Role::Configuration, |_| ());
+        let other = Key { name: "cache-old".to_owned(), ..desired.objects[0].key.clone() };
+        picture.set_object(&other, Some(claimed("theirs")));
+        assert_eq!(step(&desired, &picture, &Memory::default()), None, "it stays");
+        picture.set_object(&other, Some(claimed(&desired.claim)));
+        assert_eq!(
+            step(&desired, &picture, &Memory::default()),
+            Some(Next::Do(Step::DeleteObject(other.clone())))
+        );
+        picture.set_object(&other, Some(claimed("of a create that was cut off")));
+        let creating = Desired { creating: true, ..desired };
+        assert_eq!(step(&creating, &picture, &Memory::default()), Some(Next::Do(Step::DeleteObject(other))));
+    }
+
+    #[test]
+    fn an_object_that_would_go_with_its_owner_is_taken_from_it_first() {
+        let desired = update();
+        let picture = found(&desired, Role::Password, |object| {
+            object["metadata"]["ownerReferences"] = json!([{ "name": "cache" }]);
+        });
+        let key = desired.of_role(Role::Password).unwrap().key.clone();
+        assert_eq!(step(&desired, &picture, &Memory::default()), Some(Next::Do(Step::DisownObject(key))));
+    }
+
+    #[test]
+    fn labels_follow_unless_that_is_denied() {
+        let desired = update();
+        let picture =
+            found(&desired, Role::Password, |object| object["metadata"]["labels"]["team"] = Json::Null);
+        let key = desired.of_role(Role::Password).unwrap().key.clone();
+        let todo = Some(Next::Do(Step::LabelObject(key.clone())));
+        assert_eq!(step(&desired, &picture, &Memory::default()), todo);
+        let memory = Memory { denied: [Denial::Metadata(key)].into(), ..Memory::default() };
+        assert_eq!(step(&desired, &picture, &memory), None);
+    }
+
+    #[test]
+    fn an_optional_object_that_is_denied_holds_nothing_up() {
+        let mut desired = update();
+        let index = desired.objects.iter().position(|one| one.key.role == Role::Configuration).unwrap();
+        desired.objects[index].need = Need::Optional;
+        let key = desired.objects[index].key.clone();
+        let mut picture = found(&desired, Role::Configuration, |_| ());
+        picture.set_object(&key, None);
+        let memory = Memory { denied: [Denial::Object(key)].into(), ..Memory::default() };
+        assert_eq!(step(&desired, &picture, &memory), None);
+    }
+}

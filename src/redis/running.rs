@@ -1,0 +1,177 @@
+//! Objects that the operator makes of the custom resources, and the questions that are asked of them everywhere: is a
+//! StatefulSet at rest, of which revision are its pods, is a pod Ready.
+
+use serde_json::Value as Json;
+
+use super::object::{at, count, label, list, name, text};
+use super::topology::Part;
+
+/// The label by which the operator says what a pod is.
+pub const ROLE: &str = "redis-role";
+
+/// The label by which the StatefulSet controller says of which revision a pod is.
+const REVISION: &str = "controller-revision-hash";
+
+/// What the operator made of the custom resources. A refresh looks at StatefulSets alone.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Running {
+    /// The StatefulSets.
+    pub stateful_sets: Vec<Json>,
+    /// All Services of the instance.
+    pub services: Vec<Json>,
+    /// Its pods.
+    pub pods: Vec<Json>,
+    /// Its volume claims.
+    pub claims: Vec<Json>,
+}
+
+impl Running {
+    /// A StatefulSet by name.
+    pub fn stateful_set(&self, wanted: &str) -> Option<&Json> {
+        self.stateful_sets.iter().find(|one| name(one) == wanted)
+    }
+
+    /// A pod by name.
+    pub fn pod(&self, wanted: &str) -> Option<&Json> {
+        self.pods.iter().find(|one| name(one) == wanted)
+    }
+
+    /// The pods of a StatefulSet.
+    pub fn pods_of<'a>(&'a self, app: &'a str) -> impl Iterator<Item = &'a Json> {
+        self.pods.iter().filter(move |pod| label(pod, "app") == Some(app))
+    }
+
+    /// Whether the StatefulSet of a part has so many pods, all of them Ready and of its revision. A part that needs no pods
+    /// needs no StatefulSet. `Err` says what is not so.
+    pub fn at_rest(&self, part: Part, instance: &str, replicas: i64) -> Result<(), String> {
+        let app = part.name(instance);
+        match self.stateful_set(&app) {
+            Some(stateful_set) => rolled_out(stateful_set, replicas),
+            None if replicas == 0 => Ok(()),
+            None => Err(format!("the operator has not made the StatefulSet {app} yet")),
+        }
+    }
+
+    /// Whether the pods of a StatefulSet are all of one revision and Ready, whoever replaces them: as long as they are not,
+    /// the operator puts other things off.
+    pub fn is_of_one_revision(&self, app: &str) -> bool {
+        self.stateful_set(app).is_some_and(|stateful_set| {
+            let revision = |field| text(stateful_set, &["status", field]);
+            is_acted_on(stateful_set)
+                && revision("currentRevision") == revision("updateRevision")
+                && count(stateful_set, &["status", "readyReplicas"])
+                    == count(stateful_set, &["spec", "replicas"])
+        })
+    }
+
+    /// The revision that the pods of a StatefulSet are to have.
+    pub fn revision(&self, app: &str) -> Option<&str> {
+        text(self.stateful_set(app)?, &["status", "updateRevision"])
+    }
+
+    /// Whether pods of a StatefulSet are of an older revision.
+    pub fn has_old_pods(&self, app: &str) -> bool {
+        let is_made = self.stateful_set(app).is_some();
+        self.pods_of(app).any(|pod| !is_made || !is_of(pod, self.revision(app)))
+    }
+}
+
+/// Whether a pod is of that revision.
+pub fn is_of(pod: &Json, revision: Option<&str>) -> bool {
+    label(pod, REVISION) == revision
+}
+
+/// Whether the StatefulSet controller has seen the StatefulSet as it is.
+pub fn is_acted_on(stateful_set: &Json) -> bool {
+    count(stateful_set, &["status", "observedGeneration"]) == count(stateful_set, &["metadata", "generation"])
+}
+
+/// The StatefulSet controller has made all pods anew that it may, and they are Ready; the operator asks the same.
+/// `OnDelete` and a partition leave pods of the old revision on purpose.
+pub fn rolled_out(stateful_set: &Json, replicas: i64) -> Result<(), String> {
+    let status = |field| count(stateful_set, &["status", field]);
+    let revision = |field| text(stateful_set, &["status", field]);
+    if !is_acted_on(stateful_set) {
+        return Err(format!("the StatefulSet {} has not been acted on yet", name(stateful_set)));
+    }
+    if count(stateful_set, &["spec", "replicas"]) != replicas {
+        return Err(format!("the StatefulSet {} is not of {replicas} pods yet", name(stateful_set)));
+    }
+    let strategy = at(stateful_set, &["spec", "updateStrategy"]);
+    let partition = count(strategy, &["rollingUpdate", "partition"]);
+    let on_delete = text(strategy, &["type"]) == Some("OnDelete");
+    let rolling = if on_delete { 0 } else { (replicas - partition).max(0) };
+    let whole = !on_delete && partition == 0;
+    if status("updatedReplicas") < rolling
+        || (whole && revision("currentRevision") != revision("updateRevision"))
+    {
+        return Err(format!("{} of {replicas} pods are of the new revision", status("updatedReplicas")));
+    }
+    if status("readyReplicas") != replicas {
+        return Err(format!("{} of {replicas} pods are Ready", status("readyReplicas")));
+    }
+    Ok(())
+}
+
+/// Whether the node says that the pod serves.
+pub fn is_ready(pod: &Json) -> bool {
+    list(pod, &["status", "conditions"])
+        .iter()
+        .any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
+}
+
+/// The address of a pod.
+pub fn address(pod: &Json) -> Option<&str> {
+    text(pod, &["status", "podIP"])
+}
+
+/// The image that runs, as the StatefulSet has it.
+pub fn image(stateful_set: &Json) -> Option<&str> {
+    let containers = list(stateful_set, &["spec", "template", "spec", "containers"]);
+    containers.first().and_then(|container| text(container, &["image"]))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::fixture::serving;
+    use super::super::topology::Topology;
+    use super::*;
+
+    #[test]
+    fn a_partition_and_on_delete_leave_old_pods_on_purpose() {
+        let mut stateful_set = serving(Topology::Standalone).stateful_sets.remove(0);
+        stateful_set["status"]["updatedReplicas"] = json!(0);
+        stateful_set["status"]["currentRevision"] = json!("a");
+        assert!(rolled_out(&stateful_set, 1).is_err());
+        for strategy in [
+            json!({ "type": "OnDelete" }),
+            json!({ "type": "RollingUpdate", "rollingUpdate": { "partition": 1 } }),
+        ] {
+            stateful_set["spec"]["updateStrategy"] = strategy.clone();
+            assert_eq!(rolled_out(&stateful_set, 1), Ok(()), "{strategy}");
+        }
+    }
+
+    #[test]
+    fn a_part_without_pods_needs_no_stateful_set() {
+        let [leaders, followers] = Topology::Cluster.parts() else { panic!("two parts") };
+        let mut running = serving(Topology::Cluster);
+        assert_eq!(running.at_rest(*followers, "cache", 3), Ok(()));
+        running.stateful_sets.pop();
+        assert_eq!(running.at_rest(*followers, "cache", 0), Ok(()));
+        assert!(running.at_rest(*followers, "cache", 3).is_err());
+        assert!(running.at_rest(*leaders, "cache", 4).is_err(), "it has three pods");
+    }
+
+    #[test]
+    fn pods_of_two_revisions() {
+        let mut running = serving(Topology::Replication);
+        assert!(running.is_of_one_revision("cache") && !running.has_old_pods("cache"));
+        running.pods[1]["metadata"]["labels"][REVISION] = json!("a");
+        assert!(running.has_old_pods("cache"));
+        running.stateful_sets[0]["metadata"]["generation"] = json!(9);
+        assert!(!running.is_of_one_revision("cache"), "the controller has not looked yet");
+    }
+}

@@ -1,0 +1,101 @@
+//! Labels of a replicated set that are to be other ones. The operator selects by every label of a custom resource, in all
+//! Services at once, and pods get other labels only when they are replaced. So that no Service is empty meanwhile, we label
+//! the pods first. If the value of a label changes, its Services must not select by the label at all while some pods have
+//! the one value and some the other: for that time the custom resource is written without it.
+
+use serde_json::Value as Json;
+
+use crate::redis::desired::{Desired, Form};
+use crate::redis::names::annotation;
+use crate::redis::object::{annotation as mark, at, label, name, text, uid};
+use crate::redis::opstree::{self, Kind};
+use crate::redis::picture::Picture;
+use crate::redis::running::Running;
+use crate::redis::step::{Next, Step};
+use crate::redis::waiting::Cause;
+
+/// What must be done before a custom resource may be written as it is while its pods are rolled; `None` where its pods have
+/// every label of it.
+pub fn before_writing(
+    kind: Kind,
+    rolled: &Json,
+    desired: &Desired,
+    picture: &Picture,
+    running: &Running,
+) -> Option<Next> {
+    let apps: Vec<String> = desired.topology.parts_of(kind).map(|part| part.name(&desired.name)).collect();
+    let is_of_it = |object: &&Json| apps.iter().any(|app| label(object, "app") == Some(app));
+    let labels = || at(rolled, &["metadata", "labels"]).as_object().into_iter().flatten();
+    let lacking: Vec<String> = labels()
+        .filter(|(name, value)| {
+            running.pods.iter().filter(is_of_it).any(|pod| label(pod, name) != value.as_str())
+        })
+        .map(|(name, _)| name.clone())
+        .collect();
+    if lacking.is_empty() {
+        return None;
+    }
+    let is_other = |found: &Json| {
+        labels().any(|(name, value)| text(found, &[name]).is_some_and(|found| Some(found) != value.as_str()))
+    };
+    // Those that bear our hash are the operator's; a Service that somebody else has made is nobody's to wait for.
+    let would_lose = |service: &&Json| {
+        mark(service, annotation::SPEC_HASH).is_some() && is_other(at(service, &["spec", "selector"]))
+    };
+    let Some(service) = running.services.iter().filter(is_of_it).find(would_lose) else {
+        return Some(Next::Do(Step::LabelPods(kind)));
+    };
+    let found = picture.custom_resource(kind)?;
+    if !is_other(at(found, &["metadata", "labels"])) {
+        let why =
+            format!("the operator still has the Service {} select by a label that changes", name(service));
+        return Some(Next::wait(Cause::OperatorBehind, why));
+    }
+    let form = Form::Without(lacking);
+    let differences = opstree::differences(&desired.written(kind, &form), found);
+    Some(Next::Do(Step::ApplyCustomResource { kind, uid: uid(found).map(str::to_owned), differences, form }))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::redis::fixture::{self, custom_resources, serving};
+    use crate::redis::topology::Topology;
+
+    /// Before the custom resource gets the label `team: b`, which every pod has as `a`; the selector is of a Service that bears
+    /// our hash or not.
+    fn step(live: Option<&str>, selector: Option<&str>, is_the_operators: bool) -> &'static str {
+        let (kind, topology) = (Kind::RedisReplication, Topology::Replication);
+        let labelled = |team: Option<&str>| {
+            let mut all = custom_resources(topology);
+            all[0]["metadata"]["labels"] = json!({ "team": team });
+            all
+        };
+        let rolled = labelled(Some("b"));
+        let desired = Desired { custom_resources: rolled.clone(), ..fixture::desired(topology) };
+        let mut running = serving(topology);
+        running.pods.iter_mut().for_each(|pod| pod["metadata"]["labels"]["team"] = json!("a"));
+        running.services[0]["metadata"]["labels"] = json!({ "app": "cache" });
+        running.services[0]["spec"] = json!({ "selector": { "team": selector } });
+        if !is_the_operators {
+            running.services[0]["metadata"]["annotations"] = Json::Null;
+        }
+        let picture = Picture { custom_resources: labelled(live), ..Picture::default() };
+        match before_writing(kind, &rolled[0], &desired, &picture, &running) {
+            Some(Next::Do(step)) => step.name(),
+            Some(Next::Wait(_)) => "wait",
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn pods_are_labelled_once_no_service_of_the_operators_selects_by_another_value() {
+        assert_eq!(step(Some("a"), Some("a"), true), "write the custom resource");
+        assert_eq!(step(None, Some("a"), true), "wait");
+        assert_eq!(step(None, None, true), "label the pods");
+        assert_eq!(step(Some("b"), Some("b"), true), "label the pods");
+        assert_eq!(step(Some("a"), Some("a"), false), "label the pods");
+    }
+}

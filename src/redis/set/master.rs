@@ -1,0 +1,114 @@
+//! Which pod is the master; and which is to become it, where none is.
+
+use super::Decision;
+use crate::redis::answers::set::{Pod, Set};
+use crate::redis::object::text;
+use crate::redis::picture::Picture;
+use crate::redis::step::Move;
+use crate::redis::talk::{Quorum, Replication};
+use crate::redis::topology::Topology;
+
+/// Which pod is the master, as far as that can be told.
+pub fn master_of(set: &Set) -> Option<&str> {
+    master(set).ok().map(|pod| pod.name.as_str())
+}
+
+/// The pod that the others follow. A restarted pod comes up as a master of its own, which nobody follows.
+pub(super) fn master(set: &Set) -> Result<&Pod<Replication>, Decision> {
+    let masters = set.members.iter().filter(|pod| said(pod).is_some_and(|said| said.master.is_none()));
+    let followers = |pod: &&Pod<Replication>| {
+        let named = |other: &&Pod<Replication>| {
+            let link = said(other).and_then(|said| said.master.as_ref());
+            link.is_some_and(|link| link.address.host == pod.address)
+        };
+        let is_labelled = pod.label.as_deref() == Some("master");
+        (set.members.iter().filter(named).count(), is_labelled, is_promoted(set, pod))
+    };
+    let mut masters: Vec<&Pod<Replication>> = masters.collect();
+    masters.sort_by_key(followers);
+    match masters.as_slice() {
+        [.., second, first] if followers(second).0 > 0 => Err(Decision::Stuck(format!(
+            "{} and {} are both masters with replicas of their own; which of them has the data that must stay cannot be \
+             told from here",
+            first.name, second.name
+        ))),
+        // One that nobody follows and that is not labelled has restarted, and may be behind the replicas.
+        [.., first] if followers(first) > (0, false, false) => Ok(first),
+        _ => Err(promotion(set)),
+    }
+}
+
+/// Whether the pod was a replica like the others, and was promoted where their histories part: none of them has more.
+fn is_promoted(set: &Set, master: &Pod<Replication>) -> bool {
+    let Some(former) = said(master).and_then(|said| said.former.as_ref()) else { return false };
+    let replicas = || set.members.iter().filter_map(said).filter(|said| said.master.is_some());
+    replicas().next().is_some()
+        && replicas().all(|replica| replica.history == former.history && replica.offset < former.until)
+}
+
+/// Whether neither the operator nor the sentinels will get the set out of the state that it is in: all pods are replicas, or
+/// sentinels watch an address that no pod has.
+pub fn needs_healing(set: &Set) -> bool {
+    let lives = |host: &str| set.members.iter().any(|pod| pod.address == host);
+    let views = || set.watchers.iter().filter_map(|pod| pod.said.as_ref());
+    let is_replica = |pod: &Pod<Replication>| said(pod).is_some_and(|said| said.master.is_some());
+    if set.members.len() >= set.size && set.members.iter().all(is_replica) {
+        // Sentinels that agree and know a replica promote it.
+        return !views().any(|view| {
+            let knows_a_replica = view.replicas.iter().any(|replica| lives(&replica.address.host));
+            knows_a_replica && matches!(view.quorum, Quorum::Reached { .. })
+        });
+    }
+    master(set).is_ok() && views().any(|view| !lives(&view.master.address.host))
+}
+
+/// All pods are there, and the operator finds no master among them.
+pub fn is_without_master(topology: Topology, instance: &str, picture: &Picture) -> bool {
+    let Some(data) = picture.custom_resource(topology.data()) else { return false };
+    topology.is_replicated()
+        && picture.at_rest(topology, instance, true).is_ok()
+        && text(data, &["status", "masterNode"]).is_none_or(str::is_empty)
+}
+
+/// A sentinel that names a master at an address that no pod of Redis has, in words.
+pub fn astray(named: &[(String, String)], addresses: &[&str]) -> Option<String> {
+    let (pod, host) = named.iter().find(|(_, host)| !addresses.contains(&host.as_str()))?;
+    Some(format!("{pod} watches a master at {host}, and no pod has that address"))
+}
+
+/// Nobody is master: the replica that is furthest in the one history becomes it. One that has restarted and has not been
+/// given anything since has a history of its own, of no length: it is behind, although its disk may hold much.
+fn promotion(set: &Set) -> Decision {
+    let silent = set.members.iter().find(|pod| pod.said.is_none());
+    if let Some(silent) = silent.filter(|_| set.members.len() < set.size || !set.members.is_empty()) {
+        return Decision::Wait(format!("no pod is master, and {} does not answer", silent.name));
+    }
+    if set.members.len() < set.size {
+        return Decision::Wait("no pod is master, and not all pods are there".to_owned());
+    }
+    let was_given = |said: &Replication| said.master.is_some() && said.offset > 0;
+    let replicas = || set.members.iter().filter(|pod| said(pod).is_some_and(was_given));
+    let histories: Vec<&str> =
+        replicas().filter_map(|pod| said(pod).map(|said| said.history.as_str())).collect();
+    if histories.is_empty() {
+        return Decision::Stuck(
+            "no pod is master, and all have restarted: which of them has the data that must stay cannot be told from here"
+                .to_owned(),
+        );
+    }
+    if histories.windows(2).any(|pair| pair[0] != pair[1]) {
+        return Decision::Stuck(
+            "no pod is master, and their data is of different histories: which of them must stay cannot be told from here"
+                .to_owned(),
+        );
+    }
+    let best = replicas().max_by_key(|pod| said(pod).map(|said| said.offset));
+    best.map_or_else(
+        || Decision::Wait("there is no pod yet".to_owned()),
+        |best| Decision::Do(Move::Promote { pod: best.name.clone() }),
+    )
+}
+
+pub(super) fn said(pod: &Pod<Replication>) -> Option<&Replication> {
+    pod.said.as_ref()
+}

@@ -1,0 +1,164 @@
+//! How a replicated set is rolled without losing a write: what to do next, given what Redis and the sentinels say.
+//!
+//! `next` remembers nothing: it first puts right what a cut-off run may have left (a second master, a replica that follows
+//! nobody, a label, a sentinel that watches a dead address), then waits until all is well, and only then takes the next
+//! pod: sentinels, replicas, and last the master, after it has handed over to a pod that was rolled already. While pods of
+//! two passwords are about, each accepts both; in the end none accepts the old one.
+//!
+//! `before_writing` is what must be so before the operator is shown a specification with another password or fewer pods.
+//! `guarded`, `labels` and `heal` are the set's place in an apply.
+
+pub mod guarded;
+pub mod heal;
+pub mod labels;
+
+mod health;
+mod master;
+mod passwords;
+
+#[cfg(test)]
+mod tests;
+
+use self::health::{broken, put_right, stale, unsettled};
+pub use self::master::{astray, is_without_master, master_of, needs_healing};
+use self::master::{master, said};
+use self::passwords::{silent, superfluous, wanting};
+use super::answers::set::{Pod, Set, View};
+use super::picture::Picture;
+use super::step::{Move, Next, Step};
+use super::talk::Replication;
+use super::waiting::Cause;
+
+/// What comes next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Every pod is new, and all is well.
+    Done,
+    /// Something must happen first.
+    Wait(String),
+    /// This.
+    Do(Move),
+    /// Nothing that could be done without asking.
+    Stuck(String),
+}
+
+/// What Redis and the sentinels say; otherwise, what must come first.
+pub fn asked(picture: &Picture) -> Result<&Set, Next> {
+    if let Some(missing) = &picture.answers.missing_password {
+        let why = format!("there is no {missing}, which is to be the password");
+        return Err(Next::wait(Cause::Reference, why));
+    }
+    picture.answers.set.as_ref().ok_or(Next::Do(Step::Talk))
+}
+
+/// What to do now.
+pub fn next(set: &Set) -> Decision {
+    let is_old = !set.members.iter().all(|pod| pod.is_new) || old_sentinels(set).next().is_some();
+    if let Some(todo) = wanting(set).filter(|_| is_old) {
+        return Decision::Do(todo);
+    }
+    if !set.is_quiet {
+        return if is_old || set.is_paused { Decision::Do(Move::Pause) } else { expel(set) };
+    }
+    let master = match master(set) {
+        Ok(master) => master,
+        Err(decision) => return decision,
+    };
+    put_right(set, master)
+        .or_else(|| broken(set, master))
+        .map(Decision::Do)
+        .or_else(|| unsettled(set, master).map(|why| wanting(set).map_or(Decision::Wait(why), Decision::Do)))
+        .or_else(|| stale(set, master))
+        .or_else(|| replace(set, master))
+        .unwrap_or_else(|| expel(set))
+}
+
+/// The sentinels that can be replaced by what is wanted.
+fn old_sentinels(set: &Set) -> impl DoubleEndedIterator<Item = &Pod<View>> {
+    set.watchers.iter().filter(|pod| !set.sentinels_are_later && !pod.is_new)
+}
+
+/// All pods are new and well, and so is all that needed the former password.
+pub fn expel(set: &Set) -> Decision {
+    if let Some(todo) = superfluous(set) {
+        return Decision::Do(todo);
+    }
+    let silent = (!set.former.is_empty()).then(|| silent(set)).flatten();
+    silent.map_or(Decision::Done, |silent| {
+        Decision::Wait(format!("pod {silent} does not answer, and it may still accept the former password"))
+    })
+}
+
+/// What must be so before the operator is shown a specification with another password or fewer pods: it logs in with the
+/// new password at once, and the StatefulSet gives its highest pods up, whoever is the master.
+pub fn before_writing(set: &Set) -> Decision {
+    let accepted = both_accepted(set);
+    if accepted != Decision::Done {
+        return accepted;
+    }
+    if set.stays >= set.size && !set.is_paused {
+        return Decision::Done;
+    }
+    let master = match master(set) {
+        Ok(master) => master,
+        Err(decision) => return decision,
+    };
+    let goes = !is_to_stay(set, master);
+    if !goes && !set.is_paused {
+        return Decision::Done;
+    }
+    if !set.is_quiet {
+        return Decision::Do(Move::Pause);
+    }
+    put_right(set, master)
+        .map(Decision::Do)
+        .or_else(|| unsettled(set, master).map(Decision::Wait))
+        .or_else(|| goes.then(|| successor(set, master)).flatten().map(Decision::Do))
+        .unwrap_or(Decision::Done)
+}
+
+/// Every pod that serves accepts every password that is valid.
+pub fn both_accepted(set: &Set) -> Decision {
+    if let Some(todo) = wanting(set) {
+        return Decision::Do(todo);
+    }
+    let silent = (set.valid.len() > 1).then(|| silent(set)).flatten();
+    silent.map_or(Decision::Done, |silent| {
+        Decision::Wait(format!(
+            "pod {silent} does not answer, and it must accept the new password before the operator uses it"
+        ))
+    })
+}
+
+/// Whether the pod is one that a smaller set keeps.
+fn is_to_stay(set: &Set, pod: &Pod<Replication>) -> bool {
+    ordinal(&pod.name).is_none_or(|ordinal| ordinal < set.stays)
+}
+
+/// The number at the end of a pod's name.
+pub fn ordinal(pod: &str) -> Option<usize> {
+    pod.rsplit('-').next()?.parse().ok()
+}
+
+/// The next pod to be replaced.
+fn replace(set: &Set, master: &Pod<Replication>) -> Option<Decision> {
+    if let Some(pod) = old_sentinels(set).next_back() {
+        return Some(Decision::Do(Move::Delete { pod: pod.name.clone(), uid: pod.uid.clone() }));
+    }
+    let replicas = || set.members.iter().rev().filter(|pod| pod.name != master.name);
+    if let Some(pod) = replicas().find(|pod| !pod.is_new) {
+        return Some(Decision::Do(Move::Delete { pod: pod.name.clone(), uid: pod.uid.clone() }));
+    }
+    if master.is_new {
+        return None;
+    }
+    let delete = || Move::Delete { pod: master.name.clone(), uid: master.uid.clone() };
+    Some(Decision::Do(successor(set, master).unwrap_or_else(delete)))
+}
+
+/// The handover to the replica that is furthest; `None` where there is none.
+fn successor(set: &Set, master: &Pod<Replication>) -> Option<Move> {
+    let replicas = set.members.iter().rev().filter(|pod| pod.name != master.name && is_to_stay(set, pod));
+    let best = replicas.max_by_key(|pod| said(pod).map(|said| said.offset))?;
+    Some(Move::HandOver { from: master.name.clone(), to: best.name.clone() })
+}

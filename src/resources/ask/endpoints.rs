@@ -1,0 +1,89 @@
+//! Endpoints of an instance, asked from one of its own pods: is each what it should be?
+
+use futures::future::join_all;
+use tokio::time::Instant;
+
+use super::command::Vantage;
+use super::probe::{Answer, Question, probe_through_service};
+use super::{Access, TalkError};
+use crate::kubernetes::Cluster;
+use crate::redis::reach::{Endpoint, Expected};
+
+/// A key of nobody's.
+const KEY: &str = "terraform-provider-redis:probe";
+
+/// What came of asking.
+pub enum Reached {
+    /// All are what they should be.
+    Yes,
+    /// One is not yet, in words.
+    NotYet(String),
+    /// Nobody could be asked.
+    Unknown(TalkError),
+}
+
+/// Asks all of them from one pod.
+pub async fn reach(cluster: &Cluster, from: &Vantage, all: &[Endpoint], deadline: Instant) -> Reached {
+    let answers = join_all(all.iter().map(|one| ask(cluster, from, one, deadline))).await;
+    for answer in answers {
+        match answer {
+            Ok(None) => {}
+            Ok(Some(wrong)) => return Reached::NotYet(wrong),
+            Err(error @ TalkError::Cluster(_)) => return Reached::Unknown(error),
+            Err(error) => return Reached::NotYet(error.to_string()),
+        }
+    }
+    Reached::Yes
+}
+
+/// What is wrong with an endpoint.
+async fn ask(
+    cluster: &Cluster,
+    from: &Vantage,
+    endpoint: &Endpoint,
+    deadline: Instant,
+) -> Result<Option<String>, TalkError> {
+    let Endpoint { host, port, role } = endpoint;
+    let question = match role {
+        Expected::Writable => Question::Writable { key: KEY },
+        Expected::ReplicaOf(_) => Question::Replication,
+        Expected::SentinelOf { group, .. } => Question::MasterOf { group },
+        Expected::ClusterOf(_) => Question::ClusterState,
+    };
+    let access = Access { port: *port, password: None };
+    let answer = probe_through_service(cluster, from, host, &access, question, deadline).await?;
+    Ok(wrong(role, &answer).map(|why| format!("{host}:{port} {why}")))
+}
+
+fn wrong(expected: &Expected, answer: &Answer) -> Option<String> {
+    match (expected, answer) {
+        (Expected::Writable, Answer::Writable(written)) if written.is_writable() => None,
+        (Expected::Writable, Answer::Writable(written)) => {
+            let why = written.refused.as_ref().map(|refusal| format!(" ({refusal})")).unwrap_or_default();
+            Some(format!("leads to a {} that takes no writes{why}", written.role))
+        }
+        (Expected::ReplicaOf(master), Answer::Replication(replication)) => match &replication.master {
+            Some(link) if link.address.host != *master => {
+                Some(format!("follows {}, and the master is {master}", link.address.host))
+            }
+            Some(link) if !link.is_up || link.is_syncing => {
+                Some("is still copying from the master".to_owned())
+            }
+            Some(_) => None,
+            None => Some("is a master of its own".to_owned()),
+        },
+        (Expected::SentinelOf { master, .. }, Answer::MasterOf(named)) => match named {
+            Some(named) if named.host == *master => None,
+            Some(named) => Some(format!("names {} as the master, which is {master}", named.host)),
+            None => Some("does not watch the master yet".to_owned()),
+        },
+        (Expected::ClusterOf(nodes), Answer::ClusterState(info)) => {
+            if !info.is_ok || info.slots_assigned != 16384 {
+                return Some(format!("serves {} of 16384 slots", info.slots_assigned));
+            }
+            (i64::from(info.known_nodes) < *nodes)
+                .then(|| format!("knows {} of {nodes} nodes", info.known_nodes))
+        }
+        _ => Some("gave the answer to another question".to_owned()),
+    }
+}

@@ -1,0 +1,99 @@
+//! The Secret with a password that the provider keeps. It is immutable: its data is written once. Its labels and annotations
+//! follow the configuration.
+
+use base64::Engine;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::{Value as Json, json};
+
+use super::metadata;
+use crate::redis::names::{self, PASSWORD_KEY};
+use crate::redis::objects::{Key, Role, Wanted};
+use crate::resources::instance::model::{AuthSecret, Instance};
+use crate::resources::password;
+use crate::terraform::{Diagnostic, Path};
+
+/// The metadata alone: what is in the Secret is nobody's business but that of the one write.
+pub(super) fn build(instance: &Instance) -> Vec<Json> {
+    let is_ours = instance.authentication.existing_secret.is_none();
+    let secret = instance.auth_secret.as_ref().filter(|_| is_ours);
+    let object =
+        |secret: &AuthSecret| json!({ "metadata": metadata(instance, Role::Password, &secret.name, &[]) });
+    secret.map(object).into_iter().collect()
+}
+
+/// The one write of an object whose data is written once.
+pub struct Once {
+    /// Which.
+    pub key: Key,
+    /// The whole object.
+    pub body: Json,
+    /// What no message may quote of it.
+    pub secret: SecretString,
+}
+
+/// The first write of each object that is written once: the Secret with a password, which is the user's or a random one.
+pub fn once(instance: &Instance, wanted: &[Wanted]) -> Vec<Once> {
+    let of_role = wanted.iter().filter(|wanted| wanted.key.role == Role::Password);
+    of_role
+        .map(|wanted| {
+            let given = instance.authentication.password_wo.as_ref();
+            let password =
+                given.map_or_else(|| password::random(32), |password| password.expose().to_owned());
+            let mut body = wanted.object.clone();
+            body["type"] = json!("Opaque");
+            body["immutable"] = json!(true);
+            body["stringData"] = json!({ PASSWORD_KEY: password });
+            Once { key: wanted.key.clone(), body, secret: SecretString::from(password) }
+        })
+        .collect()
+}
+
+/// The name of the Secret that a configuration asks for: the user's, or one of ours that changes with every
+/// rotation. `None` without authentication.
+pub fn wanted_secret(instance: &Instance) -> Option<AuthSecret> {
+    let authentication = &instance.authentication;
+    if !authentication.enabled {
+        return None;
+    }
+    if let Some(existing) = &authentication.existing_secret {
+        return Some(AuthSecret { name: existing.name.0.clone(), key: existing.key.clone() });
+    }
+    let mut rotation: Vec<String> =
+        authentication.rotate.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    rotation.extend(authentication.password_wo_version.map(|version| version.to_string()));
+    Some(AuthSecret {
+        name: names::secret(&instance.name.0, &rotation.join("\n")),
+        key: PASSWORD_KEY.to_owned(),
+    })
+}
+
+/// The same message without the password, plain or as a Secret's data has it.
+pub fn redacted(problem: Diagnostic, secret: &SecretString) -> Diagnostic {
+    let password = secret.expose_secret();
+    let encoded = base64::engine::general_purpose::STANDARD.encode(password);
+    let hide = |text: &str| text.replace(password, "(redacted)").replace(&encoded, "(redacted)");
+    Diagnostic { summary: hide(&problem.summary), detail: hide(&problem.detail), ..problem }
+}
+
+/// A Secret that is not ours has the name that ours is to have.
+pub fn password_taken(secret: &Key) -> Diagnostic {
+    Diagnostic::error(
+        format!("The Secret {}/{} exists already", secret.namespace, secret.name),
+        "The provider keeps the password in a Secret of this name, and this one is not its own; nothing was changed. \
+         To use the password in it, set authentication.existing_secret. Otherwise delete it, or choose another name \
+         for the instance.",
+    )
+    .at(Path::of("authentication"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quoted_password_is_redacted() {
+        let problem = Diagnostic::error("hush refused", "invalid: data.password: aHVzaA==");
+        let redacted = redacted(problem, &SecretString::from("hush"));
+        assert_eq!(redacted, Diagnostic::error("(redacted) refused", "invalid: data.password: (redacted)"));
+    }
+}

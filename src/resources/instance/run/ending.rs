@@ -1,0 +1,107 @@
+//! How a run ends that does not end well: what is let go, what is taken back, what the user is told.
+
+use std::time::Duration;
+
+use super::super::failure::{explain, refused};
+use super::super::objects::password_taken;
+use super::{Failure, Run};
+use crate::kubernetes::Propagation;
+use crate::redis::desired::Desired;
+use crate::redis::objects::{Key, Role};
+use crate::redis::picture::Picture;
+use crate::redis::waiting::{Cause, Waiting};
+use crate::terraform::Diagnostic;
+use tokio::time::Instant;
+
+/// How long taking back may last: the operation's own time may be over.
+const TAKING_BACK: Duration = Duration::from_secs(5);
+
+/// How a wait ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Waiting longer would not help.
+    GivenUp,
+    /// The timeout of the operation is over.
+    TimedOut(Duration),
+    /// Core said stop, or is gone.
+    Stopped,
+}
+
+/// How a run ended.
+pub struct Outcome {
+    /// What is there now.
+    pub picture: Picture,
+    /// What was wanted.
+    pub desired: Desired,
+    /// Whether the run has written a custom resource.
+    pub wrote: bool,
+    /// Whether a Redis container has been Ready.
+    pub served: bool,
+    /// Why the run did not end well; `None`: it did.
+    pub problem: Option<Problem>,
+}
+
+/// Why a run did not end well.
+pub struct Problem {
+    /// For the user.
+    pub diagnostic: Diagnostic,
+    /// In a few words, for the state.
+    pub why: String,
+    /// Whether something was waited for that did not come.
+    pub is_a_wait: bool,
+}
+
+impl Run<'_> {
+    /// Nothing that this run could do will help.
+    pub(super) fn stuck(&self, waiting: Waiting) -> Failure {
+        let taken = |key: &&Key| waiting.cause == Cause::Taken && self.picture.object(key).is_some();
+        let mut passwords = self.desired.objects.iter().map(|wanted| &wanted.key).filter(taken);
+        let password =
+            passwords.find(|key| key.role == Role::Password && waiting.why.contains(&key.to_string()));
+        match password {
+            Some(key) => Failure::Problem(password_taken(key)),
+            None => Failure::Wait(waiting, Ended::GivenUp),
+        }
+    }
+
+    pub(super) async fn fail(mut self, failure: Failure) -> Outcome {
+        let is_ambiguous = matches!(&failure, Failure::Wait(Waiting { cause: Cause::Ambiguous, .. }, _));
+        let mut holdings = String::new();
+        if is_ambiguous {
+            // The operator would choose one of the two masters, and overwrite the other.
+            self.talks.is_ambiguous = true;
+            holdings = self.holdings().await;
+        }
+        self.let_go().await;
+        let is_a_wait = matches!(&failure, Failure::Wait(..));
+        let (mut diagnostic, why) = match &failure {
+            Failure::Refused(error) => (refused(error), format!("the attempt to {}", error.attempt)),
+            Failure::Problem(problem) => (problem.clone(), problem.summary.clone()),
+            Failure::Wait(waiting, ended) => {
+                let running = self.picture.running.as_ref();
+                (explain(self.cluster, &self.addresses, waiting, running, *ended).await, waiting.why.clone())
+            }
+        };
+        if !holdings.is_empty() {
+            diagnostic.detail = format!("{}\n\nWhat the pods hold:\n{holdings}", diagnostic.detail);
+        }
+        if !self.wrote {
+            self.take_back().await;
+        }
+        let Run { picture, desired, wrote, served, .. } = self;
+        Outcome { picture, desired, wrote, served, problem: Some(Problem { diagnostic, why, is_a_wait }) }
+    }
+
+    /// Takes back what was made for a custom resource that could not be written.
+    async fn take_back(&mut self) {
+        let deadline = Instant::now() + TAKING_BACK;
+        for address in std::mem::take(&mut self.made) {
+            if let Err(error) = self.cluster.delete(&address, None, Propagation::Background, deadline).await {
+                self.observer.warn(Diagnostic::warning(
+                    format!("{address} is left behind"),
+                    format!("It could not be deleted: {error}. Delete it by hand, or apply again."),
+                ));
+            }
+        }
+    }
+}

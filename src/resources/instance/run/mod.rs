@@ -1,0 +1,374 @@
+//! The loop: look, decide, do, wait, until nothing is left to do. It drives the create and the update of an instance, and
+//! whatever else acts on what runs; it knows neither a model nor a record.
+//!
+//! What to do is decided by pure functions of what is wanted, what is there and what this run remembers. Being cut off
+//! anywhere is ordinary: the next run looks and goes on.
+
+mod applications;
+mod ending;
+mod nodes;
+mod objects;
+mod pause;
+mod set_moves;
+mod talk;
+mod wait;
+mod writes;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::Value as Json;
+use tokio::time::Instant;
+
+pub use self::ending::{Ended, Outcome};
+use super::addresses::Addresses;
+use super::gather::Gather;
+use super::model::ManagedObject;
+use super::objects::{Once, address};
+use crate::kubernetes::{self, Cause as RequestCause, Cluster, ObjectRef, Watched};
+use crate::redis::desired::Desired;
+use crate::redis::memory::{Denial, Memory, Obstacle};
+use crate::redis::object::is_terminating;
+use crate::redis::objects::Need;
+use crate::redis::opstree::Kind;
+use crate::redis::picture::Picture;
+use crate::redis::step::{Move, Next, Step};
+use crate::redis::topology::Topology;
+use crate::redis::waiting::{Cause, Waiting};
+use crate::terraform::Diagnostic;
+use crate::terraform::resource::Call;
+
+/// Decides what to do now.
+pub type Decide = fn(&Desired, &Picture, &Memory) -> Next;
+
+/// Who is told of a run while it goes on.
+pub trait Observer: Sync {
+    /// A warning for the user.
+    fn warn(&self, warning: Diagnostic);
+    /// A custom resource was written: from here on something exists that the state must know of.
+    fn wrote(&self);
+}
+
+/// How a run behaves.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Whether to take over fields that others own.
+    pub force: bool,
+    /// Whether to give up as soon as it is clear that waiting will not help.
+    pub fail_fast: bool,
+    /// How long the run may take.
+    pub length: Duration,
+    /// The mark that the custom resource with the data bears until the run has ended.
+    pub unfinished: Option<&'static str>,
+}
+
+/// What a run is to come to, and what is known when it begins.
+pub struct Task {
+    /// Where everything is.
+    pub addresses: Addresses,
+    /// What is wanted.
+    pub desired: Desired,
+    /// The custom resources as they were found.
+    pub custom_resources: Vec<Json>,
+    /// Objects that the state knows of.
+    pub known: Vec<ManagedObject>,
+    /// The first write of each object that is written once.
+    pub once: Vec<Once>,
+    /// Whether Redis has served before this run.
+    pub served: bool,
+    /// Decides what to do.
+    pub decide: Decide,
+    /// How the run behaves.
+    pub settings: Settings,
+}
+
+/// One run of the loop.
+pub struct Run<'a> {
+    cluster: &'a Cluster,
+    addresses: Addresses,
+    call: &'a Call,
+    observer: &'a dyn Observer,
+    decide: Decide,
+    settings: Settings,
+    desired: Desired,
+    picture: Picture,
+    memory: Memory,
+    known: Vec<ManagedObject>,
+    once: Vec<Once>,
+    watched: Option<Watched>,
+    /// The custom resources as the watch had them when we wrote them: until the watch shows another, ours is newer.
+    outdated: BTreeMap<Kind, String>,
+    /// Connections to the pods, while they are rolled.
+    talks: talk::Talks,
+    /// The slots that were on the move when the nodes of a cluster were last asked.
+    moving: Option<nodes::Moving>,
+    /// Objects that this run made, to be taken back if the custom resource cannot be made.
+    made: Vec<ObjectRef>,
+    /// Whether this run has written a custom resource.
+    wrote: bool,
+    /// Whether Redis has served: an error of a create would taint it, and the next apply would destroy it with its data.
+    served: bool,
+    /// Since when the present cause has lasted.
+    waiting_since: Option<(Cause, Instant)>,
+    /// What was waited for last, while nothing but looks has followed.
+    waited_for: Option<Waiting>,
+    last_step: Option<Step>,
+    deadline: Instant,
+}
+
+/// Why the loop ended without being done.
+enum Failure {
+    /// A request was refused for good.
+    Refused(kubernetes::Error),
+    /// Something is in the way that no request can clear.
+    Problem(Diagnostic),
+    /// Waiting ended.
+    Wait(Waiting, Ended),
+}
+
+impl From<kubernetes::Error> for Failure {
+    fn from(error: kubernetes::Error) -> Failure {
+        Failure::Refused(error)
+    }
+}
+
+impl<'a> Run<'a> {
+    /// A run that has not begun.
+    pub fn new(cluster: &'a Cluster, task: Task, call: &'a Call, observer: &'a dyn Observer) -> Run<'a> {
+        let Task { addresses, desired, custom_resources, known, once, served, decide, settings } = task;
+        Run {
+            cluster,
+            addresses,
+            call,
+            observer,
+            decide,
+            settings,
+            desired,
+            picture: Picture { custom_resources, ..Picture::default() },
+            memory: Memory::default(),
+            known,
+            once,
+            watched: None,
+            outdated: BTreeMap::new(),
+            talks: talk::Talks::default(),
+            moving: None,
+            made: Vec::new(),
+            wrote: false,
+            served,
+            waiting_since: None,
+            waited_for: None,
+            last_step: None,
+            deadline: Instant::now() + settings.length,
+        }
+    }
+
+    /// Runs until all is done, or cannot be.
+    pub async fn until_done(mut self) -> Outcome {
+        let outcome = match self.first_look().await {
+            Ok(()) => self.go_on().await,
+            Err(error) => Err(Failure::Refused(error)),
+        };
+        match outcome {
+            Ok(()) => {
+                let Run { picture, desired, wrote, served, .. } = self;
+                Outcome { picture, desired, wrote, served, problem: None }
+            }
+            Err(failure) => self.fail(failure).await,
+        }
+    }
+
+    /// Objects of a new instance are found by their names alone: nothing else can be there yet.
+    async fn first_look(&mut self) -> Result<(), kubernetes::Error> {
+        let data = self.picture.custom_resource(self.addresses.topology.data());
+        if self.desired.creating && data.is_some_and(is_terminating) {
+            // What is left of it must be gone first, too.
+            self.begin_to_watch().await?;
+        }
+        let addresses = self.addresses.clone();
+        let gather = Gather::fresh(self.cluster, &addresses, self.deadline);
+        let wanted = &self.desired.objects;
+        if !(self.picture.custom_resources.is_empty() && self.known.is_empty()) {
+            gather.labelled(wanted, &self.known, &mut self.picture).await?;
+        }
+        match gather.wanted(wanted, &mut self.picture).await {
+            // The first write says so in a way that can be waited for.
+            Err(error) if matches!(error.cause, RequestCause::NamespaceMissing { .. }) => Ok(()),
+            looked => looked,
+        }
+    }
+
+    async fn go_on(&mut self) -> Result<(), Failure> {
+        loop {
+            if self.call.cancelled.is_cancelled() {
+                let why = "the operation was stopped before it was done";
+                return Err(Failure::Wait(Waiting::new(Cause::Starting, why), Ended::Stopped));
+            }
+            let next = (self.decide)(&self.desired, &self.picture, &self.memory);
+            if Instant::now() >= self.deadline
+                && let Next::Do(step @ (Step::Talk | Step::Roll(_) | Step::MendNodes(_))) = &next
+            {
+                let next =
+                    || Waiting::new(Cause::Rolling, format!("the next thing to do is to {}", step.name()));
+                // To look again is part of the wait.
+                let waited_for = self.waited_for.take().filter(|_| *step == Step::Talk);
+                let ended = Ended::TimedOut(self.settings.length);
+                return Err(Failure::Wait(waited_for.unwrap_or_else(next), ended));
+            }
+            match next {
+                Next::Done => return Ok(()),
+                Next::Stuck(waiting) => return Err(self.stuck(waiting)),
+                Next::Do(step) => self.act(step).await?,
+                Next::Wait(waiting) => self.wait(waiting).await?,
+            }
+        }
+    }
+
+    /// One step. A refusal that may heal becomes an obstacle; one that the run can do without is remembered; any other ends
+    /// the run.
+    async fn act(&mut self, step: Step) -> Result<(), Failure> {
+        if self.last_step.as_ref() == Some(&step) {
+            let waiting = Waiting::new(Cause::ChangedBack, undone(&step));
+            return Err(Failure::Wait(waiting, Ended::GivenUp));
+        }
+        let object = step.object().map(ToString::to_string);
+        if step.is_a_look() && step != Step::Watch {
+            // Many of them.
+            tracing::debug!(instance = %self.addresses, step = step.name(), "doing");
+        } else {
+            tracing::info!(instance = %self.addresses, step = step.name(), object, "doing");
+            self.waited_for = None;
+        }
+        match self.carry_out(&step).await {
+            Ok(()) => {
+                self.last_step = Some(step);
+                Ok(())
+            }
+            Err(Failure::Refused(error)) => self.refused(&step, error).await,
+            Err(failure) => Err(failure),
+        }
+    }
+
+    async fn refused(&mut self, step: &Step, error: kubernetes::Error) -> Result<(), Failure> {
+        match &error.cause {
+            RequestCause::NamespaceMissing { namespace } => {
+                self.memory.obstacle = Some(Obstacle::NamespaceMissing(namespace.clone()));
+                Ok(())
+            }
+            RequestCause::KindNotServed { .. } | RequestCause::Forbidden { .. } if self.is_optional(step) => {
+                self.go_without_object(step, &error);
+                Ok(())
+            }
+            RequestCause::KindNotServed { definition, .. } => {
+                self.memory.obstacle = Some(Obstacle::KindMissing(definition.clone()));
+                Ok(())
+            }
+            RequestCause::Forbidden { .. } => self.do_without(step, error).await,
+            _ => Err(error.into()),
+        }
+    }
+
+    fn is_optional(&self, step: &Step) -> bool {
+        let wanted = step.object().and_then(|key| self.desired.object(key));
+        wanted.is_some_and(|wanted| wanted.need == Need::Optional)
+    }
+
+    fn go_without_object(&mut self, step: &Step, error: &kubernetes::Error) {
+        let Some(key) = step.object() else { return };
+        self.observer.warn(not_written(&address(key), error));
+        self.memory.denied.add(Denial::Object(key.clone()));
+    }
+
+    /// Without the rights for a guarded rollout, the operator rolls the pods; and a cluster is mended without a proof that the
+    /// operator is kept off.
+    async fn do_without(&mut self, step: &Step, error: kubernetes::Error) -> Result<(), Failure> {
+        let id = self.addresses.to_string();
+        match (self.desired.topology, step) {
+            (_, Step::LabelObject(key)) => {
+                self.observer.warn(keeps_its_labels(&address(key), &error));
+                self.memory.denied.add(Denial::Metadata(key.clone()));
+            }
+            (Topology::Cluster, Step::Roll(Move::Pause)) => {
+                self.keep_off_cluster().await?;
+                self.take_for_quiet();
+            }
+            (Topology::Cluster, Step::LabelPods(_)) => {
+                self.observer.warn(not_labelled(&id, &error));
+                self.memory.denied.add(Denial::PodLabels);
+            }
+            (Topology::Cluster, Step::Talk | Step::Roll(_)) => {
+                self.observer.warn(one_password(&id, &error.to_string()));
+                self.memory.denied.add(Denial::BothPasswords);
+            }
+            (_, Step::Talk | Step::LabelPods(_) | Step::Roll(_)) => {
+                self.observer.warn(not_guarded(&id, &error));
+                self.let_go().await;
+                self.memory.denied.add(Denial::GuardedRollout);
+            }
+            _ => return Err(error.into()),
+        }
+        Ok(())
+    }
+}
+
+fn not_guarded(id: &str, error: &kubernetes::Error) -> Diagnostic {
+    Diagnostic::warning(
+        format!("{id} was not rolled by the provider"),
+        format!(
+            "The operator restarts the pods then, and writes may fail for half a minute: {error}.\n\nA guarded rollout needs \
+             the rights to create pods/portforward, to get Secrets, to delete and patch pods, and in the operator's \
+             namespace to list Deployments and pods and to get pods/log."
+        ),
+    )
+}
+
+fn not_labelled(id: &str, error: &kubernetes::Error) -> Diagnostic {
+    Diagnostic::warning(
+        format!("The Services of {id} lead nowhere until its pods are replaced"),
+        format!(
+            "The operator selects pods by the labels of the instance, and its pods have those that are new only once it has \
+             replaced them; clients that know a node go on meanwhile: {error}.\n\nTo label the pods before needs the right to \
+             patch pods."
+        ),
+    )
+}
+
+fn one_password(id: &str, why: &str) -> Diagnostic {
+    Diagnostic::warning(
+        format!("Not both passwords of {id} are valid while its pods are replaced"),
+        format!(
+            "A pod that has restarted refuses the former password, and one that has not refuses the new one, so some keys \
+             cannot be reached until all pods have been replaced: {why}.\n\nTo tell each pod of both needs the rights to \
+             create pods/portforward and to get Secrets."
+        ),
+    )
+}
+
+fn not_written(address: &ObjectRef, error: &kubernetes::Error) -> Diagnostic {
+    Diagnostic::warning(
+        format!("The {address} was not written"),
+        format!("Apply goes on without it: {error}."),
+    )
+}
+
+fn keeps_its_labels(address: &ObjectRef, error: &kubernetes::Error) -> Diagnostic {
+    Diagnostic::warning(
+        format!("The {address} keeps its labels and annotations"),
+        format!(
+            "They are not those of the configuration, and these credentials may not patch Secrets: {error}."
+        ),
+    )
+}
+
+/// A step that was carried out and is to be carried out again at once.
+fn undone(step: &Step) -> String {
+    match step {
+        Step::ApplyCustomResource { differences, .. } => {
+            let paths: Vec<&str> = differences.iter().map(|difference| difference.path.as_str()).collect();
+            format!("something changes {} as soon as it is written", paths.join(", "))
+        }
+        step => match step.object() {
+            Some(key) => format!("the attempt to write the {key} has no effect"),
+            None => format!("the attempt to {} has no effect", step.name()),
+        },
+    }
+}

@@ -1,0 +1,85 @@
+//! The writes of our own objects.
+
+use super::super::failure::refused;
+use super::super::objects::{address, password_taken, redacted};
+use super::{Failure, Run};
+use crate::kubernetes::{self, Cause as RequestCause, Propagation};
+use crate::redis::objects::{Found, Key, labelling};
+use crate::resources::write;
+
+impl Run<'_> {
+    /// The one write of an object whose data is written once.
+    pub(super) async fn create_object(&mut self, key: &Key) -> Result<(), Failure> {
+        let Some(once) = self.once.iter().find(|once| once.key == *key) else { return Ok(()) };
+        let address = address(key);
+        let written = match write::create_surely(self.cluster, &address, &once.body, self.deadline).await {
+            Ok(_) => {
+                self.made.push(address.clone());
+                // The answer has the data, which nobody is to know.
+                self.cluster.get_metadata(&address, self.deadline).await?.found()
+            }
+            // A run that was cut off may have made it: then it still has what that run wrote.
+            Err(kubernetes::Error { cause: RequestCause::AlreadyExists, .. }) => {
+                let found = self.cluster.get_metadata(&address, self.deadline).await?.found();
+                let is_ours = |object: &serde_json::Value| {
+                    let found = Found { key: key.clone(), object: object.clone() };
+                    found.is_of(&self.addresses.namespace, &self.addresses.name)
+                };
+                if !found.as_ref().is_some_and(is_ours) {
+                    return Err(Failure::Problem(password_taken(key)));
+                }
+                found
+            }
+            Err(error) if matches!(error.cause, RequestCause::NamespaceMissing { .. }) => {
+                return Err(error.into());
+            }
+            // A webhook may quote what it refuses.
+            Err(error) => return Err(Failure::Problem(redacted(refused(&error), &once.secret))),
+        };
+        self.picture.set_object(key, written);
+        Ok(())
+    }
+
+    pub(super) async fn apply_object(&mut self, key: &Key) -> Result<(), kubernetes::Error> {
+        let Some(wanted) = self.desired.object(key) else { return Ok(()) };
+        let address = address(key);
+        // What must not be there is a null to us, and something else to the API server: it goes by being left out.
+        let body = crate::redis::object::without_nulls(&wanted.object);
+        let force = self.settings.force;
+        let written = write::apply(self.cluster, &address, &body, None, force, self.deadline).await?;
+        // What was there before is not ours to take back.
+        if self.picture.object(key).is_none() {
+            self.made.push(address);
+        }
+        self.picture.set_object(key, Some(written));
+        Ok(())
+    }
+
+    pub(super) async fn label_object(&mut self, key: &Key) -> Result<(), kubernetes::Error> {
+        let (Some(wanted), Some(found)) = (self.desired.object(key), self.picture.object(key)) else {
+            return Ok(());
+        };
+        if let Some(patch) = labelling(&wanted.object, &found.object) {
+            let address = address(key);
+            self.cluster.merge_patch(&address, &patch, None, self.deadline).await?;
+            let labelled = self.cluster.get_metadata(&address, self.deadline).await?.found();
+            self.picture.set_object(key, labelled);
+        }
+        Ok(())
+    }
+
+    pub(super) async fn disown_object(&mut self, key: &Key) -> Result<(), kubernetes::Error> {
+        let address = address(key);
+        write::disown(self.cluster, &address, self.deadline).await?;
+        let Some(mut found) = self.picture.object(key).cloned() else { return Ok(()) };
+        found.object["metadata"]["ownerReferences"] = serde_json::Value::Null;
+        self.picture.set_object(key, Some(found.object));
+        Ok(())
+    }
+
+    pub(super) async fn delete_object(&mut self, key: &Key) -> Result<(), kubernetes::Error> {
+        self.cluster.delete(&address(key), None, Propagation::Background, self.deadline).await?;
+        self.picture.set_object(key, None);
+        Ok(())
+    }
+}

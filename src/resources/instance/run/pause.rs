@@ -1,0 +1,213 @@
+//! Keeping the operator off a set while its pods are rolled, and proving that it is.
+//!
+//! The annotation stops no reconcile that is under way, and one that goes on with what it saw before a handover would link
+//! the new master to the old one. A delay is no proof. But the operator handles one object at a time: once it logs that it
+//! has found the annotation, nothing older is under way.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::Value as Json;
+use tokio::time::{Instant, sleep};
+
+use super::{Ended, Failure, Run};
+use crate::kubernetes::{self, LogOptions, ObjectRef};
+use crate::redis::diagnose;
+use crate::redis::names::annotation;
+use crate::redis::object::{annotation as mark, name, text};
+use crate::redis::opstree::{Hold, Kind};
+use crate::redis::topology::Topology;
+use crate::redis::waiting::{Cause, Waiting};
+use crate::resources::kinds::{DEPLOYMENT, POD};
+use crate::resources::password;
+use crate::terraform::Diagnostic;
+
+/// How long the operator may take to notice: some seconds, but it handles few objects at a time.
+const NOTICING: Duration = Duration::from_secs(300);
+/// The same for a cluster. What mends one is safe beside the operator, only not as sure: so without a proof (an operator whose
+/// log is not JSON) it goes on.
+const NOTICING_CLUSTER: Duration = Duration::from_secs(60);
+/// Pause between two looks at its log, which cannot be watched without following it.
+const LOOKING: Duration = Duration::from_millis(200);
+/// What was logged before we began.
+const BEFORE: i64 = 20;
+/// How long letting go may take when a run fails: its own time may be over.
+const LETTING_GO: Duration = Duration::from_secs(5);
+
+fn still_paused(id: &str) -> Diagnostic {
+    Diagnostic::warning(
+        format!("The operator is still kept off {id}"),
+        "The operator does not know which pod is the master now: let go, it could make the one with the newest data a replica \
+         of another, and what was written since would be lost. So nobody looks after the set. Apply again soon: the rollout \
+         goes on from there.",
+    )
+}
+
+impl Run<'_> {
+    /// Keeps the operator off all custom resources. The sentinels' first: the other order lets it reset them once more.
+    pub(super) async fn keep_off(&mut self) -> Result<(), Failure> {
+        let operators = self.operator_pods().await?;
+        self.mark_unfinished().await?;
+        for kind in self.addresses.topology.kinds().iter().rev() {
+            let began = Instant::now();
+            let before = self.skips(&operators, *kind, BEFORE).await?;
+            // The second makes it an event even where an earlier run has left the first.
+            self.annotate(
+                *kind,
+                &[
+                    (kind.skip_reconcile(), Some("true")),
+                    (annotation::PAUSED, Some("true")),
+                    (annotation::NEWS, Some(&password::random(8))),
+                ],
+            )
+            .await?;
+            loop {
+                let since = i64::try_from(began.elapsed().as_secs()).unwrap_or(0) + 2;
+                let now = self.skips(&operators, *kind, since).await?;
+                if now.difference(&before).next().is_some() {
+                    break;
+                }
+                if *kind == Kind::RedisCluster && began.elapsed() > NOTICING_CLUSTER {
+                    break;
+                }
+                if began.elapsed() > NOTICING || Instant::now() > self.deadline {
+                    let why =
+                        format!("the operator has not noticed that it is to leave the {} alone", kind.kind());
+                    return Err(Failure::Wait(Waiting::new(Cause::OperatorBehind, why), Ended::GivenUp));
+                }
+                tokio::select! {
+                    () = sleep(LOOKING) => {}
+                    () = self.call.cancelled.cancelled() => {
+                        let why = "the operator was about to be kept off";
+                        return Err(Failure::Wait(Waiting::new(Cause::Rolling, why), Ended::Stopped));
+                    }
+                }
+            }
+        }
+        self.take_for_quiet();
+        Ok(())
+    }
+
+    /// What the nodes have said before counts no more: they are to be asked while it is so.
+    pub(super) fn take_for_quiet(&mut self) {
+        self.talks.is_quiet = true;
+        self.picture.answers.shards = None;
+    }
+
+    /// What is begun stands in `repairs` until it is done.
+    async fn mark_unfinished(&mut self) -> Result<(), kubernetes::Error> {
+        let data = self.addresses.topology.data();
+        let found = self.picture.custom_resource(data);
+        if found.is_some_and(|found| mark(found, annotation::UNFINISHED).is_none()) {
+            self.annotate(data, &[(annotation::UNFINISHED, Some("updating"))]).await?;
+        }
+        Ok(())
+    }
+
+    /// Keeps the operator off a cluster, without a proof: what it does at that moment, it does because pods are not Ready.
+    pub(super) async fn keep_off_cluster(&mut self) -> Result<(), kubernetes::Error> {
+        self.mark_unfinished().await?;
+        let kind = self.addresses.topology.data();
+        self.annotate(kind, &[(kind.skip_reconcile(), Some("true")), (annotation::PAUSED, Some("true"))])
+            .await
+    }
+
+    /// Lets the operator look after a custom resource again.
+    pub(super) async fn unpause(&mut self, kind: Kind) -> Result<(), kubernetes::Error> {
+        self.talks.is_quiet = false;
+        self.annotate(kind, &[(kind.skip_reconcile(), None), (annotation::PAUSED, None)]).await
+    }
+
+    /// Whatever a run ends with: nobody looks after a set that is paused. But an operator that still takes the pod for the
+    /// master that has handed over would make the new master its replica: then it is kept off until the next apply.
+    pub(super) async fn let_go(&mut self) {
+        if !self.picture.is_held_by_us(self.addresses.topology) {
+            return;
+        }
+        // A run that has not asked the pods does not know what an earlier one has left.
+        let is_cluster = self.addresses.topology == Topology::Cluster;
+        if !is_cluster && (self.talks.master.is_none() || !self.operator_knows_the_master()) {
+            self.observer.warn(still_paused(&self.addresses.to_string()));
+            return;
+        }
+        let deadline = std::mem::replace(&mut self.deadline, Instant::now() + LETTING_GO);
+        for kind in self.addresses.topology.kinds() {
+            if let Err(error) = self.unpause(*kind).await {
+                tracing::warn!(%error, "the operator is still kept off; the next apply lets it go on");
+            }
+        }
+        self.deadline = deadline;
+    }
+
+    /// Whether the operator's status names the pod that is the master; so it does while nothing was handed over.
+    fn operator_knows_the_master(&self) -> bool {
+        let data = self.picture.custom_resource(self.addresses.topology.data());
+        let named = data.and_then(|data| text(data, &["status", "masterNode"]));
+        if self.talks.is_ambiguous {
+            return false;
+        }
+        match (&self.talks.master, named) {
+            (Some(master), Some(named)) => master == named,
+            _ => true,
+        }
+    }
+
+    /// The sentinels' stays paused a little longer at the end: that alone is no reason to pause the data's again.
+    pub(super) fn is_data_paused(&self) -> bool {
+        self.picture.hold(self.addresses.topology.data()) != Hold::Nobody
+    }
+
+    async fn annotate(
+        &mut self,
+        kind: Kind,
+        marks: &[(&str, Option<&str>)],
+    ) -> Result<(), kubernetes::Error> {
+        let marks: serde_json::Map<String, Json> =
+            marks.iter().map(|(mark, value)| ((*mark).to_owned(), Json::from(*value))).collect();
+        let patch = serde_json::json!({ "metadata": { "annotations": marks } });
+        let uid = self.picture.custom_resource(kind).and_then(|one| text(one, &["metadata", "uid"]));
+        let uid = uid.map(str::to_owned);
+        self.outdate(kind);
+        let address = self.addresses.custom_resource(kind);
+        let written = self.cluster.merge_patch(&address, &patch, uid.as_deref(), self.deadline).await?;
+        self.picture.set_custom_resource(kind, Some(written));
+        Ok(())
+    }
+
+    async fn operator_pods(&mut self) -> Result<Vec<ObjectRef>, Failure> {
+        let deployments = self.cluster.list(&DEPLOYMENT, None, None, self.deadline).await?;
+        let mut pods = Vec::new();
+        for (namespace, selector) in diagnose::operators(&deployments) {
+            let found = self.cluster.list(&POD, Some(&namespace), Some(&selector), self.deadline).await?;
+            pods.extend(found.iter().map(|pod| ObjectRef::namespaced(&POD, namespace.as_str(), name(pod))));
+        }
+        Ok(pods)
+    }
+
+    /// Which reconciles of that object have found the annotation lately.
+    async fn skips(
+        &mut self,
+        operators: &[ObjectRef],
+        kind: Kind,
+        since_seconds: i64,
+    ) -> Result<BTreeSet<String>, kubernetes::Error> {
+        let mut found = BTreeSet::new();
+        for operator in operators {
+            let options = LogOptions { since_seconds: Some(since_seconds), ..LogOptions::default() };
+            let log = match self.cluster.logs(operator, options, self.deadline).await {
+                Err(kubernetes::Error { cause: kubernetes::Cause::NotFound, .. }) => continue,
+                log => log?,
+            };
+            let lines = log.lines().filter_map(|line| serde_json::from_str::<Json>(line).ok());
+            found.extend(lines.filter_map(|line| {
+                let is = |field: &str, value: &str| text(&line, &[field]) == Some(value);
+                let about = is("msg", "found skip reconcile annotation")
+                    && is("controllerKind", kind.kind())
+                    && is("namespace", &self.addresses.namespace)
+                    && is("name", &self.addresses.name);
+                text(&line, &["reconcileID"]).filter(|_| about).map(str::to_owned)
+            }));
+        }
+        Ok(found)
+    }
+}

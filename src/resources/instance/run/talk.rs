@@ -1,0 +1,365 @@
+//! What Redis and the sentinels say, for a guarded rollout. Connections stay open from one look to the next, so a look at a
+//! whole set takes some milliseconds.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures::future::join_all;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::Value as Json;
+use tokio::time::Instant;
+
+use super::{Failure, Run, one_password};
+use crate::kubernetes::{self, Cluster, ObjectRef};
+use crate::redis::answers::set::{Pod, Set, View};
+use crate::redis::memory::Denial;
+use crate::redis::object::count;
+use crate::redis::opstree::Kind;
+use crate::redis::password::PasswordAt;
+use crate::redis::passwords::{former_passwords, given, valid_passwords};
+use crate::redis::running::Running;
+use crate::redis::set::guarded::sentinels_are_later;
+use crate::redis::set::master_of;
+use crate::redis::talk::Replication;
+use crate::redis::topology::{Part, Topology};
+use crate::resources::ask::{Access, Session, TalkError};
+use crate::resources::password;
+use crate::terraform::Diagnostic;
+
+/// How long one pod may take to answer: a pod that is starting must not hold up the look at the others.
+const ANSWER: Duration = Duration::from_secs(2);
+
+/// Connections to the pods of a set, by the pod's uid, and the passwords that its pods were given.
+#[derive(Default)]
+pub(super) struct Talks {
+    sessions: BTreeMap<String, Session>,
+    passwords: BTreeMap<PasswordAt, SecretString>,
+    /// The pod that was the master when the set was last asked, or has become it since.
+    pub(super) master: Option<String>,
+    /// Whether it cannot be told which pod is to be the master.
+    pub(super) is_ambiguous: bool,
+    /// Whether this run has proven that the operator leaves the set alone.
+    pub(super) is_quiet: bool,
+}
+
+impl Talks {
+    /// The connection to a pod, if the last look has opened one.
+    pub(super) fn session(&mut self, uid: &str) -> Option<&mut Session> {
+        self.sessions.get_mut(uid)
+    }
+
+    /// Takes connections out, to talk to several pods at once.
+    pub(super) fn take(&mut self, uid: &str) -> Option<Session> {
+        self.sessions.remove(uid)
+    }
+
+    /// A password, if its Secret was read and holds one.
+    pub(super) fn password(&self, at: &PasswordAt) -> Option<&SecretString> {
+        self.passwords.get(at)
+    }
+
+    /// Those whose Secret was found. A second Secret with the text of the wanted password is not another password.
+    fn known(&self, all: Vec<PasswordAt>, wanted: Option<&PasswordAt>) -> Vec<PasswordAt> {
+        let text =
+            |at: &PasswordAt| self.passwords.get(at).map(|password| password.expose_secret().to_owned());
+        let wanted_text = wanted.and_then(text);
+        let is_another = |at: &PasswordAt| Some(at) == wanted || text(at) != wanted_text;
+        all.into_iter().filter(|at| text(at).is_some() && is_another(at)).collect()
+    }
+}
+
+impl Run<'_> {
+    /// Asks every pod of the set.
+    pub(super) async fn talk(&mut self) -> Result<(), Failure> {
+        let Some(running) = self.picture.running.clone() else { return Ok(()) };
+        self.learn_passwords(&running).await?;
+        let wanted = PasswordAt::of_custom_resource(self.desired.data());
+        let missing = wanted.clone().filter(|at| self.talks.password(at).is_none());
+        // Where the operator replaces pods and is at it already, they wait for the Secret by themselves.
+        self.picture.answers.missing_password = missing.filter(|_| !self.is_cluster_shown(wanted.as_ref()));
+        if self.picture.answers.missing_password.is_some() {
+            return Ok(());
+        }
+        if let Some(why) = self.one_password_only(&running) {
+            if self.addresses.topology == Topology::Cluster {
+                self.observer.warn(one_password(&self.addresses.to_string(), &why));
+                self.memory.denied.add(Denial::BothPasswords);
+                return Ok(());
+            }
+            self.observer.warn(rolled_by_operator(&self.addresses.to_string(), &why));
+            self.let_go().await;
+            self.memory.denied.add(Denial::GuardedRollout);
+            return Ok(());
+        }
+        let former = former_passwords(&self.desired, &self.picture, &running);
+        let mut set = Set {
+            size: self.size(&running),
+            stays: 0,
+            members: Vec::new(),
+            sentinels: 0,
+            watchers: Vec::new(),
+            sentinels_are_later: sentinels_are_later(&self.desired, &self.picture, &running),
+            is_paused: self.is_data_paused(),
+            is_quiet: self.talks.is_quiet,
+            valid: self.talks.known(valid_passwords(&self.desired, &running), wanted.as_ref()),
+            former: self.talks.known(former, wanted.as_ref()),
+        };
+        let passwords = self.hashes(set.valid.iter().chain(&set.former));
+        let group = self.group();
+        for part in self.addresses.topology.parts() {
+            let custom_resource = self.desired.custom_resource(part.kind);
+            let size = usize::try_from(part.replicas(custom_resource)).unwrap_or(0);
+            if part.has_data() {
+                set.stays += size;
+                set.members.extend(self.ask(*part, &running, &AskRedis, &passwords).await?);
+            } else {
+                set.sentinels = size;
+                let question = AskSentinel { group: group.clone() };
+                set.watchers = self.ask(*part, &running, &question, &passwords).await?;
+            }
+        }
+        if let Some(master) = master_of(&set) {
+            self.talks.master = Some(master.to_owned());
+            self.talks.is_ambiguous = false;
+        } else {
+            self.talks.is_ambiguous = true;
+        }
+        self.picture.answers.set = Some(set);
+        Ok(())
+    }
+
+    /// Asks the pods of one StatefulSet at the same time.
+    async fn ask<Q: Question>(
+        &mut self,
+        part: Part,
+        running: &Running,
+        question: &Q,
+        passwords: &[Hashed],
+    ) -> Result<Vec<Pod<Q::Said>>, Failure> {
+        let app = part.name(&self.addresses.name);
+        let revision = running.revision(&app).unwrap_or_default();
+        let access = if part.has_data() { Access::redis } else { Access::sentinel };
+        let mut asked = Vec::new();
+        for json in running.pods_of(&app) {
+            if let Some(pod) = Pod::<Q::Said>::of(json, revision, None) {
+                let password = PasswordAt::of_pod(json).and_then(|at| self.talks.password(&at)).cloned();
+                let session = self.talks.take(&pod.uid);
+                asked.push((pod, session, password));
+            }
+        }
+        let (cluster, addresses) = (self.cluster, &self.addresses);
+        let answers = join_all(asked.into_iter().map(|(pod, session, password)| async move {
+            let place = Place { cluster, pod: addresses.pod(&pod.name), access: access(password) };
+            let answer = one(&place, session, question, passwords).await;
+            (pod, answer)
+        }))
+        .await;
+        let mut pods = Vec::new();
+        for (mut pod, answer) in answers {
+            match answer {
+                Ok((session, said, accepts)) => {
+                    self.talks.sessions.insert(pod.uid.clone(), session);
+                    pod.said = Some(said);
+                    pod.accepts = accepts;
+                }
+                Err(TalkError::Cluster(error)) if is_refused(&error) => return Err(Failure::Refused(error)),
+                Err(error) => tracing::debug!(pod = pod.name, %error, "does not answer"),
+            }
+            pods.push(pod);
+        }
+        pods.sort_by(|left, right| left.name.cmp(&right.name));
+        Ok(pods)
+    }
+
+    /// Whether the custom resource of a cluster gives its pods that password already.
+    fn is_cluster_shown(&self, wanted: Option<&PasswordAt>) -> bool {
+        let kind = self.addresses.topology.data();
+        let found = self.picture.custom_resource(kind).and_then(PasswordAt::of_custom_resource);
+        kind == Kind::RedisCluster && found.as_ref() == wanted
+    }
+
+    /// Why pods of two passwords cannot both be served; `None` where they can, or all have one.
+    fn one_password_only(&self, running: &Running) -> Option<String> {
+        let wanted = PasswordAt::of_custom_resource(self.desired.data());
+        let given = || given(&self.desired, running);
+        if given().any(|given| given.is_some() != wanted.is_some()) {
+            let why = "authentication is switched on or off, and no pod can serve clients with and without a password";
+            return Some(why.to_owned());
+        }
+        let lost = given().flatten().chain(wanted).find(|at| self.talks.password(at).is_none());
+        lost.map(|at| format!("there is no {at}, by which the pods could be asked"))
+    }
+
+    /// What each pod of Redis holds, a line each: for a person who is to choose between them.
+    pub(super) async fn holdings(&mut self) -> String {
+        let members = self.picture.answers.set.as_ref().map(|set| set.members.clone()).unwrap_or_default();
+        let mut lines = Vec::new();
+        for pod in members {
+            let deadline = Instant::now() + ANSWER;
+            let holding = match self.talks.session(&pod.uid) {
+                Some(session) => session.holding(deadline).await.ok(),
+                None => None,
+            };
+            let (Some(holding), Some(said)) = (holding, pod.said) else {
+                lines.push(format!("  {} at {}: does not answer", pod.name, pod.address));
+                continue;
+            };
+            let role =
+                said.master.map_or_else(|| "a master".to_owned(), |link| format!("follows {}", link.address));
+            let saved = jiff::Timestamp::from_second(holding.saved_at).map(|at| at.to_string());
+            lines.push(format!(
+                "  {} at {}: {} keys, saved at {}, {role}, at offset {} of history {}",
+                pod.name,
+                pod.address,
+                holding.keys,
+                saved.unwrap_or_else(|_| "an unknown time".to_owned()),
+                said.offset,
+                said.history.get(..8).unwrap_or(&said.history),
+            ));
+        }
+        lines.join("\n")
+    }
+
+    /// How many pods of Redis there are to be as long as the StatefulSet is as it is.
+    fn size(&self, running: &Running) -> usize {
+        let parts = self.addresses.topology.parts().iter().filter(|part| part.has_data());
+        let stateful_sets = parts.filter_map(|part| running.stateful_set(&part.name(&self.addresses.name)));
+        let size: i64 = stateful_sets.map(|one| count(one, &["spec", "replicas"])).sum();
+        usize::try_from(size).unwrap_or(0)
+    }
+
+    /// Reads the Secrets of all passwords that matter, each once.
+    async fn learn_passwords(&mut self, running: &Running) -> Result<(), kubernetes::Error> {
+        let of_pods =
+            running.pods.iter().flat_map(|pod| [PasswordAt::of_pod(pod), PasswordAt::of_master(pod)]);
+        let mut all: Vec<PasswordAt> = of_pods.flatten().collect();
+        all.extend(valid_passwords(&self.desired, running));
+        all.extend(former_passwords(&self.desired, &self.picture, running));
+        for at in all {
+            if self.talks.passwords.contains_key(&at) {
+                continue;
+            }
+            let secret = self.addresses.secret(&at.secret);
+            let Some(found) = self.cluster.get(&secret, self.deadline).await?.found() else { continue };
+            if let Some(password) = password::held(&found, &at.key) {
+                self.talks.passwords.insert(at, password);
+            }
+        }
+        Ok(())
+    }
+
+    /// As Redis shows them.
+    fn hashes<'p>(&self, all: impl Iterator<Item = &'p PasswordAt>) -> Vec<Hashed> {
+        let hashed = |at: &PasswordAt| {
+            let hash = password::sha256(self.talks.password(at)?);
+            Some(Hashed { at: at.clone(), hash })
+        };
+        let mut hashes: Vec<Hashed> = all.filter_map(hashed).collect();
+        // With one password there is nothing to be told.
+        if hashes.len() < 2 {
+            hashes.clear();
+        }
+        hashes
+    }
+
+    /// The pod of that name, as the watch has it.
+    pub(super) fn pod(&self, wanted: &str) -> Option<&Json> {
+        self.picture.running.as_ref()?.pod(wanted)
+    }
+}
+
+fn is_refused(error: &kubernetes::Error) -> bool {
+    matches!(error.cause, kubernetes::Cause::Forbidden { .. })
+}
+
+/// Where a pod is asked, and with what.
+struct Place<'a> {
+    cluster: &'a Cluster,
+    pod: ObjectRef,
+    access: Access,
+}
+
+/// A password as Redis shows it.
+struct Hashed {
+    at: PasswordAt,
+    hash: String,
+}
+
+/// What one pod says, and which of the passwords it accepts.
+type Answer<Said> = (Session, Said, Option<Vec<PasswordAt>>);
+
+async fn one<Q: Question>(
+    place: &Place<'_>,
+    session: Option<Session>,
+    question: &Q,
+    passwords: &[Hashed],
+) -> Result<Answer<Q::Said>, TalkError> {
+    let deadline = Instant::now() + ANSWER;
+    if let Some(mut session) = session
+        && let Ok(said) = question.ask(&mut session, deadline).await
+        && let Ok(accepts) = accepted(place, &mut session, passwords, deadline).await
+    {
+        return Ok((session, said, accepts));
+    }
+    let Place { cluster, pod, access } = place;
+    let mut session = Session::open(cluster, pod, access, deadline).await?;
+    let said = question.ask(&mut session, deadline).await?;
+    let accepts = accepted(place, &mut session, passwords, deadline).await?;
+    Ok((session, said, accepts))
+}
+
+async fn accepted(
+    place: &Place<'_>,
+    session: &mut Session,
+    passwords: &[Hashed],
+    deadline: Instant,
+) -> Result<Option<Vec<PasswordAt>>, TalkError> {
+    if place.access.password.is_none() || passwords.is_empty() {
+        return Ok(None);
+    }
+    let hashes = session.accepted_passwords(deadline).await?;
+    let accepted = passwords.iter().filter(|one| hashes.contains(&one.hash));
+    Ok(Some(accepted.map(|one| one.at.clone()).collect()))
+}
+
+fn rolled_by_operator(id: &str, why: &str) -> Diagnostic {
+    Diagnostic::warning(
+        format!("{id} was not rolled by the provider"),
+        format!("The operator restarts the pods then, and writes may fail for half a minute: {why}."),
+    )
+}
+
+/// What is asked of each pod of one kind.
+trait Question: Sync {
+    type Said: Send;
+    fn ask(
+        &self,
+        session: &mut Session,
+        deadline: Instant,
+    ) -> impl Future<Output = Result<Self::Said, TalkError>> + Send;
+}
+
+struct AskRedis;
+
+impl Question for AskRedis {
+    type Said = Replication;
+    async fn ask(&self, session: &mut Session, deadline: Instant) -> Result<Replication, TalkError> {
+        session.replication(deadline).await
+    }
+}
+
+struct AskSentinel {
+    group: String,
+}
+
+impl Question for AskSentinel {
+    type Said = View;
+    async fn ask(&self, session: &mut Session, deadline: Instant) -> Result<View, TalkError> {
+        Ok(View {
+            master: session.sentinel_master(&self.group, deadline).await?,
+            replicas: session.sentinel_replicas(&self.group, deadline).await?,
+            peers: session.sentinel_peers(&self.group, deadline).await?,
+            quorum: session.sentinel_quorum(&self.group, deadline).await?,
+        })
+    }
+}

@@ -1,0 +1,226 @@
+//! The waits of the loop: for news of the watch, the end of patience, the deadline or a stop, whichever is first.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, Interval, interval_at, sleep_until};
+
+use super::super::failure::volumes_are_late;
+use super::super::gather::Gather;
+use super::writes::version;
+use super::{Ended, Failure, Run};
+use crate::kubernetes::{self, Cause as RequestCause};
+use crate::redis::answers::Answers;
+use crate::redis::object;
+use crate::redis::set::{Decision, both_accepted};
+use crate::redis::step::Step;
+use crate::redis::topology::Topology;
+use crate::redis::waiting::{Cause, Waiting};
+use crate::redis::{diagnose, ready};
+
+/// How often what is waited for goes to the log.
+const TELLING: Duration = Duration::from_secs(10);
+
+/// Pause before the pods of a cluster are asked again of which some have another password.
+const TALKING_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long a move waits for its own news: no two moves follow each other faster.
+const BREATH: Duration = Duration::from_millis(50);
+
+impl Run<'_> {
+    pub(super) async fn begin_to_watch(&mut self) -> Result<(), kubernetes::Error> {
+        let mut watched = self.addresses.watch(self.cluster);
+        tokio::select! {
+            changed = watched.changed() => changed?,
+            () = self.call.cancelled.cancelled() => {}
+            () = sleep_until(self.deadline) => {}
+        }
+        self.watched = Some(watched);
+        self.take_news();
+        Ok(())
+    }
+
+    pub(super) async fn wait(&mut self, waiting: Waiting) -> Result<(), Failure> {
+        let now = Instant::now();
+        self.last_step = None;
+        self.waited_for = Some(waiting.clone());
+        let since = self.since(&waiting, now);
+        let patience = waiting.cause.patience().filter(|_| self.settings.fail_fast);
+        let limit = patience.map(|patience| since + patience);
+        let is_over = limit.is_some_and(|limit| now >= limit);
+        if waiting.cause.is_about_size() && is_over {
+            self.observer.warn(volumes_are_late(&self.addresses, &waiting));
+            self.memory.volumes_are_late = true;
+            return Ok(());
+        }
+        if self.has_crashed_enough(&waiting) || is_over {
+            return Err(Failure::Wait(waiting, Ended::GivenUp));
+        }
+        if now >= self.deadline {
+            return Err(Failure::Wait(waiting, Ended::TimedOut(self.settings.length)));
+        }
+        let end = limit.map_or(self.deadline, |limit| limit.min(self.deadline));
+        let wake = waiting.cause.look_again().map_or(end, |pause| end.min(now + pause));
+        if self.memory.obstacle.is_some() {
+            self.pause(wake, waiting).await?;
+            // At the end of patience the obstacle stands, and is what the message names.
+            if wake < end {
+                self.memory.obstacle = None;
+            }
+            return Ok(());
+        }
+        if self.watched.is_none() {
+            // An older object of this name is still going.
+            self.begin_to_watch().await?;
+            return Ok(());
+        }
+        self.watch_and_admit(wake, since, &waiting).await?;
+        if waiting.cause == Cause::Assembling && Instant::now() >= wake {
+            self.memory.silences += 1;
+        }
+        if waiting.cause == Cause::ObjectNotReady {
+            // Objects of ours are not watched.
+            let addresses = self.addresses.clone();
+            let gather = Gather::fresh(self.cluster, &addresses, self.deadline);
+            gather.wanted(&self.desired.objects, &mut self.picture).await?;
+        }
+        self.take_news();
+        Ok(())
+    }
+
+    /// Watches until there is news or it is time to look again. As long as some pods of a cluster accept only the new password
+    /// and others only the old, each pod that answers is told of both meanwhile.
+    async fn watch_and_admit(
+        &mut self,
+        wake: Instant,
+        since: Instant,
+        waiting: &Waiting,
+    ) -> Result<(), Failure> {
+        let mut telling = interval_at(Instant::now() + TELLING, TELLING);
+        loop {
+            let turn = if self.has_two_passwords() { Instant::now() + TALKING_PAUSE } else { wake };
+            let has_news = self.watch_until(turn.min(wake), since, waiting, &mut telling).await?;
+            if has_news || turn >= wake {
+                return Ok(());
+            }
+            self.admit().await?;
+        }
+    }
+
+    /// Since when this cause has lasted.
+    fn since(&mut self, waiting: &Waiting, now: Instant) -> Instant {
+        match self.waiting_since {
+            Some((cause, since)) if cause == waiting.cause => since,
+            _ => {
+                tracing::info!(instance = %self.addresses, why = waiting.why, "waiting");
+                self.waiting_since = Some((waiting.cause, now));
+                now
+            }
+        }
+    }
+
+    fn has_crashed_enough(&self, waiting: &Waiting) -> bool {
+        let crashes = self.picture.running.as_ref().map_or(0, |running| diagnose::crashes(&running.pods));
+        self.settings.fail_fast && waiting.cause == Cause::Crash && crashes >= diagnose::CRASHES
+    }
+
+    async fn pause(&mut self, until: Instant, waiting: Waiting) -> Result<(), Failure> {
+        tokio::select! {
+            () = sleep_until(until) => Ok(()),
+            () = self.call.cancelled.cancelled() => Err(Failure::Wait(waiting, Ended::Stopped)),
+        }
+    }
+
+    /// Whether pods of a cluster with different passwords are running.
+    fn has_two_passwords(&self) -> bool {
+        let is_cluster = self.addresses.topology == Topology::Cluster;
+        is_cluster && self.picture.answers.set.as_ref().is_some_and(|set| set.valid.len() > 1)
+    }
+
+    /// A pod that the operator has replaced is told of the former password as soon as it answers, which no event tells.
+    async fn admit(&mut self) -> Result<(), Failure> {
+        let call = self.call;
+        let talked = tokio::select! {
+            talked = self.talk() => talked,
+            // Whoever waits is told.
+            () = call.cancelled.cancelled() => return Ok(()),
+        };
+        match talked {
+            Err(Failure::Refused(error)) if matches!(error.cause, RequestCause::Forbidden { .. }) => {
+                return self.do_without(&Step::Talk, error).await;
+            }
+            talked => talked?,
+        }
+        if let Some(Decision::Do(todo)) = self.picture.answers.set.as_ref().map(both_accepted) {
+            tracing::info!(instance = %self.addresses, ?todo, "doing");
+            self.make(&todo).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether there was news before that moment.
+    async fn watch_until(
+        &mut self,
+        wake: Instant,
+        since: Instant,
+        waiting: &Waiting,
+        telling: &mut Interval,
+    ) -> Result<bool, Failure> {
+        let Some(watched) = &mut self.watched else {
+            return self.pause(wake, waiting.clone()).await.map(|()| false);
+        };
+        loop {
+            tokio::select! {
+                changed = watched.changed() => return changed.map(|()| true).map_err(Failure::Refused),
+                () = sleep_until(wake) => return Ok(false),
+                () = self.call.cancelled.cancelled() => {
+                    return Err(Failure::Wait(waiting.clone(), Ended::Stopped));
+                }
+                _ = telling.tick() => {
+                    let seconds = since.elapsed().as_secs();
+                    tracing::info!(instance = %self.addresses, why = waiting.why, seconds, "still waiting");
+                }
+            }
+        }
+    }
+
+    /// Takes the news that a move has made, which come at once or not at all.
+    pub(super) async fn breathe(&mut self) -> Result<(), kubernetes::Error> {
+        if let Some(watched) = &mut self.watched {
+            tokio::select! {
+                changed = watched.changed() => changed?,
+                () = tokio::time::sleep(BREATH) => {}
+            }
+        }
+        self.take_news();
+        Ok(())
+    }
+
+    /// A pod that we deleted counts as gone before the watch says so, lest it is deleted again and again.
+    pub(super) fn forget_pod(&mut self, uid: &str) {
+        if let Some(running) = &mut self.picture.running {
+            running.pods.retain(|pod| object::uid(pod) != Some(uid));
+        }
+    }
+
+    /// Takes over what the watch shows now.
+    pub(super) fn take_news(&mut self) {
+        self.picture.answers = Answers::default();
+        let Some(watched) = &self.watched else { return };
+        if !watched.is_whole() {
+            return;
+        }
+        let running = self.addresses.running(watched);
+        self.served |= ready::has_served(self.addresses.topology, &self.addresses.name, &running);
+        self.picture.running = Some(running);
+        for kind in self.addresses.topology.kinds() {
+            let shown = watched.get(&self.addresses.custom_resource(*kind));
+            let version = shown.and_then(version);
+            let written_upon = self.outdated.get(kind).map(String::as_str);
+            if written_upon.is_some() && version == written_upon {
+                continue;
+            }
+            self.outdated.remove(kind);
+            self.picture.set_custom_resource(*kind, shown.cloned());
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! The deeds of the loop, each one request or two.
+
+use serde_json::Value as Json;
+
+use super::super::addresses::Addresses;
+use super::super::gather::vantage;
+use super::{Failure, Run};
+use crate::kubernetes::{self, Cause as RequestCause, ObjectRef, Propagation};
+use crate::redis::desired::Form;
+use crate::redis::memory::Denial;
+use crate::redis::names::annotation;
+use crate::redis::object::{removal, text, without_nulls};
+use crate::redis::objects::Role;
+use crate::redis::opstree::{self, Kind};
+use crate::redis::reach::endpoints;
+use crate::redis::step::Step;
+use crate::resources::ask::TalkError;
+use crate::resources::ask::endpoints::{Reached, reach};
+use crate::resources::kinds::NAMESPACE;
+use crate::resources::write;
+use crate::terraform::Diagnostic;
+
+impl Run<'_> {
+    pub(super) async fn carry_out(&mut self, step: &Step) -> Result<(), Failure> {
+        match step {
+            Step::CreateNamespace => self.create_namespace().await?,
+            Step::CreateObject(key) => self.create_object(key).await?,
+            Step::ApplyObject(key) => self.apply_object(key).await?,
+            Step::LabelObject(key) => self.label_object(key).await?,
+            Step::DisownObject(key) => self.disown_object(key).await?,
+            Step::DeleteObject(key) => self.delete_object(key).await?,
+            Step::ApplyCustomResource { kind, uid, form, .. } => {
+                self.apply_custom_resource(*kind, uid.as_deref(), form).await?;
+                self.wrote = true;
+                self.observer.wrote();
+            }
+            Step::Watch => self.begin_to_watch().await?,
+            Step::Talk => self.talk().await?,
+            Step::Roll(todo) => {
+                self.make(todo).await?;
+                self.breathe().await?;
+            }
+            Step::LabelPods(kind) => self.label_pods(*kind).await?,
+            Step::Unpause(kind) => self.unpause(*kind).await?,
+            Step::Nudge(news) => self.nudge(news).await?,
+            Step::KeepOff => self.keep_off_cluster().await?,
+            Step::AskNodes => self.ask_nodes().await?,
+            Step::MendNodes(mending) => self.mend_nodes(mending).await?,
+            Step::Reach => self.reach().await?,
+            Step::DeletePod { name, uid } => {
+                let pod = self.addresses.pod(name);
+                match self.cluster.delete(&pod, Some(uid), Propagation::Background, self.deadline).await {
+                    // Another has its name already, and the watch has not shown it yet.
+                    Ok(_) | Err(kubernetes::Error { cause: RequestCause::Replaced, .. }) => {
+                        self.forget_pod(uid)
+                    }
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            Step::Finish { uid } => self.finish(uid.as_deref()).await?,
+        }
+        Ok(())
+    }
+
+    async fn create_namespace(&mut self) -> Result<(), kubernetes::Error> {
+        let namespace = ObjectRef::cluster_wide(&NAMESPACE, &self.desired.namespace);
+        match write::create_surely(self.cluster, &namespace, &serde_json::json!({}), self.deadline).await {
+            Ok(_) | Err(kubernetes::Error { cause: RequestCause::AlreadyExists, .. }) => {
+                self.memory.obstacle = None;
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn apply_custom_resource(
+        &mut self,
+        kind: Kind,
+        uid: Option<&str>,
+        form: &Form,
+    ) -> Result<(), kubernetes::Error> {
+        let desired = self.desired.written(kind, form);
+        let found = self.picture.custom_resource(kind);
+        let desired = found.map_or_else(|| desired.clone(), |found| opstree::over(&desired, found));
+        let is_foreign = found.is_some_and(opstree::is_foreign);
+        let mut body = without_nulls(&desired);
+        let unfinished = self.settings.unfinished.filter(|_| kind == self.desired.topology.data());
+        if let Some(unfinished) = unfinished {
+            body["metadata"]["annotations"][annotation::UNFINISHED] = Json::from(unfinished);
+        }
+        let address = self.addresses.custom_resource(kind);
+        self.outdate(kind);
+        let force = self.settings.force || is_foreign;
+        let (cluster, deadline) = (self.cluster, self.deadline);
+        let apply = || write::apply(cluster, &address, &body, uid, force, deadline);
+        let mut written = match apply().await {
+            Err(error @ kubernetes::Error { cause: RequestCause::Invalid { .. }, .. }) => {
+                // Where all fields of an object are ours and go, server-side apply leaves a null in its place, which the
+                // definition of the kind may not allow. By name it goes as a whole.
+                let found = self.picture.custom_resource(kind).cloned();
+                let removal = found.and_then(|found| removal(&opstree::differences(&desired, &found)));
+                let Some(removal) = removal else { return Err(error) };
+                self.cluster.merge_patch(&address, &removal, uid, self.deadline).await?;
+                apply().await?
+            }
+            written => written?,
+        };
+        if is_foreign {
+            written = write::take_over(self.cluster, &address, &written, self.deadline).await?;
+        }
+        // Server-side apply leaves alone what others have added; it is taken away by name.
+        if let Some(removal) = removal(&opstree::differences(&desired, &written)) {
+            let uid = text(&written, &["metadata", "uid"]).map(str::to_owned);
+            written = self.cluster.merge_patch(&address, &removal, uid.as_deref(), self.deadline).await?;
+        }
+        self.picture.set_custom_resource(kind, Some(written));
+        Ok(())
+    }
+
+    /// What the watch shows now is older than what is about to be written.
+    pub(super) fn outdate(&mut self, kind: Kind) {
+        let address = self.addresses.custom_resource(kind);
+        let shown = self.watched.as_ref().and_then(|watched| watched.get(&address));
+        match shown.and_then(version) {
+            Some(shown) => drop(self.outdated.insert(kind, shown.to_owned())),
+            None => drop(self.outdated.remove(&kind)),
+        }
+    }
+
+    /// Any write of a custom resource makes the operator look; this annotation, which it is told to ignore, changes
+    /// nothing else.
+    async fn nudge(&mut self, news: &str) -> Result<(), kubernetes::Error> {
+        let kind = self.desired.topology.data();
+        let told = serde_json::json!({ "metadata": { "annotations": { annotation::NEWS: news } } });
+        let uid = self.picture.custom_resource(kind).and_then(|data| text(data, &["metadata", "uid"]));
+        let uid = uid.map(str::to_owned);
+        self.outdate(kind);
+        let address = self.addresses.custom_resource(kind);
+        let written = self.cluster.merge_patch(&address, &told, uid.as_deref(), self.deadline).await?;
+        self.picture.set_custom_resource(kind, Some(written));
+        Ok(())
+    }
+
+    /// Asks the endpoints. If that cannot be done, the cluster's own word must do.
+    async fn reach(&mut self) -> Result<(), kubernetes::Error> {
+        let Some(running) = &self.picture.running else { return Ok(()) };
+        let Some(from) = vantage(&self.addresses, running) else {
+            self.picture.answers.reached = Some(Err("no pod is Ready to ask from".to_owned()));
+            return Ok(());
+        };
+        let Addresses { topology, name, namespace } = &self.addresses;
+        let group = self.group();
+        let external = self.desired.of_role(Role::ExternalAccess).map(|wanted| wanted.key.name.as_str());
+        let all = endpoints(*topology, name, namespace, &group, external, running);
+        let reached = tokio::select! {
+            reached = reach(self.cluster, &from, &all, self.deadline) => reached,
+            () = self.call.cancelled.cancelled() => return Ok(()),
+        };
+        match reached {
+            Reached::Yes => self.picture.answers.reached = Some(Ok(())),
+            Reached::NotYet(why) => self.picture.answers.reached = Some(Err(why)),
+            Reached::Unknown(error) if error.may_pass() => {
+                self.picture.answers.reached = Some(Err(error.to_string()));
+            }
+            Reached::Unknown(error) => {
+                self.observer.warn(not_asked(&self.addresses.to_string(), &error));
+                self.memory.denied.add(Denial::Endpoints);
+            }
+        }
+        Ok(())
+    }
+
+    /// A merge patch, since server-side apply would leave a mark that another manager owns: that of a backup tool
+    /// which has restored it, or of somebody who has applied a saved manifest.
+    async fn finish(&mut self, uid: Option<&str>) -> Result<(), kubernetes::Error> {
+        let marks = serde_json::json!({ annotation::UNFINISHED: null, annotation::NEWS: null });
+        let unmarked = serde_json::json!({ "metadata": { "annotations": marks } });
+        let kind = self.desired.topology.data();
+        let address = self.addresses.custom_resource(kind);
+        let unmarked = self.cluster.merge_patch(&address, &unmarked, uid, self.deadline).await?;
+        self.picture.set_custom_resource(kind, Some(unmarked));
+        Ok(())
+    }
+}
+
+fn not_asked(id: &str, error: &TalkError) -> Diagnostic {
+    Diagnostic::warning(
+        format!("The endpoints of {id} were not tried"),
+        format!(
+            "All that the cluster reports is as it should be, but whether each Service already leads to the right pod was \
+             not asked: {error}.\n\nThat is done by a command in one of the pods, for which these credentials need create \
+             and get on pods/exec. Without it, apply may return some seconds before the first connection succeeds."
+        ),
+    )
+}
+
+/// What changes with every write of an object.
+pub(super) fn version(object: &Json) -> Option<&str> {
+    text(object, &["metadata", "resourceVersion"])
+}
