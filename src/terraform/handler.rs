@@ -1,12 +1,10 @@
 //! One resource type behind the server: between core's values and the resource's own model.
 
-use std::sync::Arc;
-
 use futures::future::BoxFuture;
-use tracing::Instrument;
 
 use super::attribute::{Attr, Attribute, Reading};
 use super::diagnostic::Diagnostic;
+use super::guard::guarded;
 use super::phase::{Known, Planned as PlannedPhase};
 use super::plan::{self, Proposal};
 use super::private::Private;
@@ -29,19 +27,19 @@ pub trait Handler: Send + Sync {
     fn identity_schema(&self) -> &IdentitySchema;
     fn validate(&self, config: &Value, write_only_allowed: bool) -> Vec<Diagnostic>;
     fn plan(&self, request: PlanResourceChange) -> Planned;
-    fn read(&self, request: ReadResource, call: Call) -> BoxFuture<'static, Answer>;
-    fn apply(&self, request: ApplyResourceChange, call: Call) -> BoxFuture<'static, Answer>;
-    fn import(&self, request: ImportResourceState, call: Call) -> BoxFuture<'static, ImportAnswer>;
+    fn read(&self, request: ReadResource, call: Call) -> BoxFuture<'_, Answer>;
+    fn apply(&self, request: ApplyResourceChange, call: Call) -> BoxFuture<'_, Answer>;
+    fn import(&self, request: ImportResourceState, call: Call) -> BoxFuture<'_, ImportAnswer>;
 }
 
 /// The handler of one resource.
 pub struct ResourceHandler<R: Resource> {
-    resource: Arc<R>,
+    resource: R,
 }
 
 impl<R: Resource> ResourceHandler<R> {
     pub fn new(resource: R) -> ResourceHandler<R> {
-        ResourceHandler { resource: Arc::new(resource) }
+        ResourceHandler { resource }
     }
 
     fn attributes(&self) -> &[Attribute] {
@@ -159,31 +157,26 @@ impl<R: Resource> Handler for ResourceHandler<R> {
         self.plan_change(&request).unwrap_or_else(|diagnostics| Planned { diagnostics, ..Planned::default() })
     }
 
-    fn read(&self, request: ReadResource, call: Call) -> BoxFuture<'static, Answer> {
-        let resource = Arc::clone(&self.resource);
+    fn read(&self, request: ReadResource, call: Call) -> BoxFuture<'_, Answer> {
         Box::pin(async move {
-            let prior = request.state.clone();
             let record = record::<R>(&request.state, &request.private, request.identity.as_ref());
             let outcome = match model::<R::Model>(&request.state) {
                 Ok(state) => {
-                    let (resource, record) = (Arc::clone(&resource), Arc::clone(&record));
-                    isolated(async move { resource.read(state, &record, &call).await }).await
+                    work("ReadResource", async { self.resource.read(state, &record, &call).await }).await
                 }
                 Err(problems) => Err(problems),
             };
-            answer(resource.schema(), record.saved(), outcome, &prior, request.identity)
+            answer(self.schema(), record.saved(), outcome, &request.state, request.identity)
         })
     }
 
-    fn apply(&self, request: ApplyResourceChange, call: Call) -> BoxFuture<'static, Answer> {
-        let resource = Arc::clone(&self.resource);
-        let change = self.change(&request);
+    fn apply(&self, request: ApplyResourceChange, call: Call) -> BoxFuture<'_, Answer> {
         Box::pin(async move {
             let record = record::<R>(&request.prior_state, &request.private, request.identity.as_ref());
-            let outcome = match change {
+            let outcome = match self.change(&request) {
                 Ok(change) => {
-                    let (resource, record) = (Arc::clone(&resource), Arc::clone(&record));
-                    isolated(async move { resource.apply(change, &record, &call).await }).await
+                    let body = async { self.resource.apply(change, &record, &call).await };
+                    work("ApplyResourceChange", body).await
                 }
                 Err(problems) => Err(problems),
             };
@@ -191,12 +184,11 @@ impl<R: Resource> Handler for ResourceHandler<R> {
                 Value::Null => &request.prior_state,
                 planned => planned,
             };
-            answer(resource.schema(), record.saved(), outcome, spelling, request.identity)
+            answer(self.schema(), record.saved(), outcome, spelling, request.identity)
         })
     }
 
-    fn import(&self, request: ImportResourceState, call: Call) -> BoxFuture<'static, ImportAnswer> {
-        let resource = Arc::clone(&self.resource);
+    fn import(&self, request: ImportResourceState, call: Call) -> BoxFuture<'_, ImportAnswer> {
         Box::pin(async move {
             let failed = |diagnostics| ImportAnswer { resources: Vec::new(), diagnostics };
             let target = match request.identity.filter(|identity| !identity.is_null()) {
@@ -206,14 +198,13 @@ impl<R: Resource> Handler for ResourceHandler<R> {
                     Err(problems) => return failed(problems),
                 },
             };
-            let importing = Arc::clone(&resource);
-            match isolated(async move { importing.import(target, &call).await }).await {
+            match self.resource.import(target, &call).await {
                 Err(problems) => failed(problems),
                 Ok(imported) => ImportAnswer {
                     resources: vec![ImportedResource {
                         type_name: request.type_name,
                         state: plan::strip_write_only(
-                            &resource.schema().attributes,
+                            self.attributes(),
                             &R::Model::write::<Known>(&imported.model),
                         ),
                         private: imported.private.encode(),
@@ -226,19 +217,10 @@ impl<R: Resource> Handler for ResourceHandler<R> {
     }
 }
 
-/// Runs a call in a task of its own: a panic becomes a diagnostic of this call, and a dropped stream does
-/// not stop a write halfway.
-async fn isolated<T: Send + 'static>(
-    body: impl Future<Output = Result<T, Problems>> + Send + 'static,
-) -> Result<T, Problems> {
-    match tokio::spawn(body.in_current_span()).await {
-        Ok(outcome) => outcome,
-        Err(_) => Err(vec![Diagnostic::error(
-            "The provider failed in a way it should not",
-            "This is a fault of the provider. What exists in the cluster is recorded in the state; the next \
-             apply goes on from there. Please report it, with the log of TF_LOG_PROVIDER=debug.",
-        )]),
-    }
+/// Runs a resource's work on an object: a panic is one more problem of it, so that what was saved before is
+/// answered.
+async fn work<T>(rpc: &str, body: impl Future<Output = Result<T, Problems>>) -> Result<T, Problems> {
+    guarded(rpc, body).await.unwrap_or_else(|panicked| Err(vec![panicked]))
 }
 
 /// The answer is made from the record, however the call ended.
@@ -262,9 +244,9 @@ fn answer(
     }
 }
 
-fn record<R: Resource>(state: &Value, private: &[u8], identity: Option<&Value>) -> Arc<Record<R>> {
+fn record<R: Resource>(state: &Value, private: &[u8], identity: Option<&Value>) -> Record<R> {
     let identity = identity.cloned().unwrap_or_default();
-    Arc::new(Record::of(state.clone(), Private::decode(private), identity))
+    Record::of(state.clone(), Private::decode(private), identity)
 }
 
 fn model<T: Attr<In<Known> = T>>(value: &Value) -> Result<T, Problems> {

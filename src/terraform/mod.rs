@@ -6,6 +6,7 @@
 
 pub mod attribute;
 pub mod diagnostic;
+pub mod guard;
 mod handler;
 pub mod json;
 pub mod msgpack;
