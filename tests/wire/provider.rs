@@ -141,7 +141,7 @@ impl Provider for TestProvider {
 }
 
 fn server() -> Server {
-    Server::new(Arc::new(TestProvider { schema: Schema::new(0, "", Vec::new()) })).with(Things {
+    Server::new(Arc::new(TestProvider { schema: Schema::new(0, "", Vec::new()) })).with_resource(Things {
         schema: Schema::new(0, "A thing.", Thing::attributes()),
         identity_schema: IdentitySchema::new(0, ThingIdentity::attributes()),
     })
