@@ -227,3 +227,209 @@ fn read<T>(value: &Value, read: impl FnOnce(&Value, &mut Reading) -> Option<T>) 
         None => Err(reading.problems()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::object;
+    use crate::terraform::phase::Maybe;
+    use crate::terraform::resource::Imported;
+
+    object! {
+        /// A thing.
+        pub struct Thing {
+            /// How work on it ends.
+            ends: String = required(),
+            /// How often there was work on it.
+            works: i64 = computed(),
+        }
+    }
+
+    object! {
+        /// What identifies a thing.
+        pub struct ThingIdentity {
+            /// How work on it ends.
+            ends: String = required(),
+        }
+    }
+
+    struct Things {
+        schema: Schema,
+        identity_schema: IdentitySchema,
+    }
+
+    impl Things {
+        /// Work that saves and warns, and then ends as it is told.
+        async fn work(ends: String, record: &Record<Things>, call: &Call) -> Result<(), Problems> {
+            record.save(&Thing { ends: ends.clone(), works: 1 }, &ThingIdentity { ends: ends.clone() });
+            record.warn(Diagnostic::warning("Works", "It does."));
+            match ends.as_str() {
+                "well" => Ok(()),
+                "badly" => Err(vec![Diagnostic::error("Badly", "As it was told to.")]),
+                "when stopped" => {
+                    call.cancelled.cancelled().await;
+                    Err(vec![Diagnostic::error("Stopped", "As it was told to.")])
+                }
+                _ => panic!("as it was told to"),
+            }
+        }
+    }
+
+    impl Resource for Things {
+        type Model = Thing;
+        type Identity = ThingIdentity;
+
+        fn type_name(&self) -> &'static str {
+            "test_thing"
+        }
+
+        fn schema(&self) -> &Schema {
+            &self.schema
+        }
+
+        fn identity_schema(&self) -> &IdentitySchema {
+            &self.identity_schema
+        }
+
+        fn validate(&self, _config: &PlannedModel<Self>) -> Vec<Diagnostic> {
+            Vec::new()
+        }
+
+        fn plan(&self, _change: &mut PlanChange<Self>) -> Vec<Diagnostic> {
+            Vec::new()
+        }
+
+        async fn read(&self, state: Thing, record: &Record<Self>, call: &Call) -> Result<(), Problems> {
+            Things::work(state.ends, record, call).await
+        }
+
+        async fn apply(
+            &self,
+            change: Change<Self>,
+            record: &Record<Self>,
+            call: &Call,
+        ) -> Result<(), Problems> {
+            let Change::Create { planned: Thing { ends: Maybe::Known(ends), .. } } = change else {
+                panic!("only creates are tested here");
+            };
+            Things::work(ends, record, call).await
+        }
+
+        async fn import(
+            &self,
+            _target: ImportTarget<Self>,
+            _call: &Call,
+        ) -> Result<Imported<Self>, Problems> {
+            panic!("as it was told to");
+        }
+    }
+
+    fn things() -> Modelled<Things> {
+        Modelled {
+            resource: Things {
+                schema: Schema::new(0, "A thing.", Thing::attributes()),
+                identity_schema: IdentitySchema::new(0, ThingIdentity::attributes()),
+            },
+        }
+    }
+
+    fn thing(ends: &str, works: Value) -> Value {
+        Value::object([("ends", Value::from(ends)), ("works", works)])
+    }
+
+    /// How work may end, and what the user then reads besides the warning.
+    const ENDS: [(&str, &[&str]); 4] = [
+        ("well", &[]),
+        ("badly", &["Badly: As it was told to."]),
+        ("when stopped", &["Stopped: As it was told to."]),
+        ("in a panic", &["this text: as it was told to"]),
+    ];
+
+    fn assert_from_the_record(ends: &str, problems: &[&str], answer: &Answer) {
+        assert_eq!(answer.state, thing(ends, Value::from(1)), "{ends}");
+        assert_eq!(answer.identity, Some(Value::object([("ends", Value::from(ends))])), "{ends}");
+        assert_eq!(answer.private, Private::default().encode(), "{ends}");
+        let [warning, errors @ ..] = answer.diagnostics.as_slice() else { panic!("{ends}: {answer:?}") };
+        assert_eq!(warning.summary, "Works", "{ends}");
+        assert_eq!(errors.len(), problems.len(), "{ends}: {errors:?}");
+        for (error, expected) in errors.iter().zip(problems) {
+            let told = format!("{}: {}", error.summary, error.detail);
+            assert!(error.is_error() && told.contains(expected), "{ends}: {told}");
+        }
+    }
+
+    /// A call that is stopped soon.
+    fn stopped_soon() -> Call {
+        let call = Call { cancelled: CancellationToken::new() };
+        let stop = call.cancelled.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            stop.cancel();
+        });
+        call
+    }
+
+    #[tokio::test]
+    async fn an_apply_is_answered_from_the_record_however_it_ends() {
+        for (ends, problems) in ENDS {
+            let config = thing(ends, Value::Null);
+            let request = ApplyResourceChange {
+                prior_state: Value::Null,
+                planned_state: thing(ends, Value::Unknown),
+                config,
+                private: Vec::new(),
+                identity: None,
+            };
+            let answer = things().apply(request, stopped_soon()).await;
+            assert_from_the_record(ends, problems, &answer);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_read_is_answered_from_the_record_however_it_ends() {
+        for (ends, problems) in ENDS {
+            let request =
+                ReadResource { state: thing(ends, Value::from(0)), private: Vec::new(), identity: None };
+            let answer = things().read(request, stopped_soon()).await;
+            assert_from_the_record(ends, problems, &answer);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_read_as_its_model_stays_as_it_is() {
+        let private = {
+            let mut private = Private::default();
+            private.set("a", 1);
+            private.encode()
+        };
+        let identity = Some(Value::object([("ends", Value::from("well"))]));
+        let state = thing("well", Value::Null);
+        let request =
+            ReadResource { state: state.clone(), private: private.clone(), identity: identity.clone() };
+        let answer = things().read(request, stopped_soon()).await;
+        assert!(answer.diagnostics[0].is_error(), "{answer:?}");
+        assert_eq!((answer.state, answer.private, answer.identity), (state, private, identity));
+    }
+
+    #[test]
+    fn an_old_state_and_identity_are_upgraded_or_named() {
+        let upgrade = |json: &str| Upgrade { version: 7, json: json.into() };
+        let upgraded = things().upgrade_state(upgrade(r#"{"ends":"well","works":1,"of_old":1}"#));
+        assert_eq!((upgraded.value, upgraded.diagnostics), (thing("well", Value::from(1)), vec![]));
+        let upgraded = things().upgrade_identity(upgrade(r#"{"ends":"well"}"#));
+        assert_eq!(upgraded.value, Value::object([("ends", Value::from("well"))]));
+
+        for upgraded in [things().upgrade_state(upgrade("[]")), things().upgrade_identity(upgrade("[]"))] {
+            assert_eq!(upgraded.diagnostics[0].summary, "The state of this test_thing cannot be read");
+            assert!(
+                upgraded.diagnostics[0].detail.contains("schema version 7"),
+                "{:?}",
+                upgraded.diagnostics
+            );
+        }
+    }
+}
