@@ -20,10 +20,11 @@ use terraform_provider_redis::terraform::{
 fn main() -> Result<(), Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let ours = Arc::new(provider::server());
-    let server = Server::new(Arc::new(EchoProvider(Arc::clone(&ours)))).with(Echo(InstanceResource::new(
-        // Never connected to anything.
-        Arc::default(),
-    )));
+    let server =
+        Server::new(Arc::new(EchoProvider(Arc::clone(&ours)))).with_resource(Echo(InstanceResource::new(
+            // Never connected to anything.
+            Arc::default(),
+        )));
     let served = runtime.block_on(plugin::serve(Arc::new(server), Mode::Core));
     runtime.shutdown_background();
     served.map(drop).map_err(Into::into)

@@ -76,7 +76,7 @@ pub struct RedisProvider {
 pub fn server() -> Server {
     let connection = Arc::new(Connection::default());
     Server::new(Arc::new(RedisProvider { connection: Arc::clone(&connection) }))
-        .with(InstanceResource::new(connection))
+        .with_resource(InstanceResource::new(connection))
 }
 
 impl Provider for RedisProvider {

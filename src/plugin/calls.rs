@@ -1,7 +1,7 @@
 //! Runs each call of core in a task of its own.
 //!
-//! A panic then ends that call and no other; and a call whose connection breaks is not dropped halfway
-//! through a write, but told to stop and waited for.
+//! A call whose connection breaks is then not dropped halfway through a write, but told to stop and waited for.
+//! Each call has the [`guard`] around it: a panic ends that call and no other.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -9,8 +9,8 @@ use std::time::Instant;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, Span, debug, field};
 
-use super::panics::Note;
 use crate::terraform::Diagnostic;
+use crate::terraform::guard::{self, guarded};
 
 /// The calls in flight.
 #[derive(Clone, Debug, Default)]
@@ -24,29 +24,16 @@ impl Calls {
         type_name: &str,
         body: impl Future<Output = T> + Send + 'static,
     ) -> Result<T, Diagnostic> {
-        let note = Note::default();
-        let body = {
-            let note = note.clone();
-            async move {
-                debug!("called");
-                let start = Instant::now();
-                let answer = note.during(body).await;
-                debug!(tf_req_duration_ms = start.elapsed().as_millis(), "answered");
-                answer
-            }
+        let body = async move {
+            debug!("called");
+            let start = Instant::now();
+            let answer = guarded(rpc, body).await;
+            debug!(tf_req_duration_ms = start.elapsed().as_millis(), "answered");
+            answer
         };
-        self.0.spawn(body.instrument(span(rpc, type_name))).await.map_err(|join_error| {
-            // Without a note the runtime is shutting down, and nobody reads this.
-            let why = note.panicked().map_or_else(|| join_error.to_string(), |panicked| panicked.to_string());
-            Diagnostic::error(
-                format!("The provider failed in {rpc}"),
-                format!(
-                    "This is a bug in the provider, not in the configuration. Please report it with this \
-                     text: {why}.\n\nWhat exists in the cluster is as the last completed step left it; the \
-                     next plan shows it."
-                ),
-            )
-        })
+        // A guarded task ends before its time only when the runtime shuts down, and then nobody reads this.
+        let task = self.0.spawn(body.instrument(span(rpc, type_name)));
+        task.await.unwrap_or_else(|ended| Err(guard::failed(rpc, &ended)))
     }
 
     /// Returns when no call is in flight.

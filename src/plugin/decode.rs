@@ -15,8 +15,8 @@ pub fn value(wire: Option<&DynamicValue>, ty: &Type, what: &str) -> Result<Value
 }
 
 /// An identity, if core sent one: cores before 1.12 know none, and a new object has none yet.
-pub fn identity(wire: Option<&ResourceIdentityData>, ty: Option<&Type>) -> Result<Option<Value>, Diagnostic> {
-    let (Some(wire), Some(ty)) = (wire, ty) else { return Ok(None) };
+pub fn identity(wire: Option<&ResourceIdentityData>, ty: &Type) -> Result<Option<Value>, Diagnostic> {
+    let Some(wire) = wire else { return Ok(None) };
     let identity = value(wire.identity_data.as_ref(), ty, "the identity")?;
     Ok(if identity.is_null() { None } else { Some(identity) })
 }
@@ -75,8 +75,8 @@ mod tests {
     fn absent_and_empty_are_null() {
         assert_eq!(value(None, &list(), "it"), Ok(Value::Null));
         assert_eq!(value(Some(&DynamicValue::default()), &list(), "it"), Ok(Value::Null));
-        assert_eq!(identity(None, Some(&list())), Ok(None));
-        assert_eq!(identity(Some(&ResourceIdentityData::default()), Some(&list())), Ok(None));
+        assert_eq!(identity(None, &list()), Ok(None));
+        assert_eq!(identity(Some(&ResourceIdentityData::default()), &list()), Ok(None));
         assert_eq!(raw_state(None), Ok(Vec::new()));
     }
 

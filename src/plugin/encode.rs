@@ -15,8 +15,8 @@ pub fn value(value: &Value, ty: &Type) -> Option<wire::DynamicValue> {
 }
 
 /// An identity, if there is one.
-pub fn identity(identity: Option<&Value>, ty: Option<&Type>) -> Option<wire::ResourceIdentityData> {
-    let (identity, ty) = (identity?, ty?);
+pub fn identity(identity: Option<&Value>, ty: &Type) -> Option<wire::ResourceIdentityData> {
+    let identity = identity?;
     if identity.is_null() {
         None
     } else {
@@ -209,7 +209,7 @@ mod tests {
     #[test]
     fn null_is_sent_and_no_identity_is_not() {
         assert_eq!(value(&Value::Null, &Type::String).unwrap().msgpack, [0xc0]);
-        assert_eq!(identity(Some(&Value::Null), Some(&Type::String)), None);
-        assert_eq!(identity(None, Some(&Type::String)), None);
+        assert_eq!(identity(Some(&Value::Null), &Type::String), None);
+        assert_eq!(identity(None, &Type::String), None);
     }
 }

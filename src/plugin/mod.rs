@@ -5,8 +5,9 @@
 //! 1. `handshake`: core starts the executable with a cookie and a client certificate in the environment; we
 //!    listen (`socket`), make a certificate (`tls`) and say where, in one line on stdout.
 //! 2. `connections`: core connects, once, and both sides prove who they are.
-//! 3. `service` takes each RPC, `calls` gives it a task of its own, `rpc` decodes (`decode`), asks
-//!    [`terraform::Server`](crate::terraform::Server) and encodes (`encode`).
+//! 3. `service` takes each RPC, `calls` gives it a task of its own, `rpc` looks up in
+//!    [`terraform::Server`](crate::terraform::Server) who is asked, decodes (`decode`), asks and encodes
+//!    (`encode`).
 //! 4. `go_plugin`: core sends Shutdown, we answer and are gone. `life` knows this and the other ways to
 //!    end.
 //!

@@ -83,7 +83,7 @@ impl Provider for ProviderService {
         request: Request<validate_provider_config::Request>,
     ) -> Answer<validate_provider_config::Response> {
         let (server, request) = (self.server.clone(), request.into_inner());
-        let body = async move { rpc::validate_provider_config(&server, request).await };
+        let body = async move { rpc::validate_provider_config(&server, request) };
         let refused = |diagnostics| validate_provider_config::Response { diagnostics };
         self.answer("ValidateProviderConfig", "", body, refused).await
     }
@@ -93,7 +93,7 @@ impl Provider for ProviderService {
         request: Request<configure_provider::Request>,
     ) -> Answer<configure_provider::Response> {
         let (server, request) = (self.server.clone(), request.into_inner());
-        let body = async move { rpc::configure_provider(&server, request).await };
+        let body = async move { rpc::configure_provider(&server, request) };
         let refused = |diagnostics| configure_provider::Response { diagnostics };
         self.answer("ConfigureProvider", "", body, refused).await
     }
@@ -104,7 +104,7 @@ impl Provider for ProviderService {
     ) -> Answer<validate_resource_config::Response> {
         let (server, request) = (self.server.clone(), request.into_inner());
         let type_name = request.type_name.clone();
-        let body = async move { rpc::validate_resource_config(&server, request).await };
+        let body = async move { rpc::validate_resource_config(&server, request) };
         let refused = |diagnostics| validate_resource_config::Response { diagnostics };
         self.answer("ValidateResourceConfig", &type_name, body, refused).await
     }
@@ -115,7 +115,7 @@ impl Provider for ProviderService {
     ) -> Answer<upgrade_resource_state::Response> {
         let (server, request) = (self.server.clone(), request.into_inner());
         let type_name = request.type_name.clone();
-        let body = async move { rpc::upgrade_resource_state(&server, request).await };
+        let body = async move { rpc::upgrade_resource_state(&server, request) };
         let refused = |diagnostics| upgrade_resource_state::Response { diagnostics, upgraded_state: None };
         self.answer("UpgradeResourceState", &type_name, body, refused).await
     }
@@ -126,7 +126,7 @@ impl Provider for ProviderService {
     ) -> Answer<upgrade_resource_identity::Response> {
         let (server, request) = (self.server.clone(), request.into_inner());
         let type_name = request.type_name.clone();
-        let body = async move { rpc::upgrade_resource_identity(&server, request).await };
+        let body = async move { rpc::upgrade_resource_identity(&server, request) };
         let refused =
             |diagnostics| upgrade_resource_identity::Response { diagnostics, upgraded_identity: None };
         self.answer("UpgradeResourceIdentity", &type_name, body, refused).await
@@ -161,7 +161,7 @@ impl Provider for ProviderService {
             planned_identity: request.prior_identity.clone(),
             ..Default::default()
         };
-        let body = async move { rpc::plan_resource_change(&server, request).await };
+        let body = async move { rpc::plan_resource_change(&server, request) };
         let refused = |diagnostics| plan_resource_change::Response { diagnostics, ..unchanged };
         self.answer("PlanResourceChange", &type_name, body, refused).await
     }
@@ -172,7 +172,7 @@ impl Provider for ProviderService {
     ) -> Answer<apply_resource_change::Response> {
         let (server, request) = (self.server.clone(), request.into_inner());
         let type_name = request.type_name.clone();
-        // What the provider did before it panicked, it answers itself; so here nothing was done.
+        // A resource answers itself for what it did before it panicked; so here nothing was done.
         let unchanged = apply_resource_change::Response {
             new_state: request.prior_state.clone(),
             private: request.planned_private.clone(),

@@ -1,292 +1,148 @@
-//! One resource type behind the server: between core's values and the resource's own model.
-
-use std::sync::Arc;
+//! What core asks of a resource type: one function for each RPC, with its request and its answer. In
+//! Terraform's terms, none of the wire's.
 
 use futures::future::BoxFuture;
-use tracing::Instrument;
 
-use super::attribute::{Attr, Attribute, Reading};
 use super::diagnostic::Diagnostic;
-use super::phase::{Known, Planned as PlannedPhase};
-use super::plan::{self, Proposal};
-use super::private::Private;
-use super::record::{Record, Saved};
-use super::resource::{Call, Change, ImportTarget, PlanChange, PlannedModel, Problems, Resource};
+use super::path::Path;
+use super::resource::Call;
 use super::schema::{IdentitySchema, Schema};
-use super::server::{
-    Answer, ApplyResourceChange, ImportAnswer, ImportResourceState, ImportedResource, PlanResourceChange,
-    Planned, ReadResource,
-};
-use super::validate::validate;
 use super::value::Value;
 
-/// Under this name private state keeps which optional attributes were derived.
-const DERIVED: &str = ".derived";
-
-/// What the server asks of a resource type, without its model.
-pub trait Handler: Send + Sync {
+/// A resource type, without its model.
+pub trait ResourceHandler: Send + Sync {
+    /// What users write and see.
     fn schema(&self) -> &Schema;
+
+    /// What identifies one for import.
     fn identity_schema(&self) -> &IdentitySchema;
+
+    /// `ValidateResourceConfig`. `write_only_allowed`: whether this core knows write-only attributes.
     fn validate(&self, config: &Value, write_only_allowed: bool) -> Vec<Diagnostic>;
+
+    /// `UpgradeResourceState`. Works unconfigured and offline.
+    fn upgrade_state(&self, request: Upgrade) -> Upgraded;
+
+    /// `UpgradeResourceIdentity`. Works unconfigured and offline.
+    fn upgrade_identity(&self, request: Upgrade) -> Upgraded;
+
+    /// `PlanResourceChange`
     fn plan(&self, request: PlanResourceChange) -> Planned;
-    fn read(&self, request: ReadResource, call: Call) -> BoxFuture<'static, Answer>;
-    fn apply(&self, request: ApplyResourceChange, call: Call) -> BoxFuture<'static, Answer>;
-    fn import(&self, request: ImportResourceState, call: Call) -> BoxFuture<'static, ImportAnswer>;
+
+    /// `ReadResource`
+    fn read(&self, request: ReadResource, call: Call) -> BoxFuture<'_, Answer>;
+
+    /// `ApplyResourceChange`
+    fn apply(&self, request: ApplyResourceChange, call: Call) -> BoxFuture<'_, Answer>;
+
+    /// `ImportResourceState`
+    fn import(&self, request: ImportResourceState, call: Call) -> BoxFuture<'_, ImportAnswer>;
 }
 
-/// The handler of one resource.
-pub struct ResourceHandler<R: Resource> {
-    resource: Arc<R>,
+/// `UpgradeResourceState` and `UpgradeResourceIdentity`
+pub struct Upgrade {
+    /// Of the schema that wrote it.
+    pub version: i64,
+    /// As the state file keeps it.
+    pub json: Vec<u8>,
 }
 
-impl<R: Resource> ResourceHandler<R> {
-    pub fn new(resource: R) -> ResourceHandler<R> {
-        ResourceHandler { resource: Arc::new(resource) }
-    }
-
-    fn attributes(&self) -> &[Attribute] {
-        &self.resource.schema().attributes
-    }
-
-    fn planned_model(value: &Value) -> Result<PlannedModel<R>, Problems> {
-        read::<PlannedModel<R>>(value, R::Model::read::<PlannedPhase>)
-    }
-
-    fn plan_destroy(&self, request: PlanResourceChange) -> Planned {
-        let prior = match model::<R::Model>(&request.prior_state) {
-            Ok(prior) => prior,
-            Err(problems) => return Planned { diagnostics: problems, ..Planned::default() },
-        };
-        let mut change = PlanChange::<R> {
-            prior: Some(prior),
-            planned: None,
-            changes: Vec::new(),
-            requires_replace: Vec::new(),
-            private: Private::decode(&request.private),
-        };
-        let diagnostics = self.resource.plan(&mut change);
-        Planned {
-            state: Value::Null,
-            requires_replace: Vec::new(),
-            private: change.private.encode(),
-            identity: request.identity,
-            diagnostics,
-        }
-    }
-
-    fn plan_change(&self, request: &PlanResourceChange) -> Result<Planned, Problems> {
-        let attributes = self.attributes();
-        let mut private = Private::decode(&request.private);
-        let derived_before: Option<plan::Derived> = private.get(DERIVED);
-        let Proposal { planned, derived, changes } =
-            plan::propose(attributes, &request.config, &request.prior_state, derived_before.as_ref());
-        private.set(DERIVED, derived);
-        // Values that were unknown when the configuration was validated are judged here.
-        let (_, problems) = validate(attributes, &planned);
-        if !problems.is_empty() {
-            return Err(problems);
-        }
-        let prior = match &request.prior_state {
-            Value::Null => None,
-            prior => Some(model::<R::Model>(prior)?),
-        };
-        let replaced = |changed: &&plan::Changed| changed.change == super::attribute::Change::Replaces;
-        let mut change = PlanChange::<R> {
-            prior,
-            planned: Some(Self::planned_model(&planned)?),
-            requires_replace: changes.iter().filter(replaced).map(|changed| changed.path.clone()).collect(),
-            changes,
-            private,
-        };
-        let diagnostics = self.resource.plan(&mut change);
-        let state = change.planned.as_ref().map_or(Value::Null, R::Model::write::<PlannedPhase>);
-        Ok(Planned {
-            state: plan::strip_write_only(attributes, &state),
-            requires_replace: change.requires_replace,
-            private: change.private.encode(),
-            identity: request.identity.clone(),
-            diagnostics,
-        })
-    }
-
-    fn change(&self, request: &ApplyResourceChange) -> Result<Change<R>, Problems> {
-        let attributes = self.attributes();
-        let planned = || {
-            let with_secrets = plan::with_write_only(attributes, &request.planned_state, &request.config);
-            Self::planned_model(&with_secrets)
-        };
-        Ok(match (&request.prior_state, &request.planned_state) {
-            (prior, Value::Null) => Change::Delete { prior: model::<R::Model>(prior)? },
-            (Value::Null, _) => Change::Create { planned: planned()? },
-            (prior, planned_state) => Change::Update {
-                prior: model::<R::Model>(prior)?,
-                planned: planned()?,
-                changes: plan::changes(attributes, prior, planned_state),
-            },
-        })
-    }
+/// The answer to an upgrade.
+pub struct Upgraded {
+    /// In the form of today's schema.
+    pub value: Value,
+    /// What went wrong.
+    pub diagnostics: Vec<Diagnostic>,
 }
 
-impl<R: Resource> Handler for ResourceHandler<R> {
-    fn schema(&self) -> &Schema {
-        self.resource.schema()
-    }
-
-    fn identity_schema(&self) -> &IdentitySchema {
-        self.resource.identity_schema()
-    }
-
-    fn validate(&self, config: &Value, write_only_allowed: bool) -> Vec<Diagnostic> {
-        let attributes = self.attributes();
-        let (accepted, mut diagnostics) = validate(attributes, config);
-        if !write_only_allowed {
-            diagnostics.extend(write_only_unsupported(attributes, config));
-        }
-        let completed = plan::propose(attributes, &accepted, &Value::Null, None).planned;
-        match Self::planned_model(&completed) {
-            Ok(model) => diagnostics.extend(self.resource.validate(&model)),
-            // What a required attribute lacks is core's to say; anything else was said above.
-            Err(problems) if diagnostics.is_empty() => diagnostics.extend(problems),
-            Err(_) => {}
-        }
-        diagnostics
-    }
-
-    fn plan(&self, request: PlanResourceChange) -> Planned {
-        if request.config.is_null() {
-            return self.plan_destroy(request);
-        }
-        self.plan_change(&request).unwrap_or_else(|diagnostics| Planned { diagnostics, ..Planned::default() })
-    }
-
-    fn read(&self, request: ReadResource, call: Call) -> BoxFuture<'static, Answer> {
-        let resource = Arc::clone(&self.resource);
-        Box::pin(async move {
-            let prior = request.state.clone();
-            let record = record::<R>(&request.state, &request.private, request.identity.as_ref());
-            let outcome = match model::<R::Model>(&request.state) {
-                Ok(state) => {
-                    let (resource, record) = (Arc::clone(&resource), Arc::clone(&record));
-                    isolated(async move { resource.read(state, &record, &call).await }).await
-                }
-                Err(problems) => Err(problems),
-            };
-            answer(resource.schema(), record.saved(), outcome, &prior, request.identity)
-        })
-    }
-
-    fn apply(&self, request: ApplyResourceChange, call: Call) -> BoxFuture<'static, Answer> {
-        let resource = Arc::clone(&self.resource);
-        let change = self.change(&request);
-        Box::pin(async move {
-            let record = record::<R>(&request.prior_state, &request.private, request.identity.as_ref());
-            let outcome = match change {
-                Ok(change) => {
-                    let (resource, record) = (Arc::clone(&resource), Arc::clone(&record));
-                    isolated(async move { resource.apply(change, &record, &call).await }).await
-                }
-                Err(problems) => Err(problems),
-            };
-            let spelling = match &request.planned_state {
-                Value::Null => &request.prior_state,
-                planned => planned,
-            };
-            answer(resource.schema(), record.saved(), outcome, spelling, request.identity)
-        })
-    }
-
-    fn import(&self, request: ImportResourceState, call: Call) -> BoxFuture<'static, ImportAnswer> {
-        let resource = Arc::clone(&self.resource);
-        Box::pin(async move {
-            let failed = |diagnostics| ImportAnswer { resources: Vec::new(), diagnostics };
-            let target = match request.identity.filter(|identity| !identity.is_null()) {
-                None => ImportTarget::Id(request.id),
-                Some(identity) => match model::<R::Identity>(&identity) {
-                    Ok(identity) => ImportTarget::Identity(identity),
-                    Err(problems) => return failed(problems),
-                },
-            };
-            let importing = Arc::clone(&resource);
-            match isolated(async move { importing.import(target, &call).await }).await {
-                Err(problems) => failed(problems),
-                Ok(imported) => ImportAnswer {
-                    resources: vec![ImportedResource {
-                        type_name: request.type_name,
-                        state: plan::strip_write_only(
-                            &resource.schema().attributes,
-                            &R::Model::write::<Known>(&imported.model),
-                        ),
-                        private: imported.private.encode(),
-                        identity: Some(R::Identity::write::<Known>(&imported.identity)),
-                    }],
-                    diagnostics: imported.warnings,
-                },
-            }
-        })
-    }
+/// `PlanResourceChange`
+pub struct PlanResourceChange {
+    /// Null on create and in the second call of a replace.
+    pub prior_state: Value,
+    /// Null on destroy.
+    pub config: Value,
+    /// Private data of the prior state, or of the first call of a replace.
+    pub private: Vec<u8>,
+    /// Identity of the prior state.
+    pub identity: Option<Value>,
 }
 
-/// Runs a call in a task of its own: a panic becomes a diagnostic of this call, and a dropped stream does
-/// not stop a write halfway.
-async fn isolated<T: Send + 'static>(
-    body: impl Future<Output = Result<T, Problems>> + Send + 'static,
-) -> Result<T, Problems> {
-    match tokio::spawn(body.in_current_span()).await {
-        Ok(outcome) => outcome,
-        Err(_) => Err(vec![Diagnostic::error(
-            "The provider failed in a way it should not",
-            "This is a fault of the provider. What exists in the cluster is recorded in the state; the next \
-             apply goes on from there. Please report it, with the log of TF_LOG_PROVIDER=debug.",
-        )]),
-    }
+/// The answer to a plan.
+#[derive(Clone, Debug, Default)]
+pub struct Planned {
+    /// Null on destroy.
+    pub state: Value,
+    /// What makes it a replace.
+    pub requires_replace: Vec<Path>,
+    /// For Apply.
+    pub private: Vec<u8>,
+    /// As far as it is known.
+    pub identity: Option<Value>,
+    /// What went wrong.
+    pub diagnostics: Vec<Diagnostic>,
 }
 
-/// The answer is made from the record, however the call ended.
-fn answer(
-    schema: &Schema,
-    saved: Saved,
-    outcome: Result<(), Problems>,
-    spelling: &Value,
-    identity: Option<Value>,
-) -> Answer {
-    let mut diagnostics = saved.warnings;
-    if let Err(problems) = outcome {
-        diagnostics.extend(problems);
-    }
-    let state = plan::respell(&schema.attributes, &saved.state, spelling);
-    Answer {
-        state: plan::strip_write_only(&schema.attributes, &state),
-        private: saved.private.encode(),
-        identity: if saved.identity.is_null() { identity } else { Some(saved.identity) },
-        diagnostics,
-    }
+/// `ReadResource`
+pub struct ReadResource {
+    /// As of the last apply or read.
+    pub state: Value,
+    /// Private data.
+    pub private: Vec<u8>,
+    /// Identity, where this core knows them.
+    pub identity: Option<Value>,
 }
 
-fn record<R: Resource>(state: &Value, private: &[u8], identity: Option<&Value>) -> Arc<Record<R>> {
-    let identity = identity.cloned().unwrap_or_default();
-    Arc::new(Record::of(state.clone(), Private::decode(private), identity))
+/// `ApplyResourceChange`
+pub struct ApplyResourceChange {
+    /// Null on create.
+    pub prior_state: Value,
+    /// Null on destroy.
+    pub planned_state: Value,
+    /// Null on destroy.
+    pub config: Value,
+    /// From the plan.
+    pub private: Vec<u8>,
+    /// From the plan.
+    pub identity: Option<Value>,
 }
 
-fn model<T: Attr<In<Known> = T>>(value: &Value) -> Result<T, Problems> {
-    read(value, T::read::<Known>)
+/// The answer to a read or an apply.
+#[derive(Clone, Debug, Default)]
+pub struct Answer {
+    /// Null for no object.
+    pub state: Value,
+    /// Private data.
+    pub private: Vec<u8>,
+    /// Identity.
+    pub identity: Option<Value>,
+    /// What went wrong.
+    pub diagnostics: Vec<Diagnostic>,
 }
 
-fn read<T>(value: &Value, read: impl FnOnce(&Value, &mut Reading) -> Option<T>) -> Result<T, Problems> {
-    let mut reading = Reading::default();
-    match read(value, &mut reading) {
-        Some(model) => Ok(model),
-        None => Err(reading.problems()),
-    }
+/// `ImportResourceState`
+pub struct ImportResourceState {
+    /// Empty where an identity is given.
+    pub id: String,
+    /// The identity, if one is given.
+    pub identity: Option<Value>,
 }
 
-fn write_only_unsupported(attributes: &[Attribute], config: &Value) -> Vec<Diagnostic> {
-    let stripped = plan::strip_write_only(attributes, config);
-    if &stripped == config {
-        return Vec::new();
-    }
-    vec![Diagnostic::error(
-        "Write-only attributes need Terraform 1.11 or OpenTofu 1.11",
-        "This version would keep the value in its state. Upgrade it, or use the attribute's alternative that \
-         refers to an existing Secret.",
-    )]
+/// The answer to an import.
+#[derive(Clone, Debug, Default)]
+pub struct ImportAnswer {
+    /// What was found; none with an error.
+    pub resource: Option<ImportedResource>,
+    /// What went wrong.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// One imported resource.
+#[derive(Clone, Debug)]
+pub struct ImportedResource {
+    /// Its state.
+    pub state: Value,
+    /// Private data.
+    pub private: Vec<u8>,
+    /// Its identity.
+    pub identity: Option<Value>,
 }

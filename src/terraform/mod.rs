@@ -1,13 +1,16 @@
 //! What Terraform means: values, types, schemas, validation, planning, and the life of a resource through
 //! the RPCs. Knows no wire, no cluster and no Redis.
 //!
-//! The way of a request: `validate → plan → apply`, each a call of [`Server`], each ending in a resource
-//! (see [`Resource`]) whose model was declared once with [`object!`](crate::object).
+//! The way of a request: [`Server`] has a [`Table`](table::Table) for each kind of thing that core asks for by
+//! name. What core asks of a resource stands in [`handler`], and what a resource says of itself in [`resource`],
+//! on a model that was declared once with [`object!`](crate::object). `modelled` lies between the two.
 
 pub mod attribute;
 pub mod diagnostic;
-mod handler;
+pub mod guard;
+pub mod handler;
 pub mod json;
+mod modelled;
 pub mod msgpack;
 pub mod path;
 pub mod phase;
@@ -17,7 +20,9 @@ pub mod record;
 pub mod resource;
 pub mod schema;
 pub mod server;
+pub mod table;
 pub mod types;
+mod upgrade;
 pub mod validate;
 pub mod value;
 

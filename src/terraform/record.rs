@@ -4,11 +4,13 @@
 use std::marker::PhantomData;
 use std::sync::{Mutex, PoisonError};
 
-use super::attribute::Attr;
+use super::attribute::{Attr, Attribute};
 use super::diagnostic::Diagnostic;
+use super::handler::Answer;
 use super::phase::Known;
+use super::plan;
 use super::private::Private;
-use super::resource::Resource;
+use super::resource::{Problems, Resource};
 use super::value::Value;
 
 /// The state, private data and identity of one object, as last saved by the call at work on it.
@@ -31,10 +33,15 @@ pub struct Saved {
 }
 
 impl<R: Resource> Record<R> {
-    /// A record of what core knows already.
-    pub fn of(state: Value, private: Private, identity: Value) -> Record<R> {
+    /// A record of what core knows already, private data in core's bytes.
+    pub fn of(state: &Value, private: &[u8], identity: Option<&Value>) -> Record<R> {
         Record {
-            saved: Mutex::new(Saved { state, private, identity, warnings: Vec::new() }),
+            saved: Mutex::new(Saved {
+                state: state.clone(),
+                private: Private::decode(private),
+                identity: identity.cloned().unwrap_or_default(),
+                warnings: Vec::new(),
+            }),
             resource: PhantomData,
         }
     }
@@ -63,6 +70,24 @@ impl<R: Resource> Record<R> {
     /// What is saved now.
     pub fn saved(&self) -> Saved {
         self.saved.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The answer to core, however the work ended. What means the same as in `spelling` is spelled that way.
+    pub fn answer(
+        &self,
+        attributes: &[Attribute],
+        outcome: Result<(), Problems>,
+        spelling: &Value,
+    ) -> Answer {
+        let Saved { state, private, identity, warnings: mut diagnostics } = self.saved();
+        diagnostics.extend(outcome.err().unwrap_or_default());
+        let state = plan::respell(attributes, &state, spelling);
+        Answer {
+            state: plan::strip_write_only(attributes, &state),
+            private: private.encode(),
+            identity: Some(identity).filter(|identity| !identity.is_null()),
+            diagnostics,
+        }
     }
 
     fn change(&self, change: impl FnOnce(&mut Saved)) {

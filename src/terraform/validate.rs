@@ -3,6 +3,7 @@
 use super::attribute::{Attribute, Kind, Nesting, Reading};
 use super::diagnostic::Diagnostic;
 use super::path::{Path, Step};
+use super::plan;
 use super::value::Value;
 
 /// Reports every attribute whose value its type or check refuses, and returns the configuration with those
@@ -70,4 +71,16 @@ fn member(attribute: &Attribute, value: &Value, at: &Path, problems: &mut Vec<Di
         _ if problems.len() > before => Value::Unknown,
         _ => inner,
     }
+}
+
+/// What is wrong with a configuration for a core that does not know write-only attributes.
+pub fn write_only_unsupported(attributes: &[Attribute], config: &Value) -> Option<Diagnostic> {
+    let has_any = &plan::strip_write_only(attributes, config) != config;
+    has_any.then(|| {
+        Diagnostic::error(
+            "Write-only attributes need Terraform 1.11 or OpenTofu 1.11",
+            "This version would keep the value in its state. Upgrade it, or use the attribute's alternative \
+             that refers to an existing Secret.",
+        )
+    })
 }

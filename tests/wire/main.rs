@@ -174,18 +174,36 @@ async fn states_may_be_larger_than_grpcs_own_limit() {
 async fn a_panic_is_an_error_of_its_call_and_no_crash() {
     let core = Core::start_test_provider("debug").await;
     let thing = core.resource("test_thing").await;
+    // The text of the panic, and its place in the provider's own code.
+    let told = |rpc: &str, diagnostics: &[wire::Diagnostic]| {
+        let [problem] = diagnostics else { panic!("{rpc}: {diagnostics:?}") };
+        assert_eq!(problem.summary, format!("The provider failed in {rpc}"));
+        assert!(problem.detail.contains("as it was told to"), "{problem:?}");
+        assert!(problem.detail.contains("(tests/wire/provider.rs:"), "{problem:?}");
+    };
+
+    let problems = core.validate(&thing, &thing.value(json!({ "does": "panic in validate" }))).await;
+    told("ValidateResourceConfig", &problems);
+
     let planned = core.plan(&thing, &State::none(), &thing.value(json!({ "does": "panic in plan" }))).await;
-    assert_eq!(planned.diagnostics[0].summary, "The provider failed in PlanResourceChange");
-    assert!(planned.diagnostics[0].detail.contains("as it was told to"), "{planned:?}");
+    told("PlanResourceChange", &planned.diagnostics);
 
     let config = thing.value(json!({ "does": "panic in apply" }));
     let created = core.create(&thing, &config).await;
-    assert_eq!(created.diagnostics.len(), 1);
+    told("ApplyResourceChange", &created.diagnostics);
     assert_eq!(created.value, config, "what exists is in the state");
+    assert!(created.identity.is_some(), "and so is its identity");
 
     let state = State { value: thing.value(json!({ "does": "panic in read" })), ..State::none() };
     let read = core.read(&thing, &state).await;
-    assert_eq!((read.diagnostics.len(), read.value), (1, state.value));
+    told("ReadResource", &read.diagnostics);
+    assert_eq!(read.value, state.value);
+
+    let imported = core.import(&thing, "panic in import").await;
+    told("ImportResourceState", &imported.diagnostics);
+
+    let config = thing.value(json!({ "does": "nothing" }));
+    assert_eq!(core.create(&thing, &config).await.value, config, "others go on");
 
     core.process.stderr_with("panicked: as it was told to").await;
     let crash = core.process.stderr().into_iter().find(|line| line.starts_with("panic: "));

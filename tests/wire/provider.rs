@@ -62,7 +62,8 @@ impl Resource for Things {
         &self.identity_schema
     }
 
-    fn validate(&self, _config: &PlannedModel<Self>) -> Vec<Diagnostic> {
+    fn validate(&self, config: &PlannedModel<Self>) -> Vec<Diagnostic> {
+        assert_ne!(config.does.known().map(String::as_str), Some("panic in validate"), "as it was told to");
         Vec::new()
     }
 
@@ -111,6 +112,7 @@ impl Resource for Things {
             ImportTarget::Id(id) => id,
             ImportTarget::Identity(identity) => identity.does,
         };
+        assert_ne!(does, "panic in import", "as it was told to");
         Ok(Imported {
             model: Thing { does: does.clone(), text: None },
             identity: ThingIdentity { does },
@@ -139,7 +141,7 @@ impl Provider for TestProvider {
 }
 
 fn server() -> Server {
-    Server::new(Arc::new(TestProvider { schema: Schema::new(0, "", Vec::new()) })).with(Things {
+    Server::new(Arc::new(TestProvider { schema: Schema::new(0, "", Vec::new()) })).with_resource(Things {
         schema: Schema::new(0, "A thing.", Thing::attributes()),
         identity_schema: IdentitySchema::new(0, ThingIdentity::attributes()),
     })
