@@ -23,22 +23,22 @@ object! {
         username: Option<String> = optional(),
         /// Password for basic authentication. Environment: `KUBE_PASSWORD`.
         password: Option<String> = optional().sensitive(),
-        /// Do not verify the API server's certificate. Environment: `KUBE_INSECURE`.
+        /// Whether to skip verification of the API server's certificate. Environment: `KUBE_INSECURE`.
         insecure: Option<bool> = optional(),
-        /// Name that the API server's certificate must bear. Environment: `KUBE_TLS_SERVER_NAME`.
+        /// Name for which the API server's certificate must be valid. Environment: `KUBE_TLS_SERVER_NAME`.
         tls_server_name: Option<String> = optional(),
-        /// Client certificate, PEM. Environment: `KUBE_CLIENT_CERT_DATA`.
+        /// Client certificate in PEM format. Environment: `KUBE_CLIENT_CERT_DATA`.
         client_certificate: Option<String> = optional(),
-        /// Key of the client certificate, PEM. Environment: `KUBE_CLIENT_KEY_DATA`.
+        /// Key of the client certificate in PEM format. Environment: `KUBE_CLIENT_KEY_DATA`.
         client_key: Option<String> = optional().sensitive(),
-        /// Certificates of the authorities that may have signed the API server's, PEM. Environment:
+        /// CA certificates for verifying the API server's certificate, in PEM format. Environment:
         /// `KUBE_CLUSTER_CA_CERT_DATA`.
         cluster_ca_certificate: Option<String> = optional(),
         /// Bearer token. Environment: `KUBE_TOKEN`.
         token: Option<String> = optional().sensitive(),
         /// Path of a kubeconfig. Environment: `KUBE_CONFIG_PATH`, then `KUBECONFIG`.
         config_path: Option<String> = optional(),
-        /// Paths of kubeconfigs that are merged. Environment: `KUBE_CONFIG_PATHS`.
+        /// Paths of kubeconfigs, which are merged. Environment: `KUBE_CONFIG_PATHS`.
         config_paths: Option<Vec<String>> = optional(),
         /// Context of the kubeconfig. Environment: `KUBE_CTX`.
         config_context: Option<String> = optional(),
@@ -48,21 +48,21 @@ object! {
         config_context_cluster: Option<String> = optional(),
         /// URL of an HTTP, HTTPS or SOCKS5 proxy. Environment: `KUBE_PROXY_URL`.
         proxy_url: Option<String> = optional(),
-        /// A program that gives credentials, as `aws eks get-token` does.
+        /// A program that provides credentials, such as `aws eks get-token`.
         exec: Option<ExecBlock> = optional(),
     }
 }
 
 object! {
-    /// A program that gives credentials.
+    /// A program that provides credentials.
     pub struct ExecBlock {
-        /// Version of its protocol: `client.authentication.k8s.io/v1` or `…/v1beta1`.
+        /// Version of the program's protocol: `client.authentication.k8s.io/v1` or `…/v1beta1`.
         api_version: String = required(),
         /// The program.
         command: String = required(),
         /// Arguments of the program.
         args: Option<Vec<String>> = optional(),
-        /// Environment variables of the program, besides those of Terraform.
+        /// Environment variables of the program, in addition to those of Terraform.
         env: Option<BTreeMap<String, String>> = optional().sensitive(),
     }
 }

@@ -1,5 +1,5 @@
-# A Redis with a snapshot on its volume at least every 15 minutes in which a key changes.
-# Left out, since the provider does not have it yet: backup (daily at 2:00 to the bucket my-redis-backups, kept 30 days).
+# A Redis that takes a snapshot on its volume at least every 15 minutes if a key changes.
+# Not supported by the provider yet: backup (daily at 2:00 to the bucket my-redis-backups, kept 30 days).
 terraform {
   required_providers {
     redis = {

@@ -1,5 +1,5 @@
 # Three shards, each a leader with one follower: for data of more than 50 GB, or more than 25,000 writes per second.
-# It needs clients that speak the cluster protocol. Keys of one command must share a hash tag, such as {user:123}:cart.
+# Clients must speak the cluster protocol. Keys of one command must share a hash tag, such as {user:123}:cart.
 terraform {
   required_providers {
     redis = {

@@ -1,4 +1,4 @@
-# Drains of nodes leave two of the three Redis pods, and two of the three sentinels, running.
+# Node drains leave two of the three Redis pods and two of the three sentinels running.
 terraform {
   required_providers {
     redis = {

@@ -1,4 +1,4 @@
-# Data at rest on encrypted volumes: a storage class whose volumes are encrypted does it. The class is not made here.
+# Data at rest on encrypted volumes, through a storage class. This example does not create the storage class.
 terraform {
   required_providers {
     redis = {

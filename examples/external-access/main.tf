@@ -1,5 +1,5 @@
-# Redis behind an internal Network Load Balancer of AWS, for other VPCs and networks on premises.
-# service.internal is true by default and sets the annotation that keeps the load balancer off the internet.
+# Redis behind an internal AWS Network Load Balancer, for other VPCs and on-premises networks.
+# service.internal is true by default: its annotation keeps the load balancer off the internet.
 terraform {
   required_providers {
     redis = {

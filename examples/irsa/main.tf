@@ -1,5 +1,5 @@
-# Pods with a service account that has an IAM role (IRSA). The service account must be in the namespace of the instance;
-# it is not made here.
+# Pods with a service account that has an IAM role (IRSA). The service account must be in the namespace of the instance.
+# This example does not create the service account.
 terraform {
   required_providers {
     redis = {

@@ -1,4 +1,4 @@
-# The least there is: one Redis of the default size, a volume of 10Gi and a random password.
+# The minimum: one Redis of the default size, with a volume of 10Gi and a random password.
 terraform {
   required_providers {
     redis = {

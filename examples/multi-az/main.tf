@@ -1,5 +1,5 @@
-# A sentinel set whose pods share no node, and spread evenly over the zones. It needs a node in each of three zones.
-# An EBS volume stays in its zone: while a zone is down its pod waits, and the sentinels promote a replica in another.
+# A sentinel set whose pods share no node and spread evenly over the zones. The set needs a node in each of three zones.
+# An EBS volume stays in its zone. While a zone is down, its pod waits, and the sentinels promote a replica elsewhere.
 terraform {
   required_providers {
     redis = {

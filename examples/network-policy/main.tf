@@ -1,5 +1,5 @@
-# A Redis that only the namespaces application and backend are to reach, on port 6379.
-# Left out, since the provider does not have it yet: network_policy (allowed_namespaces). Write a NetworkPolicy of your own.
+# A Redis that only the namespaces application and backend should reach, on port 6379.
+# Not supported by the provider yet: network_policy (allowed_namespaces). Write your own NetworkPolicy.
 terraform {
   required_providers {
     redis = {

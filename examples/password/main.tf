@@ -1,5 +1,5 @@
-# A password of your own, which is in no plan and no state. It needs Terraform 1.11 or OpenTofu 1.11.
-# To change it: a new value, and a password_wo_version of one more.
+# Your own password, which is in no plan and no state. This needs Terraform 1.11 or OpenTofu 1.11.
+# To change the password, set a new value and increase password_wo_version.
 terraform {
   required_providers {
     redis = {

@@ -1,4 +1,4 @@
-# Pods that never run as root: as user and group 1000, which the images of the operator expect.
+# Pods that never run as root, but as user and group 1000, which the operator's images expect.
 terraform {
   required_providers {
     redis = {

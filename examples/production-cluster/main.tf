@@ -1,6 +1,6 @@
 # Three shards with a follower each, on six nodes in three zones: about 75,000 writes per second in all.
-# anti_affinity = "required" puts no two of the six pods on one node.
-# Left out, since the provider does not have it yet: metrics (with a ServiceMonitor).
+# anti_affinity = "required" puts each of the six pods on its own node.
+# Not supported by the provider yet: metrics (with a ServiceMonitor).
 terraform {
   required_providers {
     redis = {
@@ -30,7 +30,7 @@ resource "redis_k8s_instance" "main" {
     }
   }
 
-  # Followers may differ from leaders; the same size is right where they are to take over.
+  # Followers may differ from leaders. Use the same size so that they can take over.
   replica = {
     resources = {
       requests = { cpu = "1", memory = "4Gi" }

@@ -1,6 +1,6 @@
-# A sentinel set for production: three pods on three nodes in three zones, on encrypted volumes with the append-only file.
-# The storage class gp3-encrypted is not made here. It needs at least three nodes, one in each zone.
-# Left out, since the provider does not have them yet: metrics (a ServiceMonitor every 30s), backup (daily at 2:00, 30 days).
+# A sentinel set for production: three pods on three nodes in three zones, with encrypted volumes and append-only files.
+# The set needs at least three nodes, one in each zone. This example does not create the storage class gp3-encrypted.
+# Not supported by the provider yet: metrics (a ServiceMonitor every 30s), backup (daily at 2:00, 30 days).
 terraform {
   required_providers {
     redis = {
@@ -25,7 +25,7 @@ resource "redis_k8s_instance" "main" {
     }
   }
 
-  # Of the master's size: any of them may become the master.
+  # The replicas have the master's size, since any replica may become the master.
   replica = { count = 2 }
 
   sentinel = {

@@ -1,5 +1,5 @@
-# A master with two replicas to read from. Nobody promotes a replica when the master is lost: Kubernetes restarts its pod.
-# Where writes must go on without it, see ../sentinel.
+# A master with two replicas for reads. If the master is lost, no replica is promoted: Kubernetes restarts the pod.
+# If writes must continue without the master, see ../sentinel.
 terraform {
   required_providers {
     redis = {

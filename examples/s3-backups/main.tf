@@ -1,5 +1,5 @@
-# A Redis whose pods run as a service account that may write to S3 (IRSA). The service account is not made here.
-# Left out, since the provider does not have it yet: backup (every 6 hours to the bucket prod-redis-backups, kept 90 days).
+# A Redis whose pods run as a service account that may write to S3 (IRSA). This example does not create the account.
+# Not supported by the provider yet: backup (every 6 hours to the bucket prod-redis-backups, kept 90 days).
 terraform {
   required_providers {
     redis = {

@@ -1,5 +1,5 @@
-# A master with two replicas, and three sentinels that promote one of them when two agree that the master is lost.
-# Clients that speak to sentinels follow at once; others can use the Service of the master, host.
+# A master with two replicas, and three sentinels. If two of them agree that the master is lost, they promote a replica.
+# Sentinel clients follow at once. Other clients can use the Service of the master, host.
 terraform {
   required_providers {
     redis = {

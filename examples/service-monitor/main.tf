@@ -1,5 +1,5 @@
-# Metrics on port 9121 of each pod, by the exporter of the operator. Until there are arguments for it, custom_spec adds it.
-# Left out, since the provider does not have it yet: metrics, with its ServiceMonitor (every 30s, namespace monitoring).
+# Metrics on port 9121 of each pod, from the operator's exporter. custom_spec adds it, as there are no arguments yet.
+# Not supported by the provider yet: metrics, with its ServiceMonitor (every 30s, namespace monitoring).
 terraform {
   required_providers {
     redis = {

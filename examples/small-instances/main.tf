@@ -1,4 +1,4 @@
-# A small Redis for each of several services: four to six of them fit on one m5.large.
+# A small Redis for each of several services. Four to six such instances fit on one m5.large.
 terraform {
   required_providers {
     redis = {

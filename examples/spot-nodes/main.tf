@@ -1,5 +1,5 @@
-# A cache on Spot capacity, which AWS may take back at any time.
-# node_selector is that of all pods of an instance, masters too: so only for data that may be out of reach for a while.
+# A cache on Spot capacity, which AWS may reclaim at any time.
+# node_selector applies to all pods, including masters. Use it only for data that may be unavailable for a while.
 terraform {
   required_providers {
     redis = {

@@ -1,4 +1,4 @@
-# One Redis: for development, caches and other data that may be out of reach for 5 to 30 seconds while its pod restarts.
+# One Redis for development, caches and other data that may be unavailable for 5 to 30 seconds while the pod restarts.
 terraform {
   required_providers {
     redis = {

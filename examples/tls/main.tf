@@ -1,6 +1,6 @@
-# Redis without TLS yet. Its directives (tls-port, tls-cert-file, …) are refused in additional_config, since the operator's
+# Redis without TLS yet. additional_config refuses the TLS directives (tls-port, tls-cert-file, …), since the operator's
 # own probes would no longer reach Redis.
-# Left out, since the provider does not have it yet: tls (certificate, key and CA out of a Secret).
+# Not supported by the provider yet: tls (certificate, key and CA from a Secret).
 terraform {
   required_providers {
     redis = {

@@ -1,4 +1,4 @@
-# Directives of redis.conf: eviction for a cache, TCP settings, and a log of commands that take more than 10,000 microseconds.
+# Directives of redis.conf: cache eviction, TCP settings, and a log of commands that take more than 10,000 microseconds.
 terraform {
   required_providers {
     redis = {

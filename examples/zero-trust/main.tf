@@ -1,5 +1,5 @@
-# A Redis that only the namespaces application and backend-services are to reach.
-# Left out, since the provider does not have it yet: network_policy (allowed_namespaces). Write a NetworkPolicy of your own.
+# A Redis that only the namespaces application and backend-services should reach.
+# Not supported by the provider yet: network_policy (allowed_namespaces). Write your own NetworkPolicy.
 terraform {
   required_providers {
     redis = {

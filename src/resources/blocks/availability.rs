@@ -6,26 +6,27 @@ use crate::terraform::Value;
 use crate::{choice, object};
 
 object! {
-    /// How many pods an eviction, such as the drain of a node, must leave.
+    /// How many pods must keep running during evictions, such as a node drain.
     pub struct Disruption {
-        /// Whether there is a budget; by default where there is more than one pod.
+        /// Whether there is a budget. Default: `true` if the instance has more than one pod.
         enabled: bool = derived(several_pods),
-        /// How many pods must stay; in cluster mode, how many leaders and how many followers. Only one of this and
-        /// `max_unavailable`; 1 where neither is set.
+        /// How many pods must keep running. In cluster mode, how many leaders and how many followers. Conflicts with
+        /// `max_unavailable`. Default: 1, unless `max_unavailable` is set.
         min_available: Option<i64> = optional().check(is_count),
-        /// How many pods may go at the same time.
+        /// How many pods may be unavailable at the same time.
         max_unavailable: Option<i64> = optional().check(is_count),
     }
 }
 
 object! {
-    /// How many sentinels an eviction, such as the drain of a node, must leave.
+    /// How many sentinels must keep running during evictions, such as a node drain.
     pub struct SentinelDisruption {
         /// Whether there is a budget.
         enabled: bool = default(true),
-        /// How many sentinels must stay. Only one of this and `max_unavailable`; the majority where neither is set.
+        /// How many sentinels must keep running. Conflicts with `max_unavailable`. Default: the majority, unless
+        /// `max_unavailable` is set.
         min_available: Option<i64> = optional().check(is_count),
-        /// How many sentinels may go at the same time.
+        /// How many sentinels may be unavailable at the same time.
         max_unavailable: Option<i64> = optional().check(is_count),
     }
 }
@@ -41,7 +42,7 @@ fn several_pods(root: &Value) -> Value {
 }
 
 choice! {
-    /// How a Service is reached.
+    /// How clients reach a Service.
     pub enum ServiceType {
         /// Within the cluster.
         ClusterIp = "ClusterIP",
@@ -53,13 +54,14 @@ choice! {
 }
 
 object! {
-    /// How Redis is reached from outside of the cluster.
+    /// How clients outside the Kubernetes cluster reach Redis.
     pub struct Service {
-        /// `ClusterIP`: not at all. `NodePort` and `LoadBalancer` reach the writable master; in cluster mode, any leader.
+        /// `ClusterIP` gives no access from outside. `NodePort` and `LoadBalancer` reach the writable master; in
+        /// cluster mode, any leader.
         r#type: ServiceType = default("ClusterIP"),
-        /// Annotations of that Service, such as those of a load balancer controller.
+        /// Annotations of the Service for access from outside, such as those of a load balancer controller.
         annotations: BTreeMap<String, String> = default(Value::Map(BTreeMap::new())),
-        /// Whether a load balancer is reached only from the private network. Sets the annotations of AWS for that.
+        /// Whether the load balancer is reachable only from the private network. Sets the AWS annotations for this.
         internal: bool = default(true),
     }
 }
@@ -67,11 +69,11 @@ object! {
 choice! {
     /// Whether pods of one instance share nodes.
     pub enum AntiAffinity {
-        /// Not if it can be helped.
+        /// Preferably not.
         Soft = "soft",
-        /// Never: without enough nodes pods stay pending.
+        /// Never. Without enough nodes, pods stay pending.
         Required = "required",
-        /// As the scheduler likes.
+        /// The scheduler decides.
         None = "none",
     }
 }
@@ -81,7 +83,7 @@ choice! {
     pub enum UpdateType {
         /// One after the other.
         RollingUpdate = "RollingUpdate",
-        /// Only those that somebody deletes.
+        /// Only the pods that somebody deletes.
         OnDelete = "OnDelete",
     }
 }
@@ -89,12 +91,12 @@ choice! {
 object! {
     /// How pods are replaced when a change restarts them.
     pub struct UpdateStrategy {
-        /// Whether the provider replaces the pods of a replicated set itself: one at a time, each only when all others are
-        /// well, and the master last, after it has handed over to a replica that was replaced before. No acknowledged
-        /// write is lost. It applies to standalone mode with replicas and to sentinel mode, while `wait.enabled` is true;
-        /// the credentials need some more rights for it. With `false` the operator restarts the pods, and writes fail for
-        /// about half a minute. `type` and `rolling_update` need `false`. In cluster mode the operator restarts the pods, and
-        /// is kept off while they copy; with `false` it is not.
+        /// Whether the provider replaces the pods of a replicated set itself, one at a time. It replaces a pod only
+        /// when all others are healthy. The master comes last, after it has handed over to an already replaced
+        /// replica. No acknowledged write is lost. This applies to standalone mode with replicas and to sentinel mode
+        /// while `wait.enabled` is true, and needs some more rights. With `false`, the operator restarts the pods,
+        /// and writes fail for about half a minute. `type` and `rolling_update` require `false`. In cluster mode the
+        /// operator restarts the pods, and with `true` the provider pauses the operator while they copy data.
         guarded: bool = default(true).provider_only(),
         /// `RollingUpdate` (one pod after the other) or `OnDelete` (only the pods that somebody deletes).
         r#type: Option<UpdateType> = optional(),
@@ -108,7 +110,7 @@ object! {
     pub struct RollingUpdate {
         /// How many pods may be unavailable at the same time.
         max_unavailable: Option<i64> = optional().check(is_count),
-        /// Pods with a lower ordinal stay as they are.
+        /// Pods with a lower ordinal are not replaced.
         partition: Option<i64> = optional().check(is_count),
     }
 }

@@ -6,13 +6,13 @@ use crate::resources::types::ObjectName;
 use crate::{choice, object};
 
 choice! {
-    /// When the append-only file is forced to disk.
+    /// When Redis syncs the append-only file to disk.
     pub enum Fsync {
         /// After every write.
         Always = "always",
         /// Every second.
         EverySecond = "everysec",
-        /// When the operating system likes.
+        /// When the operating system decides.
         Never = "no",
     }
 }
@@ -20,15 +20,16 @@ choice! {
 object! {
     /// Where Redis keeps its data.
     pub struct Persistence {
-        /// Whether data survives a restart. `false` makes no volume at all; with replicas or shards it also needs a
-        /// `custom_spec` for the kind, since a restart can then lose everything.
+        /// Whether data survives a restart. With `false`, no volume is created. With replicas or shards, `false` also
+        /// needs a `custom_spec` for the kind, since a restart can then lose all data.
         enabled: bool = default(true).refused(),
         /// Storage class of each volume.
         storage_class: ObjectName = default("gp3").refused(),
-        /// Size of each volume, at least `64Mi`. Grows in place where the storage class allows it; never shrinks.
+        /// Size of each volume, at least `64Mi`. Volumes grow in place if the storage class allows it, and never
+        /// shrink.
         size: Quantity = default("10Gi").check(at_least_64mi),
-        /// Size of the volume on which each node of a cluster keeps what it knows of the others (`nodes.conf`). Only in
-        /// cluster mode, and only at creation.
+        /// Size of the volume on which each cluster node keeps `nodes.conf`, its view of the other nodes. Used only
+        /// in cluster mode, and only at creation.
         node_conf_size: Quantity = default("1Gi").provider_only(),
         /// Access modes of each volume. Default: `["ReadWriteOnce"]`.
         access_modes: Vec<String> = default(["ReadWriteOnce"]).refused().check(|modes| are_access_modes(modes)),
@@ -36,7 +37,7 @@ object! {
         rdb: Rdb = nested(),
         /// The append-only file: a log of every write.
         aof: Aof = nested(),
-        /// Keep the volumes when the instance is destroyed.
+        /// Whether to keep the volumes when the instance is destroyed.
         retain_on_delete: bool = default(false),
     }
 }
@@ -44,9 +45,9 @@ object! {
 object! {
     /// Snapshots of the whole dataset.
     pub struct Rdb {
-        /// Whether snapshots are made.
+        /// Whether to take snapshots.
         enabled: bool = default(true).rolls(),
-        /// Pairs of seconds and changes: `900 1` means a snapshot after 900 seconds if at least one key changed.
+        /// Pairs of seconds and changes. `900 1` takes a snapshot after 900 seconds if at least one key changed.
         save_interval: String = default("900 1 300 10 60 10000").rolls().check(|text| save_points(text).map(drop)),
     }
 }
@@ -54,9 +55,9 @@ object! {
 object! {
     /// The append-only file.
     pub struct Aof {
-        /// Whether every write is logged.
+        /// Whether to log every write.
         enabled: bool = default(false).rolls(),
-        /// When the log is forced to disk: `always`, `everysec` or `no`.
+        /// When Redis syncs the log to disk: `always`, `everysec` or `no`.
         fsync_policy: Fsync = default("everysec").rolls(),
     }
 }

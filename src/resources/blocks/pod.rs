@@ -3,11 +3,11 @@
 use crate::object;
 
 object! {
-    /// What the pods run as.
+    /// User and group of the pods.
     pub struct SecurityContext {
-        /// Refuse to run as root.
+        /// Whether to refuse to run containers as root.
         run_as_non_root: Option<bool> = optional().rolls(),
-        /// User ID of the containers; the image's own where it is not set.
+        /// User ID of the containers. Default: the user of the image.
         run_as_user: Option<i64> = optional().rolls().check(is_id),
         /// Group that owns the volumes.
         fs_group: i64 = default(1000).rolls().check(|id| is_id(&Some(*id))),
@@ -17,25 +17,25 @@ object! {
 object! {
     /// A taint that the pods tolerate.
     pub struct Toleration {
-        /// Key of the taint; all keys where it is not set.
+        /// Key of the taint. Default: all keys.
         key: Option<String> = optional(),
-        /// `Equal` or `Exists`; `Equal` where it is not set.
+        /// `Equal` or `Exists`. Default: `Equal`.
         operator: Option<String> = optional().check(|operator| one_of(operator, &["Equal", "Exists"])),
         /// Value of the taint.
         value: Option<String> = optional(),
-        /// `NoSchedule`, `PreferNoSchedule` or `NoExecute`; all effects where it is not set.
+        /// `NoSchedule`, `PreferNoSchedule` or `NoExecute`. Default: all effects.
         effect: Option<String> = optional().check(|effect| one_of(effect, &["NoSchedule", "PreferNoSchedule", "NoExecute"])),
-        /// Seconds for which a `NoExecute` taint is tolerated; for ever where it is not set.
+        /// Seconds for which a `NoExecute` taint is tolerated. Default: forever.
         toleration_seconds: Option<i64> = optional(),
     }
 }
 
 object! {
-    /// A rule for how pods spread over zones or nodes. It counts the pods of the same StatefulSet.
+    /// A rule for how pods spread over zones or nodes. It counts the pods of one StatefulSet.
     pub struct Spread {
         /// By how many pods any two domains may differ.
         max_skew: i64 = required(),
-        /// Label of nodes whose values are the domains, such as `topology.kubernetes.io/zone`.
+        /// Node label whose values are the domains, such as `topology.kubernetes.io/zone`.
         topology_key: String = required(),
         /// `DoNotSchedule` or `ScheduleAnyway`.
         when_unsatisfiable: String = required(),
@@ -43,15 +43,15 @@ object! {
 }
 
 object! {
-    /// When the node asks a container how it is. What is not set is as Kubernetes has it.
+    /// Timings of a probe. Values that are not set take the defaults of Kubernetes.
     pub struct Probe {
-        /// Seconds after the start of the container before it is asked first.
+        /// Seconds between the start of the container and the first probe.
         initial_delay_seconds: Option<i64> = optional().rolls().check(is_id),
-        /// Seconds between two questions.
+        /// Seconds between two probes.
         period_seconds: Option<i64> = optional().rolls().check(is_seconds),
-        /// Seconds within which it must answer.
+        /// Seconds after which an unanswered probe fails.
         timeout_seconds: Option<i64> = optional().rolls().check(is_seconds),
-        /// How many failures in a row it takes.
+        /// How many probes must fail in a row.
         failure_threshold: Option<i64> = optional().rolls().check(is_seconds),
     }
 }

@@ -25,15 +25,15 @@ macro_rules! resources {
         object! {
             /// CPU and memory of a container.
             pub struct $Resources {
-                /// What the scheduler sets aside.
+                /// CPU and memory that the scheduler reserves.
                 requests: $Requests = nested(),
-                /// What the container may use at most.
+                /// CPU and memory that the container may use at most.
                 limits: $Limits = nested(),
             }
         }
 
         object! {
-            /// What the scheduler sets aside.
+            /// CPU and memory that the scheduler reserves.
             pub struct $Requests {
                 /// CPU, such as `500m`.
                 cpu: Quantity = $requested_cpu.rolls(),
@@ -43,7 +43,7 @@ macro_rules! resources {
         }
 
         object! {
-            /// What the container may use at most.
+            /// CPU and memory that the container may use at most.
             pub struct $Limits {
                 /// CPU, such as `1`.
                 cpu: Quantity = $cpu.rolls(),

@@ -4,29 +4,29 @@ use crate::resources::types::Duration;
 use crate::{choice, object};
 
 choice! {
-    /// What becomes of an apply whose wait fails.
+    /// What happens to the apply if waiting fails.
     pub enum OnFailure {
-        /// It fails.
+        /// The apply fails.
         Error = "error",
-        /// It goes on with a warning; `status.ready` is false.
+        /// The apply continues with a warning. `status.ready` is false.
         Warn = "warn",
     }
 }
 
 object! {
-    /// Whether and how to wait until Redis serves.
+    /// Whether and how to wait until Redis serves requests.
     pub struct Wait {
-        /// Wait until Redis serves. `false` returns as soon as everything is written.
+        /// Whether to wait until Redis serves requests. `false` returns as soon as all objects are written.
         enabled: bool = default(true).provider_only(),
-        /// Give up as soon as it is clear that waiting will not help. `false` waits for the whole timeout.
+        /// Whether to give up as soon as it is clear that waiting will not help. `false` waits for the whole timeout.
         fail_fast: bool = default(true).provider_only(),
-        /// `error` fails the apply, `warn` lets it go on.
+        /// What happens if waiting fails: `error` fails the apply, `warn` lets it continue with a warning.
         on_failure: OnFailure = default("error").provider_only(),
     }
 }
 
 object! {
-    /// How long each operation may take: `20m`, `1h30m`.
+    /// How long each operation may take, such as `20m` or `1h30m`.
     pub struct Timeouts {
         /// Limit for creating, such as `20m`.
         create: Duration = default("20m").provider_only(),

@@ -8,9 +8,9 @@ use crate::{choice, object};
 choice! {
     /// The topology.
     pub enum DeploymentMode {
-        /// One Redis, or a master with replicas that nobody promotes.
+        /// One Redis, or a master with replicas but without failover.
         Standalone = "standalone",
-        /// A master with replicas, of which sentinels promote one when the master is lost.
+        /// A master with replicas. Sentinels promote a replica when the master is lost.
         Sentinel = "sentinel",
         /// Shards.
         Cluster = "cluster",
@@ -18,7 +18,7 @@ choice! {
 }
 
 choice! {
-    /// How the nodes of a cluster speak of each other.
+    /// How the nodes of a cluster address each other.
     pub enum ClusterVersion {
         /// By host name: Redis 7 and newer.
         V7 = "v7",
@@ -28,38 +28,38 @@ choice! {
 }
 
 object! {
-    /// Copies of the master.
+    /// The replicas of the master.
     pub struct Replica {
-        /// How many replicas: 0 to 5 in standalone mode (default 0), 1 to 5 in sentinel mode (default 2). Not valid in
-        /// cluster mode, where `cluster.replicas_per_shard` says it. From 0 to more, or back, replaces the instance:
-        /// its data is lost.
+        /// Number of replicas. Standalone mode: 0 to 5, default 0. Sentinel mode: 1 to 5, default 2. Not valid in
+        /// cluster mode: use `cluster.replicas_per_shard`. A change between 0 and more replaces the instance: its
+        /// data is lost.
         count: Option<i64> = derived(usual_replicas).check(is_replica_count),
-        /// CPU and memory of the replicas; the master's where not set. In standalone and sentinel mode they must
-        /// equal the master's, since any of the pods may become it. In cluster mode they are the followers'.
+        /// CPU and memory of the replicas. Default: those of the master. In standalone and sentinel mode they must
+        /// equal the master's, since any pod may become the master. In cluster mode they apply to the followers.
         resources: ReplicaResources = nested(),
     }
 }
 
 object! {
-    /// The sentinels, which watch the master and promote a replica when it is lost.
+    /// The sentinels, which watch the master and promote a replica when the master is lost.
     pub struct Sentinel {
-        /// How many sentinels: 3, 5 or 7.
+        /// Number of sentinels: 3, 5 or 7.
         replicas: i64 = default(3).check(is_sentinel_count),
-        /// How many sentinels must agree that the master is lost; the majority where not set.
+        /// How many sentinels must agree that the master is lost. Default: the majority.
         quorum: i64 = derived(majority).rolls().check(is_positive),
-        /// After how many milliseconds without an answer a sentinel holds the master to be lost.
+        /// Milliseconds without an answer after which a sentinel considers the master lost.
         down_after_milliseconds: i64 = default(5000).rolls().check(is_positive),
-        /// Milliseconds after which a failover that does not end is tried again.
+        /// Milliseconds after which an unfinished failover is tried again.
         failover_timeout: i64 = default(10000).rolls().check(is_positive),
         /// How many replicas copy from a new master at the same time.
         parallel_syncs: i64 = default(1).rolls().check(is_positive),
-        /// The name by which clients ask sentinels for the master.
+        /// Name by which clients ask the sentinels for the master.
         master_name: String = default("mymaster").rolls().check(is_master_name),
         /// CPU and memory of each sentinel.
         resources: SentinelResources = nested(),
-        /// How many sentinels an eviction, such as the drain of a node, must leave.
+        /// How many sentinels must keep running during evictions, such as a node drain.
         pod_disruption_budget: SentinelDisruption = nested(),
-        /// Whether the sentinels ask for the password of Redis, too.
+        /// Whether the sentinels also require the password of Redis.
         password_protected: bool = default(false).rolls(),
     }
 }
@@ -67,12 +67,12 @@ object! {
 object! {
     /// The shards of a cluster.
     pub struct Cluster {
-        /// How many shards; at least 3. The slots move when shards are added or removed. Shards cannot be removed in
-        /// one apply with a change that restarts the pods.
+        /// Number of shards, at least 3. Slots move when shards are added or removed. One apply cannot both remove
+        /// shards and restart the pods.
         num_shards: i64 = default(3).check(is_shard_count),
-        /// Followers of each shard, 0 to 5. The volumes of those that go stay.
+        /// Number of followers of each shard, 0 to 5. The volumes of removed followers stay.
         replicas_per_shard: i64 = default(1).check(is_follower_count),
-        /// `v7`, with which nodes announce host names, or `v6`; follows from `version` where not set.
+        /// `v7` (nodes announce host names) or `v6` (nodes announce addresses only). Default: follows from `version`.
         version_mode: ClusterVersion = derived(version_mode).rolls(),
     }
 }

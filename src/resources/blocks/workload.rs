@@ -9,7 +9,7 @@ use crate::{choice, object};
 choice! {
     /// When the node pulls an image.
     pub enum PullPolicy {
-        /// When it does not have it.
+        /// When the node does not have the image.
         IfNotPresent = "IfNotPresent",
         /// At every start of a pod.
         Always = "Always",
@@ -21,12 +21,12 @@ choice! {
 object! {
     /// The container image.
     pub struct Image {
-        /// Repository of the image. It must follow the operator's image contract, as its own images do.
+        /// Repository of the image. The image must follow the operator's image contract, as the operator's own images
+        /// do.
         repository: String = default("quay.io/opstree/redis").rolls().check(is_repository),
-        /// Repository of the sentinels' image, in sentinel mode; its tag is `tag`, too.
+        /// Repository of the sentinels' image, in sentinel mode. `tag` applies to this image, too.
         sentinel_repository: String = default("quay.io/opstree/redis-sentinel").rolls().check(is_repository),
-        /// Tag of the image. Follows from `version` where it is not set, and then stays as it is when the
-        /// provider is upgraded.
+        /// Tag of the image. Default: follows from `version`, and stays the same when the provider is upgraded.
         tag: String = derived(tag_of_version).kept_while(&["version"]).rolls().check(is_tag),
         /// `IfNotPresent`, `Always` or `Never`.
         pull_policy: PullPolicy = default("IfNotPresent").rolls(),
@@ -38,17 +38,17 @@ object! {
 object! {
     /// The password of Redis.
     pub struct Authentication {
-        /// Whether a password is needed. Without `existing_secret` and `password_wo` a random one is
-        /// generated, which is kept in a Secret only: `auth_secret` names it.
+        /// Whether clients need a password. Without `existing_secret` and `password_wo`, the provider generates a
+        /// random password and keeps it only in a Secret, which `auth_secret` names.
         enabled: bool = default(true).rolls(),
-        /// A Secret of yours that holds the password. At most one of `existing_secret` and `password_wo`.
+        /// Your own Secret that holds the password. Conflicts with `password_wo`.
         existing_secret: Option<SecretKey> = optional().rolls(),
-        /// The password, write-only: it is in no plan and no state. A change takes effect with a new
+        /// The password. It is write-only: no plan and no state contains it. A change takes effect with a new
         /// `password_wo_version`.
         password_wo: Option<Secret> = optional().write_only().check(is_password),
-        /// Change it whenever `password_wo` changes.
+        /// Version of `password_wo`. Change it whenever `password_wo` changes.
         password_wo_version: Option<i64> = optional().rolls(),
-        /// Any change of these values makes a new password.
+        /// Arbitrary values. Any change of these values makes a new password.
         rotate: BTreeMap<String, String> = default(Value::Map(BTreeMap::new())).rolls(),
     }
 }
@@ -58,7 +58,7 @@ object! {
     pub struct SecretKey {
         /// Name of the Secret.
         name: ObjectName = required(),
-        /// Key of the password in that Secret.
+        /// Key of the password in the Secret.
         key: String = required().check(is_key),
     }
 }

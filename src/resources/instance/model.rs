@@ -20,21 +20,23 @@ use crate::terraform::{Planned, Schema, Value};
 object! {
     /// One Redis on Kubernetes, through the OpsTree operator.
     pub struct Instance {
-        /// Name of the instance, and of its Services: a DNS label of at most 52 characters, in sentinel and cluster mode 43.
+        /// Name of the instance and of its Services. A DNS label of at most 52 characters; in sentinel and cluster
+        /// mode, at most 43.
         name: DnsLabel = required().replaces().check(checks::fits_into_labels),
-        /// Namespace of all its objects.
+        /// Namespace of all objects of the instance.
         namespace: DnsLabel = default("redis").replaces(),
-        /// Make the namespace if it does not exist. It is never deleted.
+        /// Whether to create the namespace if it does not exist. The provider never deletes the namespace.
         create_namespace: bool = default(false).provider_only(),
-        /// Redis version, major and minor: `7.0`. It chooses the image tag.
+        /// Redis version, major and minor: `7.0`. Determines the image tag.
         version: RedisVersion = default("7.0").rolls(),
         /// Container image.
         image: Image = nested(),
-        /// Topology: `standalone` (with `replica.count` above 0 a master with replicas), `sentinel` or `cluster`.
+        /// Topology: `standalone`, `sentinel` or `cluster`. `standalone` with `replica.count` above 0 is a master
+        /// with replicas.
         deployment_mode: DeploymentMode = default("standalone").replaces(),
-        /// The writable Redis; in cluster mode the leaders.
+        /// The writable Redis; in cluster mode, the leaders.
         master: Master = nested(),
-        /// The copies of the master; in cluster mode the followers.
+        /// The replicas of the master; in cluster mode, the followers.
         replica: Replica = nested(),
         /// The sentinels. Only with `deployment_mode = "sentinel"`.
         sentinel: Option<Sentinel> = nested_where(in_sentinel_mode),
@@ -42,133 +44,135 @@ object! {
         cluster: Option<Cluster> = nested_where(in_cluster_mode),
         /// Where Redis keeps its data.
         persistence: Persistence = nested(),
-        /// Directives of redis.conf, by name. They come last and win over all others.
+        /// Directives of redis.conf, by name. They come last and override all others.
         additional_config: BTreeMap<String, String> = default(empty()).rolls().check(checks::are_directives),
-        /// Share of the memory limit that Redis uses for data, in percent: its `maxmemory`. 0 sets none.
+        /// Share of the memory limit that Redis uses for data, in percent. Sets `maxmemory`; with 0, `maxmemory` is
+        /// not set.
         maxmemory_percent: i64 = default(75).rolls().check(checks::is_percentage),
         /// The password of Redis: generated, in a Secret of yours, or write-only.
         authentication: Authentication = nested(),
-        /// What the pods run as.
+        /// User and group of the pods.
         security_context: SecurityContext = nested(),
         /// Labels that a node must have to run a pod.
         node_selector: BTreeMap<String, String> = default(empty()).rolls().check(checks::are_label_pairs),
         /// Taints that the pods tolerate.
         tolerations: Vec<Toleration> =
             default(Value::List(Vec::new())).rolls().check(|all| checks::are_tolerations(all)),
-        /// Whether pods of the instance share nodes: `soft` (not if it can be helped), `required` (never) or `none` (as
-        /// the scheduler likes).
+        /// Whether pods of the instance share nodes: `soft` (preferably not), `required` (never) or `none` (the
+        /// scheduler decides).
         anti_affinity: AntiAffinity = default("soft").rolls(),
-        /// How pods spread over zones or nodes; Redis pods and sentinels, leaders and followers count each for
-        /// themselves. Not for a single Redis.
+        /// How pods spread over zones or nodes. Redis pods and sentinels are counted separately, as are leaders and
+        /// followers. Not valid for a single Redis.
         topology_spread_constraints: Vec<Spread> =
             default(Value::List(Vec::new())).rolls().check(|all| checks::are_spreads(all)),
-        /// How many pods an eviction must leave. Not for a single Redis.
+        /// How many pods must keep running during evictions, such as a node drain. Not valid for a single Redis.
         pod_disruption_budget: Disruption = nested(),
-        /// How Redis is reached from outside of the cluster.
+        /// How clients outside the Kubernetes cluster reach Redis.
         service: Service = nested(),
         /// Who may connect to the pods of the instance.
         network_policy: NetworkPolicy = nested(),
         /// How pods are replaced when a change restarts them.
         update_strategy: UpdateStrategy = nested(),
-        /// Seconds that Redis has to write its data and end before it is killed; 30 where not set.
+        /// Seconds that Redis has to write its data and stop before it is killed. Default: 30.
         termination_grace_period_seconds: Option<i64> = optional().rolls().check(checks::is_not_negative),
-        /// When a pod counts as able to serve. Only the timings: what is asked is the operator's.
+        /// Timings of the probe that decides whether a pod can serve. The operator defines the probe itself.
         readiness_probe: Option<Probe> = optional(),
-        /// When a container is restarted. Only the timings: what is asked is the operator's.
+        /// Timings of the probe that decides whether a container is restarted. The operator defines the probe itself.
         liveness_probe: Option<Probe> = optional(),
         /// Priority class of the pods.
         priority_class_name: Option<ObjectName> = optional().rolls(),
         /// Service account of the pods.
         service_account: Option<ObjectName> = optional().rolls(),
-        /// Environment variables of the Redis containers, and of those of the sentinels.
+        /// Environment variables of the Redis and sentinel containers.
         env: BTreeMap<String, String> = default(empty()).rolls().check(checks::are_variables),
-        /// Labels of every object of the instance. The operator selects pods by them: after a change all Services lead
-        /// nowhere until pods with the new labels are Ready, except in a guarded rollout.
+        /// Labels of every object of the instance. The operator selects pods by these labels: after a change, the
+        /// Services reach no pod until pods with the new labels are Ready. A guarded rollout avoids this.
         labels: BTreeMap<String, String> = default(empty()).rolls().check(checks::are_labels),
         /// Annotations of every object of the instance.
         annotations: BTreeMap<String, String> = default(empty()).rolls().check(checks::are_annotations),
         /// Fields of the operator's custom resources that no argument expresses, as JSON for each kind.
         custom_spec: CustomSpec = nested(),
-        /// Whether and how to wait until Redis serves.
+        /// Whether and how to wait until Redis serves requests.
         wait: Wait = nested(),
-        /// Refuse to destroy or replace the instance, at plan.
+        /// Whether to refuse plans that destroy or replace the instance.
         deletion_protection: bool = default(false).provider_only(),
-        /// Take over objects of this name that exist already, instead of failing. Only at creation: changing it later
-        /// does nothing.
+        /// Whether to take over existing objects of this name instead of failing. Only at creation: a later change
+        /// has no effect.
         adopt_existing: bool = default(false).provider_only(),
-        /// Take over fields that another field manager owns, instead of failing.
+        /// Whether to take over fields that another field manager owns, instead of failing.
         force_conflicts: bool = default(false).provider_only(),
         /// How long each operation may take.
         timeouts: Timeouts = nested(),
 
-        /// `namespace/name`, also the import id.
+        /// `namespace/name`. Also the import ID.
         id: String = computed(),
         /// Host name of the writable Redis, within the Kubernetes cluster. In cluster mode, of any leader.
         host: String = endpoint(endpoints::host),
-        /// Host name to read from, within the Kubernetes cluster: the replicas, in cluster mode the followers. That of
-        /// `host` where there are none.
+        /// Host name of the replicas, for reads, within the Kubernetes cluster. In cluster mode, of the followers.
+        /// Equals `host` if there are no replicas or followers.
         reader_host: String = endpoint(endpoints::reader_host),
         /// Port of Redis.
         port: i64 = endpoint(|_| Value::from(i64::from(names::REDIS_PORT))),
-        /// Host name of the sentinels, within the Kubernetes cluster; null in other modes.
+        /// Host name of the sentinels, within the Kubernetes cluster. Null in other modes.
         sentinel_host: Option<String> = endpoint(endpoints::sentinel_host),
-        /// Port of the sentinels; null in other modes.
+        /// Port of the sentinels. Null in other modes.
         sentinel_port: Option<i64> = endpoint(endpoints::sentinel_port),
-        /// `host:port` of every Service by which a cluster client finds the nodes; null in other modes.
+        /// `host:port` of each Service by which a cluster client finds the nodes. Null in other modes.
         cluster_hosts: Option<Vec<String>> = endpoint(endpoints::cluster_hosts),
         /// URL of the writable Redis, without a password.
         url: String = endpoint(endpoints::url),
-        /// Where the Service of type `LoadBalancer` is reached from outside; null for other types, and until it has an
+        /// External address of the Service of type `LoadBalancer`. Null for other types, and until the Service has an
         /// address.
         external_host: Option<String> = computed().volatile(),
-        /// The Secret that holds the password; null without one.
+        /// The Secret that holds the password. Null without a password.
         auth_secret: Option<AuthSecret> = computed(),
-        /// What runs, as of the last apply or refresh.
+        /// State of the instance, as of the last apply or refresh.
         status: Status = computed().volatile(),
         /// The objects that the provider manages.
         objects: Vec<ManagedObject> = computed(),
-        /// What is wrong in the cluster and no argument expresses, one line each; the next apply mends it.
+        /// Problems in the cluster that no argument expresses, one line each. The next apply repairs them.
         repairs: BTreeMap<String, String> = computed().volatile(),
-        /// A random mark that tells this instance from another of the same name.
+        /// Random mark that distinguishes this instance from another of the same name.
         claim: String = computed(),
     }
 }
 
 object! {
-    /// Fields of the custom resources that no argument expresses. Each is a JSON object that is merged last into the
-    /// `spec` of one kind (RFC 7386).
+    /// Fields of the custom resources that no argument expresses. Each value is a JSON object that is merged last
+    /// into the `spec` of one kind (RFC 7386).
     pub struct CustomSpec {
-        /// Merged into the `spec` of the `Redis`: standalone mode without replicas.
+        /// Merged into the `spec` of the `Redis`. For standalone mode without replicas.
         redis: Option<JsonObject> = optional().rolls().check(checks::leaves_ours_alone),
-        /// Merged into the `spec` of the `RedisReplication`: standalone mode with replicas, and sentinel mode.
+        /// Merged into the `spec` of the `RedisReplication`. For standalone mode with replicas, and for sentinel
+        /// mode.
         replication: Option<JsonObject> = optional().rolls().check(checks::leaves_ours_alone),
-        /// Merged into the `spec` of the `RedisSentinel`: sentinel mode.
+        /// Merged into the `spec` of the `RedisSentinel`. For sentinel mode.
         sentinel: Option<JsonObject> = optional().rolls().check(checks::leaves_ours_alone),
-        /// Merged into the `spec` of the `RedisCluster`: cluster mode.
+        /// Merged into the `spec` of the `RedisCluster`. For cluster mode.
         cluster: Option<JsonObject> = optional().rolls().check(checks::leaves_ours_alone),
     }
 }
 
 object! {
-    /// Where the password is.
+    /// The Secret that holds the password.
     pub struct AuthSecret {
         /// Name of the Secret.
         name: String = computed(),
-        /// Key of the password in that Secret.
+        /// Key of the password in the Secret.
         key: String = computed(),
     }
 }
 
 object! {
-    /// What runs.
+    /// State of the instance.
     pub struct Status {
         /// Whether Redis serves.
         ready: bool = computed(),
         /// `Ready`, `Progressing` or `Failed`.
         phase: String = computed(),
-        /// What is missing, where it is not ready.
+        /// The reason, if Redis is not ready.
         message: String = computed(),
-        /// The pod that is the master; null where there is none, and in cluster mode.
+        /// Name of the master pod. Null if there is no master, and in cluster mode.
         master_node: Option<String> = computed(),
         /// Names of the Redis pods.
         redis_pods: Vec<String> = computed(),
@@ -194,13 +198,13 @@ object! {
 }
 
 object! {
-    /// What identifies an instance.
+    /// Identity of an instance.
     pub struct Identity {
         /// Namespace of the instance.
         namespace: String = required(),
         /// Name of the instance.
         name: String = required(),
-        /// Kind of the custom resource that carries the data; needed only where the name alone is not enough.
+        /// Kind of the custom resource that carries the data. Needed only if the name alone is ambiguous.
         kind: Option<String> = optional(),
     }
 }
