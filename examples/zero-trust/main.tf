@@ -1,5 +1,5 @@
-# A Redis that only the namespaces application and backend-services should reach.
-# Not supported by the provider yet: network_policy (allowed_namespaces). Write your own NetworkPolicy.
+# A Redis that only the namespaces application and backend-services reach.
+# The cluster needs a network plugin that enforces policies.
 terraform {
   required_providers {
     redis = {
@@ -14,6 +14,11 @@ resource "redis_k8s_instance" "private" {
   name             = "private"
   namespace        = "redis"
   create_namespace = true
+
+  network_policy = {
+    enabled            = true
+    allowed_namespaces = ["application", "backend-services"]
+  }
 }
 
 output "url" {

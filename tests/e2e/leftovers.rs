@@ -11,12 +11,13 @@ const OPERATOR_GROUP: &str = "/apis/redis.redis.opstreelabs.in/v1beta2";
 const OPERATOR_KINDS: [&str; 4] = ["redis", "redisreplications", "redissentinels", "redisclusters"];
 
 /// Destroy itself waits until these are gone, so none may be there a moment later.
-const OURS: [(&str, &str); 5] = [
+const OURS: [(&str, &str); 6] = [
     ("/apis/apps/v1", "statefulsets"),
     ("/api/v1", "services"),
     ("/api/v1", "persistentvolumeclaims"),
     ("/api/v1", "secrets"),
     ("/api/v1", "configmaps"),
+    ("/apis/networking.k8s.io/v1", "networkpolicies"),
 ];
 
 /// These go by the cluster's own garbage collection after their owner.

@@ -70,6 +70,18 @@ pub fn is_without_master(topology: Topology, instance: &str, picture: &Picture) 
         && text(data, &["status", "masterNode"]).is_none_or(str::is_empty)
 }
 
+/// Whether the operator may look after the instance again when a run ends, whatever it ends with. An operator that still takes
+/// the pod for the master that has handed over would make the new master its replica. `master`: the pod that is the master, if
+/// the run has asked; a run that has not asked does not know what an earlier one has left.
+pub fn may_let_go(picture: &Picture, topology: Topology, master: Option<&str>) -> bool {
+    if !topology.is_replicated() {
+        return true;
+    }
+    let data = picture.custom_resource(topology.data());
+    let named = data.and_then(|data| text(data, &["status", "masterNode"]));
+    master.is_some_and(|master| named.is_none_or(|named| named == master))
+}
+
 /// A sentinel that names a master at an address that no pod of Redis has, in words.
 pub fn astray(named: &[(String, String)], addresses: &[&str]) -> Option<String> {
     let (pod, host) = named.iter().find(|(_, host)| !addresses.contains(&host.as_str()))?;

@@ -20,7 +20,7 @@ mod passwords;
 mod tests;
 
 use self::health::{broken, put_right, stale, unsettled};
-pub use self::master::{astray, is_without_master, master_of, needs_healing};
+pub use self::master::{astray, is_without_master, master_of, may_let_go, needs_healing};
 use self::master::{master, said};
 use self::passwords::{silent, superfluous, wanting};
 use super::answers::set::{Pod, Set, View};

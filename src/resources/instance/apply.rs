@@ -51,7 +51,7 @@ pub async fn apply(
 ) -> Result<(), Problems> {
     let cluster = connection.cluster().map_err(|reason| vec![reason.diagnostic()])?;
     match change {
-        Change::Create { planned } => create(&cluster, settle(&planned, None)?, record, call).await,
+        Change::Create { planned } => Box::pin(create(&cluster, settle(&planned, None)?, record, call)).await,
         Change::Update { prior, planned, changes } => {
             let instance = settle(&planned, Some(&prior))?;
             let for_the_cluster = changes.iter().any(|changed| changed.change != Class::ProviderOnly);
@@ -64,7 +64,7 @@ pub async fn apply(
                 return Err(refused);
             }
             let operation = if for_the_cluster { Operation::Update } else { Operation::Mend };
-            update(&cluster, operation, prior, instance, record, call).await
+            Box::pin(update(&cluster, operation, prior, instance, record, call)).await
         }
         Change::Delete { prior } => super::delete::delete(&cluster, prior, record, call).await,
     }

@@ -77,14 +77,14 @@ impl Resource for InstanceResource {
     }
 
     async fn read(&self, state: Instance, record: &Record<Self>, call: &Call) -> Result<(), Problems> {
-        read::read(&self.connection, state, record, call).await
+        Box::pin(read::read(&self.connection, state, record, call)).await
     }
 
     async fn apply(&self, change: Change<Self>, record: &Record<Self>, call: &Call) -> Result<(), Problems> {
-        apply::apply(&self.connection, change, record, call).await
+        Box::pin(apply::apply(&self.connection, change, record, call)).await
     }
 
     async fn import(&self, target: ImportTarget<Self>, call: &Call) -> Result<Imported<Self>, Problems> {
-        import::import(&self.connection, target, call).await
+        Box::pin(import::import(&self.connection, target, call)).await
     }
 }

@@ -283,6 +283,7 @@ fn placement() -> Vec<Row> {
         row("anti_affinity", "required", "none").kept(&[Standalone]),
     ];
     let usual = || spread(1, zone, "DoNotSchedule");
+    let budget = |enabled: bool| json!({ "pod_disruption_budget": { "enabled": enabled } });
     let spreads = [
         beside("topology_spread_constraints", usual(), spread(2, host, "ScheduleAnyway")),
         beside("topology_spread_constraints[].max_skew", usual(), spread(2, zone, "DoNotSchedule")).alone(),
@@ -297,17 +298,22 @@ fn placement() -> Vec<Row> {
     ];
     rows.extend(spreads.map(|row| row.invalid(&[Standalone])));
     rows.extend([
-        row("pod_disruption_budget.enabled", false, true).invalid(&[Standalone]).alone(),
-        row("pod_disruption_budget.min_available", 2, 0).kept(&[Standalone]).alone(),
-        row("pod_disruption_budget.max_unavailable", 1, 2).kept(&[Standalone]),
+        row("pod_disruption_budget.enabled", false, true).of(Standalone, budget(true), budget(false)).alone(),
+        row("pod_disruption_budget.min_available", 2, 0).with(budget(true)).alone(),
+        row("pod_disruption_budget.max_unavailable", 1, 2).with(budget(true)),
     ]);
     rows
 }
 
 fn life() -> Vec<Row> {
     let reached = || json!({ "service": { "type": "LoadBalancer" } });
+    let restricted = || json!({ "network_policy": { "enabled": true } });
     let by_hand = || json!({ "update_strategy": { "guarded": false } });
     let mut rows = vec![
+        row("network_policy.enabled", true, false).alone(),
+        row("network_policy.allowed_namespaces", json!(["one"]), json!(["one", "two"])).with(restricted()),
+        row("network_policy.allowed_cidrs", json!(["10.0.0.0/8"]), json!(["10.0.0.0/8", "fd00::/8"]))
+            .with(restricted()),
         row("service.type", "NodePort", "LoadBalancer").alone(),
         row("service.annotations", json!({ "team": "one" }), json!({ "team": "two" })).with(reached()),
         row("service.internal", false, true).with(reached()),

@@ -16,7 +16,7 @@ pub fn server() -> Server {
 }
 
 pub fn schema(server: &Server) -> &Schema {
-    server.resource_schema("redis_k8s_instance").expect("the resource")
+    server.resources().get("redis_k8s_instance").expect("the resource").schema()
 }
 
 pub fn leaves(attributes: &[Attribute]) -> Vec<Leaf> {

@@ -11,6 +11,15 @@ use crate::cluster;
 const OPERATOR: &str = "/apis/redis.redis.opstreelabs.in/v1beta2";
 const OURS: &str = "?labelSelector=terraform-provider-redis/instance";
 
+/// Kinds that are ours alone.
+const OBJECTS: [(&str, &str, &str); 5] = [
+    ("/api/v1", "ConfigMap", "configmaps"),
+    ("/api/v1", "Secret", "secrets"),
+    ("/api/v1", "Service", "services"),
+    ("/apis/policy/v1", "PodDisruptionBudget", "poddisruptionbudgets"),
+    ("/apis/networking.k8s.io/v1", "NetworkPolicy", "networkpolicies"),
+];
+
 /// All objects of an instance by kind and name, without what the server, the operator or chance makes of them.
 pub type World = BTreeMap<String, Json>;
 
@@ -60,14 +69,15 @@ pub fn written_by_the_operator(case: &Case, shape: Shape) -> bool {
 }
 
 pub fn world(case: &Case, shape: Shape) -> World {
-    let ours =
-        |kind: &str| cluster::get(&format!("/api/v1/namespaces/{}/{kind}{OURS}", case.namespace)).items();
+    let ours = |group: &str, plural: &str| {
+        cluster::get(&format!("{group}/namespaces/{}/{plural}{OURS}", case.namespace)).items()
+    };
     let mut world = World::new();
     for object in custom_resources(case, shape) {
         put(&mut world, object["kind"].as_str().unwrap_or_default(), &object);
     }
-    for (kind, plural) in [("ConfigMap", "configmaps"), ("Secret", "secrets"), ("Service", "services")] {
-        for object in ours(plural) {
+    for (group, kind, plural) in OBJECTS {
+        for object in ours(group, plural) {
             put(&mut world, kind, &object);
         }
     }

@@ -69,7 +69,7 @@ impl Run<'_> {
         let mut holdings = String::new();
         if is_ambiguous {
             // The operator would choose one of the two masters, and overwrite the other.
-            self.talks.is_ambiguous = true;
+            self.talks.master = None;
             holdings = self.holdings().await;
         }
         self.let_go().await;

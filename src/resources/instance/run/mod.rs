@@ -110,6 +110,10 @@ pub struct Run<'a> {
     served: bool,
     /// Since when the present cause has lasted.
     waiting_since: Option<(Cause, Instant)>,
+    /// When answers of Redis are too old to decide on; `None`: there are none, or they are just in.
+    answers_count_until: Option<Instant>,
+    /// When the log is told again what is waited for.
+    telling_at: Option<Instant>,
     /// What was waited for last, while nothing but looks has followed.
     waited_for: Option<Waiting>,
     last_step: Option<Step>,
@@ -156,6 +160,8 @@ impl<'a> Run<'a> {
             wrote: false,
             served,
             waiting_since: None,
+            answers_count_until: None,
+            telling_at: None,
             waited_for: None,
             last_step: None,
             deadline: Instant::now() + settings.length,
@@ -173,7 +179,7 @@ impl<'a> Run<'a> {
                 let Run { picture, desired, wrote, served, .. } = self;
                 Outcome { picture, desired, wrote, served, problem: None }
             }
-            Err(failure) => self.fail(failure).await,
+            Err(failure) => Box::pin(self.fail(failure)).await,
         }
     }
 
@@ -218,7 +224,7 @@ impl<'a> Run<'a> {
                 Next::Done => return Ok(()),
                 Next::Stuck(waiting) => return Err(self.stuck(waiting)),
                 Next::Do(step) => self.act(step).await?,
-                Next::Wait(waiting) => self.wait(waiting).await?,
+                Next::Wait(waiting) => Box::pin(self.wait(waiting)).await?,
             }
         }
     }
@@ -238,7 +244,8 @@ impl<'a> Run<'a> {
             tracing::info!(instance = %self.addresses, step = step.name(), object, "doing");
             self.waited_for = None;
         }
-        match self.carry_out(&step).await {
+        // Boxed: all deeds in one future would not fit onto the stack of a thread.
+        match Box::pin(self.carry_out(&step)).await {
             Ok(()) => {
                 self.last_step = Some(step);
                 Ok(())

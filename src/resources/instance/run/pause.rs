@@ -16,7 +16,7 @@ use crate::redis::diagnose;
 use crate::redis::names::annotation;
 use crate::redis::object::{annotation as mark, name, text};
 use crate::redis::opstree::{Hold, Kind};
-use crate::redis::topology::Topology;
+use crate::redis::set::may_let_go;
 use crate::redis::waiting::{Cause, Waiting};
 use crate::resources::kinds::{DEPLOYMENT, POD};
 use crate::resources::password;
@@ -124,9 +124,7 @@ impl Run<'_> {
         if !self.picture.is_held_by_us(self.addresses.topology) {
             return;
         }
-        // A run that has not asked the pods does not know what an earlier one has left.
-        let is_cluster = self.addresses.topology == Topology::Cluster;
-        if !is_cluster && (self.talks.master.is_none() || !self.operator_knows_the_master()) {
+        if !may_let_go(&self.picture, self.addresses.topology, self.talks.master.as_deref()) {
             self.observer.warn(still_paused(&self.addresses.to_string()));
             return;
         }
@@ -137,19 +135,6 @@ impl Run<'_> {
             }
         }
         self.deadline = deadline;
-    }
-
-    /// Whether the operator's status names the pod that is the master; so it does while nothing was handed over.
-    fn operator_knows_the_master(&self) -> bool {
-        let data = self.picture.custom_resource(self.addresses.topology.data());
-        let named = data.and_then(|data| text(data, &["status", "masterNode"]));
-        if self.talks.is_ambiguous {
-            return false;
-        }
-        match (&self.talks.master, named) {
-            (Some(master), Some(named)) => master == named,
-            _ => true,
-        }
     }
 
     /// The sentinels' stays paused a little longer at the end: that alone is no reason to pause the data's again.

@@ -34,10 +34,9 @@ const ANSWER: Duration = Duration::from_secs(2);
 pub(super) struct Talks {
     sessions: BTreeMap<String, Session>,
     passwords: BTreeMap<PasswordAt, SecretString>,
-    /// The pod that was the master when the set was last asked, or has become it since.
+    /// The pod that was the master when the set was last asked, or has become it since; `None`: it was not asked, or it
+    /// cannot be told which pod is to be the master.
     pub(super) master: Option<String>,
-    /// Whether it cannot be told which pod is to be the master.
-    pub(super) is_ambiguous: bool,
     /// Whether this run has proven that the operator leaves the set alone.
     pub(super) is_quiet: bool,
 }
@@ -118,12 +117,7 @@ impl Run<'_> {
                 set.watchers = self.ask(*part, &running, &question, &passwords).await?;
             }
         }
-        if let Some(master) = master_of(&set) {
-            self.talks.master = Some(master.to_owned());
-            self.talks.is_ambiguous = false;
-        } else {
-            self.talks.is_ambiguous = true;
-        }
+        self.talks.master = master_of(&set).map(str::to_owned);
         self.picture.answers.set = Some(set);
         Ok(())
     }

@@ -2,17 +2,15 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, Interval, interval_at, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
 use super::super::failure::volumes_are_late;
 use super::super::gather::Gather;
 use super::writes::version;
 use super::{Ended, Failure, Run};
-use crate::kubernetes::{self, Cause as RequestCause};
+use crate::kubernetes;
 use crate::redis::answers::Answers;
 use crate::redis::object;
-use crate::redis::set::{Decision, both_accepted};
-use crate::redis::step::Step;
 use crate::redis::topology::Topology;
 use crate::redis::waiting::{Cause, Waiting};
 use crate::redis::{diagnose, ready};
@@ -20,7 +18,8 @@ use crate::redis::{diagnose, ready};
 /// How often what is waited for goes to the log.
 const TELLING: Duration = Duration::from_secs(10);
 
-/// Pause before the pods of a cluster are asked again of which some have another password.
+/// Pause before the pods of a cluster are asked again which passwords they accept: a pod that the operator has replaced is
+/// told of the former password as soon as it answers, which no event tells.
 const TALKING_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long a move waits for its own news: no two moves follow each other faster.
@@ -59,11 +58,11 @@ impl Run<'_> {
             return Err(Failure::Wait(waiting, Ended::TimedOut(self.settings.length)));
         }
         let end = limit.map_or(self.deadline, |limit| limit.min(self.deadline));
-        let wake = waiting.cause.look_again().map_or(end, |pause| end.min(now + pause));
+        let look_again = waiting.cause.look_again().map_or(end, |pause| end.min(now + pause));
         if self.memory.obstacle.is_some() {
-            self.pause(wake, waiting).await?;
+            self.pause(look_again, waiting).await?;
             // At the end of patience the obstacle stands, and is what the message names.
-            if wake < end {
+            if look_again < end {
                 self.memory.obstacle = None;
             }
             return Ok(());
@@ -73,8 +72,15 @@ impl Run<'_> {
             self.begin_to_watch().await?;
             return Ok(());
         }
-        self.watch_and_admit(wake, since, &waiting).await?;
-        if waiting.cause == Cause::Assembling && Instant::now() >= wake {
+        let wake = *self.answers_count_until.get_or_insert(look_again);
+        let turn = if self.has_two_passwords() { wake.min(now + TALKING_PAUSE) } else { wake };
+        let has_news = self.watch_until(turn, since, &waiting).await?;
+        if !has_news && turn < wake {
+            // Only which passwords a pod accepts is asked again.
+            self.picture.answers.set = None;
+            return Ok(());
+        }
+        if waiting.cause == Cause::Assembling && !has_news {
             self.memory.silences += 1;
         }
         if waiting.cause == Cause::ObjectNotReady {
@@ -87,25 +93,6 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Watches until there is news or it is time to look again. As long as some pods of a cluster accept only the new password
-    /// and others only the old, each pod that answers is told of both meanwhile.
-    async fn watch_and_admit(
-        &mut self,
-        wake: Instant,
-        since: Instant,
-        waiting: &Waiting,
-    ) -> Result<(), Failure> {
-        let mut telling = interval_at(Instant::now() + TELLING, TELLING);
-        loop {
-            let turn = if self.has_two_passwords() { Instant::now() + TALKING_PAUSE } else { wake };
-            let has_news = self.watch_until(turn.min(wake), since, waiting, &mut telling).await?;
-            if has_news || turn >= wake {
-                return Ok(());
-            }
-            self.admit().await?;
-        }
-    }
-
     /// Since when this cause has lasted.
     fn since(&mut self, waiting: &Waiting, now: Instant) -> Instant {
         match self.waiting_since {
@@ -113,6 +100,7 @@ impl Run<'_> {
             _ => {
                 tracing::info!(instance = %self.addresses, why = waiting.why, "waiting");
                 self.waiting_since = Some((waiting.cause, now));
+                self.telling_at = None;
                 now
             }
         }
@@ -136,48 +124,28 @@ impl Run<'_> {
         is_cluster && self.picture.answers.set.as_ref().is_some_and(|set| set.valid.len() > 1)
     }
 
-    /// A pod that the operator has replaced is told of the former password as soon as it answers, which no event tells.
-    async fn admit(&mut self) -> Result<(), Failure> {
-        let call = self.call;
-        let talked = tokio::select! {
-            talked = self.talk() => talked,
-            // Whoever waits is told.
-            () = call.cancelled.cancelled() => return Ok(()),
-        };
-        match talked {
-            Err(Failure::Refused(error)) if matches!(error.cause, RequestCause::Forbidden { .. }) => {
-                return self.do_without(&Step::Talk, error).await;
-            }
-            talked => talked?,
-        }
-        if let Some(Decision::Do(todo)) = self.picture.answers.set.as_ref().map(both_accepted) {
-            tracing::info!(instance = %self.addresses, ?todo, "doing");
-            self.make(&todo).await?;
-        }
-        Ok(())
-    }
-
     /// Whether there was news before that moment.
     async fn watch_until(
         &mut self,
         wake: Instant,
         since: Instant,
         waiting: &Waiting,
-        telling: &mut Interval,
     ) -> Result<bool, Failure> {
         let Some(watched) = &mut self.watched else {
             return self.pause(wake, waiting.clone()).await.map(|()| false);
         };
         loop {
+            let telling = *self.telling_at.get_or_insert_with(|| Instant::now() + TELLING);
             tokio::select! {
                 changed = watched.changed() => return changed.map(|()| true).map_err(Failure::Refused),
                 () = sleep_until(wake) => return Ok(false),
                 () = self.call.cancelled.cancelled() => {
                     return Err(Failure::Wait(waiting.clone(), Ended::Stopped));
                 }
-                _ = telling.tick() => {
+                () = sleep_until(telling) => {
                     let seconds = since.elapsed().as_secs();
                     tracing::info!(instance = %self.addresses, why = waiting.why, seconds, "still waiting");
+                    self.telling_at = Some(telling + TELLING);
                 }
             }
         }
@@ -205,6 +173,7 @@ impl Run<'_> {
     /// Takes over what the watch shows now.
     pub(super) fn take_news(&mut self) {
         self.picture.answers = Answers::default();
+        self.answers_count_until = None;
         let Some(watched) = &self.watched else { return };
         if !watched.is_whole() {
             return;
