@@ -40,6 +40,50 @@ spec:
   podSecurityContext: { runAsUser: 1000, fsGroup: 1000 }
 """
 
+TWO_PODS = """
+apiVersion: v1
+kind: Pod
+metadata: { name: listener, namespace: default, labels: { app: listener } }
+spec:
+  terminationGracePeriodSeconds: 0
+  containers:
+    - name: redis
+      image: quay.io/opstree/redis:v7.0.15
+      imagePullPolicy: IfNotPresent
+      command: [redis-server, --protected-mode, "no"]
+      resources: { requests: { cpu: 10m, memory: 32Mi } }
+      readinessProbe: { tcpSocket: { port: 6379 }, periodSeconds: 1, failureThreshold: 1 }
+---
+apiVersion: v1
+kind: Pod
+metadata: { name: caller, namespace: default, labels: { app: caller } }
+spec:
+  terminationGracePeriodSeconds: 0
+  containers:
+    - name: sleeper
+      image: quay.io/opstree/redis:v7.0.15
+      imagePullPolicy: IfNotPresent
+      command: [sleep, infinity]
+      resources: { requests: { cpu: 10m, memory: 32Mi } }
+"""
+
+DENY = """
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: { name: deny, namespace: default }
+spec: { podSelector: { matchLabels: { app: listener } }, policyTypes: [Ingress] }
+"""
+
+ALLOW = """
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: { name: allow, namespace: default }
+spec:
+  podSelector: { matchLabels: { app: listener } }
+  policyTypes: [Ingress]
+  ingress: [{ from: [{ podSelector: { matchLabels: { app: caller } } }], ports: [{ port: 6379 }] }]
+"""
+
 
 def cluster(*arguments):
     """Runs dev/cluster and returns what it printed; its failure is the test's."""
@@ -97,6 +141,7 @@ def machine():
         "addresses": {" ".join(line.split()[1:4]) for line in lines("ip", "-o", "addr")},
         "routes": set(lines("ip", "route")),
         "iptables": set(rules),
+        "packet queues": {line.split()[0] for line in lines("cat", "/proc/net/netfilter/nfnetlink_queue")},
         "kernel settings": {f"{path} {path.read_text().strip()}" for path in sysctl if path.exists()},
         "control groups": {str(path) for path in pathlib.Path("/sys/fs/cgroup").glob("**/kubepods*")},
         "folders": {folder for folder in settings.FOREIGN_FOLDERS if pathlib.Path(folder).exists()},
@@ -126,7 +171,7 @@ class Cluster(unittest.TestCase):
         return json.loads(kubectl("get", "deployment", "redis-operator", "-n", "redis-operator", "-o", "json"))
 
     def test_1_up_and_a_redis(self):
-        cluster("build", "kubernetes", "etcd", "coredns", "local-path", "image", "operator-v0.26.0")
+        cluster("build", "kubernetes", "etcd", "coredns", "local-path", "image", "operator-v0.26.0", "network-policies")
         start = time.monotonic()
         cluster("up")
         print(f"warm up: {time.monotonic() - start:.1f} s", file=sys.stderr)
@@ -172,9 +217,42 @@ class Cluster(unittest.TestCase):
         self.assertEqual(self.operator()["status"]["readyReplicas"], 1)
         self.assertNotIn("qps", json.dumps(self.operator()["spec"]["template"]))
 
-    def test_7_down_leaves_nothing_even_after_a_kill(self):
+    def connects(self, address):
+        """Whether the caller reaches the listener; a policy drops packets, so that one waits in vain."""
+        done = kubectl("exec", "caller", "--", "sh", "-c", f"timeout 2 redis-cli -h {address} PING || true")
+        return done.strip() == "PONG"
+
+    def test_7_enforces_network_policies_when_asked_to(self):
+        before = {name: process.running(name) for name in parts.NAMES}
+        self.assertIn("REDIS_DEV_NETWORK_POLICIES=off", cluster("env"))
+        kubectl("apply", "-f", "-", text=TWO_PODS)
+        kubectl("wait", "--for=condition=Ready", "pod/listener", "pod/caller", "--timeout=60s")
+        address = kubectl("get", "pod", "listener", "-o", "jsonpath={.status.podIP}")
+        kubectl("apply", "-f", "-", text=DENY)
+        self.assertTrue(self.connects(address), "not enforced yet")
+        cluster("up", "--network-policies")
+        self.assertIn("REDIS_DEV_NETWORK_POLICIES=on", cluster("env"))
+        self.assertEqual(before, {name: process.running(name) for name in parts.NAMES})
+        cluster("status")
+        self.assertFalse(self.connects(address), "denied")
+        kubectl("apply", "-f", "-", text=ALLOW)
+        self.assertTrue(self.connects(address), "allowed")
+        kubectl("delete", "networkpolicy", "allow")
+        self.assertFalse(self.connects(address), "denied again")
+        time.sleep(3)  # three more probes of the kubelet
+        kubectl("wait", "--for=condition=Ready", "pod/listener", "--timeout=0")
+        os.kill(process.running(parts.NETWORK_POLICIES), signal.SIGKILL)
+        cluster("up", "--network-policies")
+        self.assertFalse(self.connects(address), "denied after the enforcer was ended and started again")
+        cluster("up")
+        self.assertIn("REDIS_DEV_NETWORK_POLICIES=off", cluster("env"))
+        self.assertTrue(self.connects(address), "no more enforced")
+        cluster("up", "--network-policies")  # for `down` to take away
+        self.assert_redis_answers()
+
+    def test_8_down_leaves_nothing_even_after_a_kill(self):
         # The parts that know what has to be taken away.
-        for name in ("containerd", "kubelet", "kube-proxy"):
+        for name in ("containerd", "kubelet", "kube-proxy", parts.NETWORK_POLICIES):
             os.kill(process.running(name), signal.SIGKILL)
         cluster("down")
         after = machine()
@@ -182,8 +260,8 @@ class Cluster(unittest.TestCase):
             self.assertEqual(after[what] - things, set(), f"{what}: left behind")
             self.assertEqual(things - after[what], set(), f"{what}: taken away")
 
-    def test_8_down_from_full_work_leaves_nothing(self):
-        cluster("up")
+    def test_9_down_from_full_work_leaves_nothing(self):
+        cluster("up", "--network-policies")
         kubectl("apply", "-f", "-", text=REDIS)
         self.assert_redis_answers()
         cluster("down")

@@ -8,7 +8,7 @@ from .report import Failure, say
 HELP = """\
 A one-node Kubernetes with the Redis operator, for development and tests.
 
-  dev/cluster up [--operator VERSION] [--gate on|off] [--operator-qps N] [--no-operator]
+  dev/cluster up [--operator VERSION] [--gate on|off] [--operator-qps N] [--no-operator] [--network-policies]
                           start it, or mend or change the one that runs
   dev/cluster down        end it and leave nothing behind
   dev/cluster status      one line per part
@@ -31,7 +31,8 @@ def recipes():
              "local-path": gobuild.local_path, "image": image.RedisImage}
     for version in settings.OPERATOR_VERSIONS:
         found[f"operator-{version}"] = lambda version=version: operator.Operator(version)
-    return {**found, "opentofu": gobuild.opentofu, "terraform-1.15": terraform.Terraform}
+    return {**found, "network-policies": gobuild.network_policies, "opentofu": gobuild.opentofu,
+            "terraform-1.15": terraform.Terraform}
 
 
 def main(arguments):
@@ -54,6 +55,7 @@ def _parsed(arguments):
     upper.add_argument("--no-operator", action="store_true")
     upper.add_argument("--gate", choices=("on", "off"), default="off")
     upper.add_argument("--operator-qps", type=int)
+    upper.add_argument("--network-policies", action="store_true")
     for name in ("down", "status", "env", "help"):
         commands.add_parser(name, add_help=False)
     commands.add_parser("logs", add_help=False).add_argument("part")
@@ -68,7 +70,8 @@ def _dispatch(wanted):
     if wanted.command == "up":
         if foreign:
             return external.Cluster(foreign).check()
-        return up.up(None if wanted.no_operator else wanted.operator, wanted.gate, wanted.operator_qps)
+        return up.up(None if wanted.no_operator else wanted.operator, wanted.gate, wanted.operator_qps,
+                     wanted.network_policies)
     if wanted.command == "down":
         if foreign:
             return say("REDIS_DEV_KUBECONFIG names a cluster that is not ours: left as it is")

@@ -9,7 +9,8 @@ from . import cache, configs, containers, network, parts, process, settings, sta
 from .report import Failure, say, step
 
 # First those that would mend what the rest takes away; containerd outlives its containers.
-ORDER = ("kubelet", "kube-scheduler", "kube-controller-manager", "local-path-provisioner", "coredns", "kube-proxy")
+ORDER = ("kubelet", "kube-scheduler", "kube-controller-manager", "local-path-provisioner", "coredns", "kube-proxy",
+         parts.NETWORK_POLICIES)
 
 
 def down():

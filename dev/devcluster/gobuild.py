@@ -11,7 +11,7 @@ GO_AT_LEAST = (1, 26)
 
 
 class GoModule(Recipe):
-    """Programs of one module, built from the go.mod and go.sum in dev/go/FOLDER."""
+    """Programs of one module, built from the go.mod, go.sum and, if any, Go files in dev/go/FOLDER."""
 
     def __init__(self, folder, module, programs, link_flags=""):
         self.name = folder
@@ -21,7 +21,8 @@ class GoModule(Recipe):
         self.link_flags = link_flags.replace("VERSION", self.version)
 
     def inputs(self):
-        return [self.source / "go.mod", self.source / "go.sum", self.programs, self.link_flags]
+        return [self.source / "go.mod", self.source / "go.sum", *sorted(self.source.glob("*.go")), self.programs,
+                self.link_flags]
 
     def build(self, folder, log):
         for program, package in self.programs.items():
@@ -67,6 +68,10 @@ def coredns():
 def local_path():
     module = "github.com/rancher/local-path-provisioner"
     return GoModule("local-path", module, {"local-path-provisioner": module})
+
+
+def network_policies():
+    return GoModule("network-policies", "sigs.k8s.io/kube-network-policies", {"network-policies": "."})
 
 
 def opentofu():

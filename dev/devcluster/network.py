@@ -24,6 +24,7 @@ KERNEL_SETTINGS = {
 }
 OUR_CHAINS = re.compile(r"^(KUBE-|REDIS-DEV-)")
 TABLES = ("filter", "nat", "mangle")
+POLICY_CHAIN = "REDIS-DEV-POLICY"
 
 
 def remember_kernel_settings():
@@ -55,6 +56,29 @@ def ensure(node_address):
     _chain("filter", "FORWARD", "REDIS-DEV-FORWARD", [f"-s {pods} -j ACCEPT", f"-d {pods} -j ACCEPT"])
 
 
+def ask_about_connections():
+    """The first packets of connections between pods, and of pods and the outside, go to what enforces NetworkPolicies.
+
+    In mangle, since what is let through skips the rest of its table, and the rules of Services are in filter.
+    While nobody serves the queue, all is let through.
+    """
+    pods, ask = settings.NODE_POD_RANGE, f"-j NFQUEUE --queue-num {settings.POLICY_QUEUE} --queue-bypass"
+    _chain("mangle", "FORWARD", POLICY_CHAIN, ["-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN",
+                                               f"-s {pods} {ask}", f"-d {pods} {ask}"])
+
+
+def ask_no_more():
+    _remove_chains("iptables", "mangle", re.compile(f"^{POLICY_CHAIN}$"))
+
+
+def policy_queue_is_served():
+    try:
+        queues = pathlib.Path("/proc/net/netfilter/nfnetlink_queue").read_text().splitlines()
+    except OSError:
+        return False
+    return any(line.split()[0] == str(settings.POLICY_QUEUE) for line in queues)
+
+
 def foreign_kubernetes():
     """Whether chains of another Kubernetes are there; ours would mix with them."""
     return any(OUR_CHAINS.match(chain) for chain in _saved("iptables", "nat")[0])
@@ -78,15 +102,15 @@ def _chain(table, parent, name, rules):
         _run(["iptables", "--wait", "-t", table, "-I", parent, "1", "-j", name])
 
 
-def _remove_chains(family, table):
+def _remove_chains(family, table, names=OUR_CHAINS):
     chains, rules = _saved(family, table)
-    ours = [chain for chain in chains if OUR_CHAINS.match(chain)]
+    ours = [chain for chain in chains if names.match(chain)]
     if not ours:
         return
     lines = [f"*{table}"]
     for rule in rules:
         parent, target = rule.split()[1], re.search(r"(?:-j|-g) (\S+)", rule)
-        if target and OUR_CHAINS.match(target.group(1)) and not OUR_CHAINS.match(parent):
+        if target and names.match(target.group(1)) and not names.match(parent):
             lines.append("-D" + rule[2:])
     lines += [f"-F {chain}" for chain in ours] + [f"-X {chain}" for chain in ours] + ["COMMIT"]
     _run([f"{family}-restore", "--wait", "--noflush"], "\n".join(lines) + "\n")

@@ -4,15 +4,16 @@ import ssl
 import subprocess
 import urllib.request
 
-from . import cache, configs, containers, gobuild, keys, settings
+from . import cache, configs, containers, gobuild, keys, network, settings
 from .process import Part
 
 NAMES = ("etcd", "kube-apiserver", "containerd", "kube-controller-manager", "kube-scheduler", "kubelet",
          "kube-proxy", "coredns", "local-path-provisioner")
+NETWORK_POLICIES = "network-policies"  # runs only when asked for
 
 
-def define(node_address):
-    """All parts by name, in the order they are started."""
+def define(node_address, network_policies=False):
+    """All parts that are wanted by name, in the order they are started."""
     kubernetes = cache.ensure(gobuild.kubernetes())
     version = gobuild.kubernetes().version
     parts = [
@@ -26,6 +27,8 @@ def define(node_address):
         _coredns(node_address),
         _local_path(),
     ]
+    if network_policies:
+        parts.append(_network_policies())
     return {part.name: part for part in parts}
 
 
@@ -129,6 +132,16 @@ def _local_path():
     # It listens nowhere: that it stays alive is all one can see.
     return Part("local-path-provisioner", command, gobuild.local_path().version, "-", lambda: True,
                 [config, helper, keys.kubeconfig("admin")])
+
+
+def _network_policies():
+    config = keys.kubeconfig("admin")
+    command = [
+        cache.ensure(gobuild.network_policies()) / "network-policies", f"--kubeconfig={config}",
+        f"--node={settings.NODE_NAME}", f"--queue={settings.POLICY_QUEUE}"]
+    # It takes packets only once it knows all pods and policies.
+    return Part(NETWORK_POLICIES, command, gobuild.network_policies().version, f"packet queue {settings.POLICY_QUEUE}",
+                network.policy_queue_is_served, [config])
 
 
 def _api_ready():

@@ -25,6 +25,7 @@ ETCD_PEER_PORT = 12380
 DNS_PORT = 10053  # not 53: a resolver of the machine's own may listen there
 DNS_READY_PORT = 18181
 KUBELET_PORT = 10250
+POLICY_QUEUE = 10244  # of the kernel's 65,536 packet queues; programs tend to take low numbers
 CNI_PLUGINS = "/usr/lib/cni"
 OPERATOR_NAMESPACE = "redis-operator"
 PAUSE_IMAGE = "registry.k8s.io/pause:3.10"

@@ -12,8 +12,9 @@ def _path():
 def load():
     """The state, empty when there is no cluster.
 
-    boot: the machine's boot id · operator: its version or "absent" · gate: on/off · qps: its rate or None · node_address ·
-    kernel_settings and absent_folders: how the machine was before · applied: digest of the definitions last applied.
+    boot: the machine's boot id · operator: its version or "absent" · gate: on/off · qps: its rate or None ·
+    network_policies: on/off · node_address · kernel_settings and absent_folders: how the machine was before ·
+    applied: digest of the definitions last applied.
     """
     try:
         return json.loads(_path().read_text())

@@ -17,6 +17,10 @@ def status():
         print("no cluster; dev/cluster up starts one")
         return 1
     well = [_part_line(name) for name in parts.NAMES]
+    if _network_policies() == "on":
+        well.append(_part_line(parts.NETWORK_POLICIES))
+    else:
+        print(f"{parts.NETWORK_POLICIES:<24}off")
     if process.running("kube-apiserver") and process.running("etcd"):
         well += [_object_line("node", "node", settings.NODE_NAME, ".status.conditions[?(@.type=='Ready')].status", "True")]
         if state.load().get("operator", "absent") == "absent":
@@ -26,6 +30,10 @@ def status():
             extra = f"{state.load()['operator']}, gate {state.load()['gate']}" + (f", {qps} requests/s" if qps else "")
             well += [_object_line("operator", "deployment", "redis-operator", ".status.readyReplicas", "1", extra)]
     return 0 if all(well) else 1
+
+
+def _network_policies():
+    return state.load().get("network_policies", "off")
 
 
 def _part_line(name):
@@ -54,9 +62,12 @@ def environment():
     if foreign:
         version, gate = external.Cluster(foreign).operator()
         kubeconfig, kubectl = foreign, external.kubectl_path()
+        # Only a try could tell, so its owner has to.
+        network_policies = os.environ.get("REDIS_DEV_NETWORK_POLICIES", "off")
     elif settings.admin_kubeconfig().exists():
         version, gate = state.load().get("operator", "absent"), state.load().get("gate", "off")
         kubeconfig, kubectl = settings.admin_kubeconfig(), objects.kubectl_path()
+        network_policies = _network_policies()
     else:
         raise Failure("no cluster is running", "dev/cluster up")
     values = {"REDIS_DEV_KUBECONFIG": kubeconfig, "REDIS_DEV_KUBECTL": kubectl}
@@ -67,7 +78,8 @@ def environment():
         values["REDIS_DEV_TERRAFORM_1_15"] = terraform.wrapper()
     if gobuild.opentofu().built():
         values["REDIS_DEV_TOFU"] = gobuild.opentofu().folder() / "tofu"
-    return {**values, "REDIS_DEV_OPERATOR": version, "REDIS_DEV_GATE": gate}
+    return {**values, "REDIS_DEV_OPERATOR": version, "REDIS_DEV_GATE": gate,
+            "REDIS_DEV_NETWORK_POLICIES": network_policies}
 
 
 def print_environment():
@@ -81,8 +93,10 @@ def logs(name):
         os.execv(objects.kubectl_path(), [
             "kubectl", f"--kubeconfig={settings.admin_kubeconfig()}", "logs", "-n", settings.OPERATOR_NAMESPACE,
             "deployment/redis-operator", "--tail=-1"])
-    if name not in parts.NAMES:
-        raise Failure(f"there is no part {name!r}", f"one of: {', '.join(parts.NAMES)}, operator")
+    names = (*parts.NAMES, parts.NETWORK_POLICIES)
+    if name not in names:
+        raise Failure(f"there is no part {name!r}", f"one of: {', '.join(names)}, operator")
     if not process.log_of(name).exists():
-        raise Failure(f"{name} has no log yet", "dev/cluster up")
+        raise Failure(f"{name} has no log yet",
+                      "dev/cluster up" + (" --network-policies" if name == parts.NETWORK_POLICIES else ""))
     subprocess.run(["cat", str(process.log_of(name))], check=False)

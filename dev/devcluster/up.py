@@ -8,14 +8,14 @@ from . import (cache, configs, containers, debian, down, gobuild, image, keys, n
 from .report import Failure, say, step
 
 
-def up(version, gate, qps):
+def up(version, gate, qps, network_policies):
     """Brings the cluster up with this operator version (None: without operator), which may send so many requests per second
-    (None: as many as by itself)."""
+    (None: as many as by itself), and with NetworkPolicies enforced or not."""
     if os.geteuid() != 0:
         raise Failure("containers, mounts and iptables need root", "sudo -E dev/cluster up")
     debian.ensure()
     with cache.lock("cluster"):
-        version = _build(version)
+        version = _build(version, network_policies)
         node_address = _node_address()
         down.forget_if_restarted()
         state.update(boot=state.boot())
@@ -24,13 +24,17 @@ def up(version, gate, qps):
         keys.ensure(node_address)
         configs.write_all(node_address)
         with step("starting the cluster"):
-            _start(node_address, version, gate, qps)
-        state.update(operator=version or "absent", gate=gate, qps=qps, node_address=node_address)
-    say(f"ready: {settings.admin_kubeconfig()}, operator {version or 'absent'}, gate {gate}")
+            _start(node_address, version, gate, qps, network_policies)
+        state.update(operator=version or "absent", gate=gate, qps=qps, node_address=node_address,
+                     network_policies="on" if network_policies else "off")
+    say(f"ready: {settings.admin_kubeconfig()}, operator {version or 'absent'}, gate {gate}"
+        + (", NetworkPolicies enforced" if network_policies else ""))
 
 
-def _build(version):
+def _build(version, network_policies):
     """Builds what is needed and missing; returns the operator version that can be had."""
+    if network_policies:
+        cache.ensure(gobuild.network_policies())
     for recipe in (gobuild.kubernetes(), gobuild.etcd(), gobuild.coredns(), gobuild.local_path(), image.RedisImage()):
         cache.ensure(recipe)
     if version is None:
@@ -64,8 +68,8 @@ def _remember_machine():
     state.update(kernel_settings=network.remember_kernel_settings(), absent_folders=absent)
 
 
-def _start(node_address, version, gate, qps):
-    wanted = parts.define(node_address)
+def _start(node_address, version, gate, qps, network_policies):
+    wanted = parts.define(node_address, network_policies)
     with concurrent.futures.ThreadPoolExecutor() as pool:
         # Images take as long as the control plane does, so both at once.
         images = pool.submit(_bring_in_images, wanted["containerd"], version)
@@ -73,6 +77,7 @@ def _start(node_address, version, gate, qps):
             _ensure(wanted[name])
         rest = [pool.submit(_ensure, wanted[name]) for name in ("kube-controller-manager", "kube-scheduler",
                 "kube-proxy", "coredns", "local-path-provisioner")]
+        rest.append(pool.submit(_enforce_network_policies, wanted.get(parts.NETWORK_POLICIES)))
         base = pool.submit(objects.apply_base, node_address)
         if version:
             operator_applied = pool.submit(objects.apply_operator, node_address, version, gate, qps)
@@ -86,6 +91,16 @@ def _start(node_address, version, gate, qps):
             objects.wait_operator(120)
         else:
             objects.remove_operator()
+
+
+def _enforce_network_policies(part):
+    """None: no more."""
+    if part:
+        _ensure(part)
+        network.ask_about_connections()
+    else:
+        network.ask_no_more()
+        process.stop(parts.NETWORK_POLICIES)
 
 
 def _bring_in_images(containerd, version):
