@@ -130,14 +130,18 @@ pub fn of_what_runs(topology: Topology, instance: &str, picture: &Picture) -> Ve
     if set::is_without_master(topology, instance, picture) {
         repairs.push(Repair::new(Subject::Master, "all pods are Ready, and none is the master"));
     }
-    repairs.extend(astray(picture).map(|line| Repair::new(Subject::Sentinels, line)));
+    repairs.extend(astray(topology, instance, picture).map(|line| Repair::new(Subject::Sentinels, line)));
     repairs.extend(not_whole(topology, data, picture).map(|line| Repair::new(Subject::Cluster, line)));
     repairs
 }
 
-fn astray(picture: &Picture) -> Option<String> {
-    let pods = picture.running.iter().flat_map(|running| &running.pods);
-    let addresses: Vec<&str> = pods.filter_map(address).collect();
+fn astray(topology: Topology, instance: &str, picture: &Picture) -> Option<String> {
+    let running = picture.running.as_ref()?;
+    let apps: Vec<String> =
+        topology.parts().iter().filter(|part| part.has_data()).map(|part| part.name(instance)).collect();
+    let has_data =
+        |pod: &&Json| object::label(pod, "app").is_some_and(|app| apps.iter().any(|one| one == app));
+    let addresses: Vec<&str> = running.pods.iter().filter(has_data).filter_map(address).collect();
     set::astray(&picture.answers.named_masters, &addresses)
 }
 

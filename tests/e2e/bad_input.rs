@@ -9,7 +9,7 @@ use crate::diagnostics::Diagnostic;
 /// An argument as messages name it, an expression of the right type and a wrong value, what the message must say. An
 /// expression may bring along the arguments that are required beside it.
 /// One instance bears all of them.
-const WRONG: [(&str, &str, &str); 83] = [
+const WRONG: [(&str, &str, &str); 85] = [
     ("name", "\"My_Redis\"", "lower-case letters"),
     ("namespace", "\"Bad_NS\"", "lower-case letters"),
     ("version", "\"6.0\"", "Redis 6.2 or newer"),
@@ -76,6 +76,8 @@ const WRONG: [(&str, &str, &str); 83] = [
     ),
     ("pod_disruption_budget.min_available", "-1", "0 or more"),
     ("pod_disruption_budget.max_unavailable", "-1", "0 or more"),
+    ("network_policy.allowed_namespaces[0]", "\"Bad_NS\"", "lower-case letters"),
+    ("network_policy.allowed_cidrs", "[\"10.0.0.0\"]", "a CIDR block"),
     ("service.type", "\"ExternalName\"", "ClusterIP, NodePort, LoadBalancer"),
     ("service.annotations[\"a\"]", "null", "must not be null"),
     ("update_strategy.type", "\"Recreate\"", "RollingUpdate, OnDelete"),
@@ -100,7 +102,7 @@ const WRONG: [(&str, &str, &str); 83] = [
 ];
 
 /// Those whose type alone leaves nothing else to be wrong; core itself judges them, once for each root.
-const TYPED: [(&str, &str); 23] = [
+const TYPED: [(&str, &str); 24] = [
     ("create_namespace", "\"maybe\""),
     ("deletion_protection", "[]"),
     ("adopt_existing", "\"x\""),
@@ -123,6 +125,7 @@ const TYPED: [(&str, &str); 23] = [
     ),
     ("topology_spread_constraints[0].when_unsatisfiable", "[], max_skew = 1, topology_key = \"zone\""),
     ("pod_disruption_budget.enabled", "\"x\""),
+    ("network_policy.enabled", "\"x\""),
     ("service.internal", "\"x\""),
     ("update_strategy.guarded", "\"x\""),
     ("timeouts.delete", "[]"),

@@ -188,6 +188,7 @@ fn path(object: &Value) -> String {
         other if other.starts_with("redis") => {
             ("/apis/redis.redis.opstreelabs.in/v1beta2", format!("{kind}s"))
         }
+        "networkpolicy" => ("/apis/networking.k8s.io/v1", "networkpolicies".to_owned()),
         _ => ("/api/v1", format!("{kind}s")),
     };
     format!("{group}/namespaces/{}/{plural}/{}", text("namespace"), text("name"))

@@ -34,7 +34,7 @@ const WRONG: [Row; 25] = [
         "topology_spread_constraints",
         "[{ max_skew = 1, topology_key = \"zone\", when_unsatisfiable = \"DoNotSchedule\" }]",
     )],
-    &[("pod_disruption_budget.enabled", "true")],
+    &[CLUSTER, ("network_policy.enabled", "true"), ("service.type", "\"NodePort\"")],
     &[CLUSTER, ("pod_disruption_budget.min_available", "1"), ("pod_disruption_budget.max_unavailable", "1")],
     &[
         SENTINEL,
@@ -58,8 +58,11 @@ const WRONG: [Row; 25] = [
 ];
 
 /// These are said, and the plan goes on.
-const DOUBTFUL: [Row; 5] = [
+const DOUBTFUL: [Row; 8] = [
     &[("service.annotations", "{ a = \"b\" }")],
+    &[("pod_disruption_budget.enabled", "true")],
+    &[("network_policy.allowed_namespaces", "[\"shop\"]")],
+    &[("network_policy.enabled", "true"), ("service.type", "\"LoadBalancer\"")],
     &[SENTINEL, ("update_strategy.guarded", "false"), ("update_strategy.type", "\"OnDelete\"")],
     &[CLUSTER, ("custom_spec.cluster", "jsonencode({ podManagementPolicy = \"Parallel\" })")],
     &[("replica.count", "1"), ("custom_spec.replication", "jsonencode({ hostPort = 1 })")],
@@ -73,7 +76,7 @@ const DOUBTFUL: [Row; 5] = [
 ];
 
 /// The other side of each: what a guard must let pass.
-const RIGHT: [Row; 8] = [
+const RIGHT: [Row; 10] = [
     &[SENTINEL, ("name", "\"n123456789012345678901234567890123456789012\"")],
     &[("replica.count", "1"), ("name", "\"n123456789012345678901234567890123456789012345678901\"")],
     &[SENTINEL, ("sentinel.quorum", "3"), ("sentinel.password_protected", "true")],
@@ -84,6 +87,8 @@ const RIGHT: [Row; 8] = [
     ],
     &[CLUSTER, ("cluster.replicas_per_shard", "0"), ("pod_disruption_budget.max_unavailable", "1")],
     &[CLUSTER, ("replica.resources.limits.memory", "\"3Gi\"")],
+    &[("pod_disruption_budget.enabled", "true"), ("pod_disruption_budget.min_available", "0")],
+    &[CLUSTER, ("network_policy.enabled", "true"), ("network_policy.allowed_cidrs", "[\"10.0.0.0/8\"]")],
     &[
         SENTINEL,
         ("master.resources.limits.memory", "\"3Gi\""),

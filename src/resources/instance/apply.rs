@@ -1,21 +1,18 @@
 //! Create and update of an instance: what must be so before anything is written, then a run of the loop, then what core is
 //! told of it.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value as Json;
 use tokio::time::Instant;
 
 use super::addresses::Addresses;
 use super::build::build;
 use super::model::{AuthSecret, Instance};
-use super::objects::{external_host, external_service_name, once, wanted_secret};
-use super::run::{Observer, Outcome, Run, Settings, Task};
+use super::objects::{once, wanted_secret};
+use super::run::{Run, Settings, Task};
 use super::settle::settle;
-use super::state::{not_ready, objects, status};
+use super::telling::{Operation, Telling, conclude};
 use super::{InstanceResource, adopt, failure};
 use crate::kubernetes::{self, Cause as RequestCause, Cluster, Lookup};
-use crate::redis::desired::Desired;
 use crate::redis::names::{self, PASSWORD_KEY, annotation};
 use crate::redis::next::next;
 use crate::redis::object::{annotation as mark, is_terminating};
@@ -23,24 +20,12 @@ use crate::redis::opstree::{Kind, of_kind};
 use crate::redis::password::PasswordAt;
 use crate::redis::repair::Subject;
 use crate::redis::topology::Topology;
-use crate::resources::blocks::OnFailure;
 use crate::resources::connection::Connection;
 use crate::resources::password;
+use crate::terraform::Diagnostic;
 use crate::terraform::attribute::Change as Class;
 use crate::terraform::record::Record;
 use crate::terraform::resource::{Call, Change, Problems};
-use crate::terraform::{Diagnostic, Severity};
-
-/// What a run is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Operation {
-    /// Make the instance.
-    Create,
-    /// Change it.
-    Update,
-    /// Only mend what the refresh found: no argument differs, and what is planned is known.
-    Mend,
-}
 
 /// Does what was planned.
 pub async fn apply(
@@ -233,92 +218,6 @@ fn settings(instance: &Instance, operation: Operation, length: std::time::Durati
             Operation::Update | Operation::Mend => instance.wait.enabled.then_some("updating"),
         },
     }
-}
-
-/// What core hears of a run that goes on.
-struct Telling<'a> {
-    record: &'a Record<InstanceResource>,
-    /// The instance from when something of it has been written.
-    written: Instance,
-}
-
-impl<'a> Telling<'a> {
-    fn new(record: &'a Record<InstanceResource>, instance: &Instance, desired: &Desired) -> Telling<'a> {
-        let written = Instance {
-            status: not_ready("Progressing", "waiting until Redis serves"),
-            repairs: rollout("the last apply was cut off".to_owned()),
-            objects: objects(desired),
-            ..instance.clone()
-        };
-        Telling { record, written }
-    }
-}
-
-impl Observer for Telling<'_> {
-    fn warn(&self, warning: Diagnostic) {
-        self.record.warn(warning);
-    }
-
-    fn wrote(&self) {
-        self.record.save(&self.written, &self.written.identity());
-    }
-}
-
-fn rollout(line: String) -> BTreeMap<String, String> {
-    BTreeMap::from([(Subject::Rollout.to_string(), line)])
-}
-
-/// What core and the user are told of a run that has ended.
-async fn conclude(
-    cluster: &Cluster,
-    operation: Operation,
-    mut instance: Instance,
-    outcome: Outcome,
-    record: &Record<InstanceResource>,
-    deadline: Instant,
-) -> Result<(), Problems> {
-    let Outcome { picture, desired, wrote, served, problem } = outcome;
-    instance.objects = objects(&desired);
-    let Some(problem) = problem else {
-        instance.status = match &picture.running {
-            Some(_) => status(desired.topology, &desired.name, &picture),
-            None => not_ready("Progressing", "it was not waited for (wait.enabled = false)"),
-        };
-        instance.external_host = host_from_outside(cluster, &instance, &desired, deadline).await;
-        instance.repairs = BTreeMap::new();
-        record.save(&instance, &instance.identity());
-        return Ok(());
-    };
-    if wrote {
-        instance.status = not_ready("Failed", &problem.why);
-        instance.repairs = rollout(format!("unfinished: {}", problem.why));
-        record.save(&instance, &instance.identity());
-    }
-    // An error of a create taints, and a tainted object is destroyed by the next apply: so once Redis has served, it is a
-    // warning. Also if the user asked for warnings, but not when this run only mends: then all that is planned is that
-    // nothing is left to mend.
-    let wanted = instance.wait.on_failure == OnFailure::Warn && problem.is_a_wait;
-    let is_only_a_warning = match operation {
-        Operation::Create => wrote && (served || wanted),
-        Operation::Update => wrote && wanted,
-        Operation::Mend => false,
-    };
-    if is_only_a_warning {
-        record.warn(Diagnostic { severity: Severity::Warning, ..problem.diagnostic });
-        return Ok(());
-    }
-    Err(vec![problem.diagnostic])
-}
-
-/// A load balancer gets its address long after Redis serves; it is not waited for.
-async fn host_from_outside(
-    cluster: &Cluster,
-    instance: &Instance,
-    desired: &Desired,
-    deadline: Instant,
-) -> Option<String> {
-    let service = instance.addresses().service(&external_service_name(desired)?);
-    external_host(&cluster.get(&service, deadline).await.ok()?.found()?)
 }
 
 /// Where the password is to be: where it was, unless it is rotated, or a password that nobody else knows is lost

@@ -21,6 +21,7 @@ mod read;
 mod run;
 mod settle;
 mod state;
+mod telling;
 mod validate;
 
 use std::sync::{Arc, LazyLock};

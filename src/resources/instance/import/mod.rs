@@ -1,33 +1,34 @@
 //! Import: what exists, as if a configuration had made it. What this provider made, and what Helm charts and people have
 //! written; what no argument expresses becomes `custom_spec`.
 
+mod amounts;
 pub(super) mod others;
 mod rest;
 mod settings;
+mod sources;
 
 use std::time::Duration;
 
 use serde_json::Value as Json;
 use tokio::time::Instant;
 
+use self::sources::Sources;
 use super::InstanceResource;
 use super::addresses::Addresses;
 use super::build::build;
 use super::failure::refused;
 use super::gather::Gather;
 use super::model::{AuthSecret, Identity, Instance};
-use super::objects::{address, recorded_settings};
 use super::settle::settle_value;
 use super::state::{observe, observe_arguments};
-use crate::kubernetes::{self, Cause, Cluster, Content, ObjectRef};
-use crate::redis::names::{self, annotation};
+use crate::kubernetes::{Cluster, ObjectRef};
+use crate::redis::names::annotation;
 use crate::redis::object::{self, annotation as mark, at, list, text};
 use crate::redis::objects::Role;
-use crate::redis::opstree::{Kind, of_kind};
+use crate::redis::opstree::Kind;
 use crate::redis::picture::Picture;
-use crate::redis::quantity::Quantity;
 use crate::redis::topology::Topology;
-use crate::resources::blocks::{Amounts, DeploymentMode};
+use crate::resources::blocks::DeploymentMode;
 use crate::resources::connection::Connection;
 use crate::resources::kinds::resource;
 use crate::resources::password;
@@ -163,7 +164,7 @@ async fn observed(
 ) -> Result<Instance, Problems> {
     let refuse = |error| vec![refused(&error)];
     let gather = Gather::fresh(cluster, addresses, deadline);
-    let sources = sources(&gather, addresses, &custom_resources).await.map_err(refuse)?;
+    let sources = sources::sources(&gather, addresses, &custom_resources).await.map_err(refuse)?;
     let model = arguments(addresses, &custom_resources, &sources)?;
     let written = build(&model, false, true);
     let has_password = model.auth_secret.as_ref().map(|_| sources.secret.is_some());
@@ -171,60 +172,6 @@ async fn observed(
     gather.made(&written, &mut picture).await.map_err(refuse)?;
     gather.wanted(&written.objects, &mut picture).await.map_err(refuse)?;
     Ok(observe(&model, &written, &picture))
-}
-
-/// Reads what the arguments are taken from, beside the custom resources.
-async fn sources(
-    gather: &Gather<'_>,
-    addresses: &Addresses,
-    custom_resources: &[Json],
-) -> Result<Sources, kubernetes::Error> {
-    let data = custom_resources.first().unwrap_or(&Json::Null);
-    let spec = at(data, &["spec"]);
-    let configuration = text(spec, &["redisConfig", "additionalRedisConfig"])
-        .or(text(spec, &["redisLeader", "redisConfig", "additionalRedisConfig"]));
-    let config_map = match configuration {
-        None => None,
-        Some(name) => gather.get(&addresses.config_map(name), Content::Whole).await?.found(),
-    };
-    let mut recorded = config_map.as_ref().and_then(recorded_settings);
-    if recorded.is_none() && mark(data, annotation::CLAIM).is_some() {
-        // If `custom_spec` names another one, or none, ours is there all the same.
-        recorded = recorded_elsewhere(gather, addresses).await?;
-    }
-    let secret = match text(spec, &["kubernetesConfig", "redisSecret", "name"]) {
-        None => None,
-        Some(name) => gather.get(&addresses.secret(name), Content::Metadata).await?.found(),
-    };
-    let claim = match addresses.topology.parts().first() {
-        None => None,
-        Some(part) => {
-            let claim = addresses.claim(&names::data_claim(&part.name(&addresses.name), 0));
-            match gather.get(&claim, Content::Whole).await {
-                // An apply needs no right to get one. Then the class is said to be the usual one.
-                Err(kubernetes::Error { cause: Cause::Forbidden { .. }, .. }) => None,
-                claim => claim?.found(),
-            }
-        }
-    };
-    Ok(Sources { config_map, recorded, secret, claim })
-}
-
-/// The arguments that a ConfigMap of ours records which no custom resource names.
-async fn recorded_elsewhere(
-    gather: &Gather<'_>,
-    addresses: &Addresses,
-) -> Result<Option<Json>, kubernetes::Error> {
-    let usual = with_defaults(addresses).map(|model| build(&model, false, true).objects);
-    let mut picture = Picture::default();
-    gather.labelled(&usual.unwrap_or_default(), &[], &mut picture).await?;
-    for found in picture.of_role(Role::Configuration) {
-        let config_map = gather.get(&address(&found.key), Content::Whole).await?.found();
-        if let Some(recorded) = config_map.as_ref().and_then(recorded_settings) {
-            return Ok(Some(recorded));
-        }
-    }
-    Ok(None)
 }
 
 /// What is to be adopted, as an import would take it.
@@ -235,19 +182,6 @@ pub(super) async fn found(
     deadline: Instant,
 ) -> Result<Instance, Problems> {
     observed(cluster, addresses, custom_resources.to_vec(), deadline).await
-}
-
-/// What the arguments are read from, beside the custom resources.
-#[derive(Default)]
-struct Sources {
-    /// The ConfigMap that the custom resource names.
-    config_map: Option<Json>,
-    /// What our own ConfigMap records.
-    recorded: Option<Json>,
-    /// Metadata of the Secret that the custom resource names.
-    secret: Option<Json>,
-    /// The volume claim of the first pod.
-    claim: Option<Json>,
 }
 
 /// The arguments that would have made what was found. Provider-only ones take their defaults.
@@ -280,7 +214,7 @@ fn arguments(
         settings::take_recorded(&mut instance, recorded);
     }
     instance = observe_arguments(&instance, custom_resources);
-    fit(&mut instance, custom_resources);
+    amounts::fit(&mut instance, custom_resources);
     if let Some(version) = crate::redis::version::Version::of_tag(&instance.image.tag)
         && version >= crate::redis::version::OLDEST
     {
@@ -309,41 +243,6 @@ fn arguments(
         }
     }
     Ok(instance)
-}
-
-/// Where only one of request and limit is given, our usual value of the other may not go with it.
-fn fit(instance: &mut Instance, custom_resources: &[Json]) {
-    let of_kind = |kind| of_kind(custom_resources, kind).unwrap_or(&Json::Null);
-    let data = of_kind(instance.topology().data());
-    let of_all = at(data, &["spec", "kubernetesConfig", "resources"]);
-    let of_section = |section| {
-        let own = at(data, &["spec", section, "resources"]);
-        if own.is_null() { of_all } else { own }
-    };
-    instance.master.resources =
-        fitting(instance.master.resources.amounts(), of_section("redisLeader")).into();
-    instance.replica.resources =
-        fitting(instance.replica.resources.amounts(), of_section("redisFollower")).into();
-    if let Some(sentinel) = &mut instance.sentinel {
-        let given = at(of_kind(Kind::RedisSentinel), &["spec", "kubernetesConfig", "resources"]);
-        sentinel.resources = fitting(sentinel.resources.amounts(), given).into();
-    }
-}
-
-fn fitting(amounts: Amounts, given: &Json) -> Amounts {
-    let fit = |part: &str, request: Quantity, limit: Quantity| {
-        if request <= limit {
-            (request, limit)
-        } else if text(given, &["requests", part]).is_some() {
-            (request.clone(), request)
-        } else {
-            (limit.clone(), limit)
-        }
-    };
-    let Amounts { requested_cpu, requested_memory, cpu, memory } = amounts;
-    let (requested_cpu, cpu) = fit("cpu", requested_cpu, cpu);
-    let (requested_memory, memory) = fit("memory", requested_memory, memory);
-    Amounts { requested_cpu, requested_memory, cpu, memory }
 }
 
 /// An instance of that shape for which nothing else was asked.

@@ -6,9 +6,12 @@
 
 mod applications;
 mod ending;
+mod hand_over;
 mod nodes;
 mod objects;
 mod pause;
+mod questions;
+mod refusals;
 mod set_moves;
 mod talk;
 mod wait;
@@ -24,16 +27,14 @@ pub use self::ending::{Ended, Outcome};
 use super::addresses::Addresses;
 use super::gather::Gather;
 use super::model::ManagedObject;
-use super::objects::{Once, address};
+use super::objects::Once;
 use crate::kubernetes::{self, Cause as RequestCause, Cluster, ObjectRef, Watched};
 use crate::redis::desired::Desired;
-use crate::redis::memory::{Denial, Memory, Obstacle};
+use crate::redis::memory::Memory;
 use crate::redis::object::is_terminating;
-use crate::redis::objects::Need;
 use crate::redis::opstree::Kind;
 use crate::redis::picture::Picture;
-use crate::redis::step::{Move, Next, Step};
-use crate::redis::topology::Topology;
+use crate::redis::step::{Next, Step};
 use crate::redis::waiting::{Cause, Waiting};
 use crate::terraform::Diagnostic;
 use crate::terraform::resource::Call;
@@ -254,116 +255,6 @@ impl<'a> Run<'a> {
             Err(failure) => Err(failure),
         }
     }
-
-    async fn refused(&mut self, step: &Step, error: kubernetes::Error) -> Result<(), Failure> {
-        match &error.cause {
-            RequestCause::NamespaceMissing { namespace } => {
-                self.memory.obstacle = Some(Obstacle::NamespaceMissing(namespace.clone()));
-                Ok(())
-            }
-            RequestCause::KindNotServed { .. } | RequestCause::Forbidden { .. } if self.is_optional(step) => {
-                self.go_without_object(step, &error);
-                Ok(())
-            }
-            RequestCause::KindNotServed { definition, .. } => {
-                self.memory.obstacle = Some(Obstacle::KindMissing(definition.clone()));
-                Ok(())
-            }
-            RequestCause::Forbidden { .. } => self.do_without(step, error).await,
-            _ => Err(error.into()),
-        }
-    }
-
-    fn is_optional(&self, step: &Step) -> bool {
-        let wanted = step.object().and_then(|key| self.desired.object(key));
-        wanted.is_some_and(|wanted| wanted.need == Need::Optional)
-    }
-
-    fn go_without_object(&mut self, step: &Step, error: &kubernetes::Error) {
-        let Some(key) = step.object() else { return };
-        self.observer.warn(not_written(&address(key), error));
-        self.memory.denied.add(Denial::Object(key.clone()));
-    }
-
-    /// Without the rights for a guarded rollout, the operator rolls the pods; and a cluster is mended without a proof that the
-    /// operator is kept off.
-    async fn do_without(&mut self, step: &Step, error: kubernetes::Error) -> Result<(), Failure> {
-        let id = self.addresses.to_string();
-        match (self.desired.topology, step) {
-            (_, Step::LabelObject(key)) => {
-                self.observer.warn(keeps_its_labels(&address(key), &error));
-                self.memory.denied.add(Denial::Metadata(key.clone()));
-            }
-            (Topology::Cluster, Step::Roll(Move::Pause)) => {
-                self.keep_off_cluster().await?;
-                self.take_for_quiet();
-            }
-            (Topology::Cluster, Step::LabelPods(_)) => {
-                self.observer.warn(not_labelled(&id, &error));
-                self.memory.denied.add(Denial::PodLabels);
-            }
-            (Topology::Cluster, Step::Talk | Step::Roll(_)) => {
-                self.observer.warn(one_password(&id, &error.to_string()));
-                self.memory.denied.add(Denial::BothPasswords);
-            }
-            (_, Step::Talk | Step::LabelPods(_) | Step::Roll(_)) => {
-                self.observer.warn(not_guarded(&id, &error));
-                self.let_go().await;
-                self.memory.denied.add(Denial::GuardedRollout);
-            }
-            _ => return Err(error.into()),
-        }
-        Ok(())
-    }
-}
-
-fn not_guarded(id: &str, error: &kubernetes::Error) -> Diagnostic {
-    Diagnostic::warning(
-        format!("{id} was not rolled by the provider"),
-        format!(
-            "The operator restarts the pods then, and writes may fail for half a minute: {error}.\n\nA guarded rollout needs \
-             the rights to create pods/portforward, to get Secrets, to delete and patch pods, and in the operator's \
-             namespace to list Deployments and pods and to get pods/log."
-        ),
-    )
-}
-
-fn not_labelled(id: &str, error: &kubernetes::Error) -> Diagnostic {
-    Diagnostic::warning(
-        format!("The Services of {id} lead nowhere until its pods are replaced"),
-        format!(
-            "The operator selects pods by the labels of the instance, and its pods have those that are new only once it has \
-             replaced them; clients that know a node go on meanwhile: {error}.\n\nTo label the pods before needs the right to \
-             patch pods."
-        ),
-    )
-}
-
-fn one_password(id: &str, why: &str) -> Diagnostic {
-    Diagnostic::warning(
-        format!("Not both passwords of {id} are valid while its pods are replaced"),
-        format!(
-            "A pod that has restarted refuses the former password, and one that has not refuses the new one, so some keys \
-             cannot be reached until all pods have been replaced: {why}.\n\nTo tell each pod of both needs the rights to \
-             create pods/portforward and to get Secrets."
-        ),
-    )
-}
-
-fn not_written(address: &ObjectRef, error: &kubernetes::Error) -> Diagnostic {
-    Diagnostic::warning(
-        format!("The {address} was not written"),
-        format!("Apply goes on without it: {error}."),
-    )
-}
-
-fn keeps_its_labels(address: &ObjectRef, error: &kubernetes::Error) -> Diagnostic {
-    Diagnostic::warning(
-        format!("The {address} keeps its labels and annotations"),
-        format!(
-            "They are not those of the configuration, and these credentials may not patch Secrets: {error}."
-        ),
-    )
 }
 
 /// A step that was carried out and is to be carried out again at once.

@@ -4,14 +4,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use futures::future::join_all;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value as Json;
 use tokio::time::Instant;
 
-use super::{Failure, Run, one_password};
-use crate::kubernetes::{self, Cluster, ObjectRef};
-use crate::redis::answers::set::{Pod, Set, View};
+use super::questions::{AskRedis, AskSentinel, Hashed};
+use super::refusals::one_password;
+use super::{Failure, Run};
+use crate::kubernetes::{self};
+use crate::redis::answers::set::Set;
 use crate::redis::memory::Denial;
 use crate::redis::object::count;
 use crate::redis::opstree::Kind;
@@ -20,9 +21,8 @@ use crate::redis::passwords::{former_passwords, given, valid_passwords};
 use crate::redis::running::Running;
 use crate::redis::set::guarded::sentinels_are_later;
 use crate::redis::set::master_of;
-use crate::redis::talk::Replication;
-use crate::redis::topology::{Part, Topology};
-use crate::resources::ask::{Access, Session, TalkError};
+use crate::redis::topology::Topology;
+use crate::resources::ask::Session;
 use crate::resources::password;
 use crate::terraform::Diagnostic;
 
@@ -45,6 +45,11 @@ impl Talks {
     /// The connection to a pod, if the last look has opened one.
     pub(super) fn session(&mut self, uid: &str) -> Option<&mut Session> {
         self.sessions.get_mut(uid)
+    }
+
+    /// Keeps the connection to a pod.
+    pub(super) fn keep(&mut self, uid: &str, session: Session) {
+        self.sessions.insert(uid.to_owned(), session);
     }
 
     /// Takes connections out, to talk to several pods at once.
@@ -120,49 +125,6 @@ impl Run<'_> {
         self.talks.master = master_of(&set).map(str::to_owned);
         self.picture.answers.set = Some(set);
         Ok(())
-    }
-
-    /// Asks the pods of one StatefulSet at the same time.
-    async fn ask<Q: Question>(
-        &mut self,
-        part: Part,
-        running: &Running,
-        question: &Q,
-        passwords: &[Hashed],
-    ) -> Result<Vec<Pod<Q::Said>>, Failure> {
-        let app = part.name(&self.addresses.name);
-        let revision = running.revision(&app).unwrap_or_default();
-        let access = if part.has_data() { Access::redis } else { Access::sentinel };
-        let mut asked = Vec::new();
-        for json in running.pods_of(&app) {
-            if let Some(pod) = Pod::<Q::Said>::of(json, revision, None) {
-                let password = PasswordAt::of_pod(json).and_then(|at| self.talks.password(&at)).cloned();
-                let session = self.talks.take(&pod.uid);
-                asked.push((pod, session, password));
-            }
-        }
-        let (cluster, addresses) = (self.cluster, &self.addresses);
-        let answers = join_all(asked.into_iter().map(|(pod, session, password)| async move {
-            let place = Place { cluster, pod: addresses.pod(&pod.name), access: access(password) };
-            let answer = one(&place, session, question, passwords).await;
-            (pod, answer)
-        }))
-        .await;
-        let mut pods = Vec::new();
-        for (mut pod, answer) in answers {
-            match answer {
-                Ok((session, said, accepts)) => {
-                    self.talks.sessions.insert(pod.uid.clone(), session);
-                    pod.said = Some(said);
-                    pod.accepts = accepts;
-                }
-                Err(TalkError::Cluster(error)) if is_refused(&error) => return Err(Failure::Refused(error)),
-                Err(error) => tracing::debug!(pod = pod.name, %error, "does not answer"),
-            }
-            pods.push(pod);
-        }
-        pods.sort_by(|left, right| left.name.cmp(&right.name));
-        Ok(pods)
     }
 
     /// Whether the custom resource of a cluster gives its pods that password already.
@@ -262,98 +224,9 @@ impl Run<'_> {
     }
 }
 
-fn is_refused(error: &kubernetes::Error) -> bool {
-    matches!(error.cause, kubernetes::Cause::Forbidden { .. })
-}
-
-/// Where a pod is asked, and with what.
-struct Place<'a> {
-    cluster: &'a Cluster,
-    pod: ObjectRef,
-    access: Access,
-}
-
-/// A password as Redis shows it.
-struct Hashed {
-    at: PasswordAt,
-    hash: String,
-}
-
-/// What one pod says, and which of the passwords it accepts.
-type Answer<Said> = (Session, Said, Option<Vec<PasswordAt>>);
-
-async fn one<Q: Question>(
-    place: &Place<'_>,
-    session: Option<Session>,
-    question: &Q,
-    passwords: &[Hashed],
-) -> Result<Answer<Q::Said>, TalkError> {
-    let deadline = Instant::now() + ANSWER;
-    if let Some(mut session) = session
-        && let Ok(said) = question.ask(&mut session, deadline).await
-        && let Ok(accepts) = accepted(place, &mut session, passwords, deadline).await
-    {
-        return Ok((session, said, accepts));
-    }
-    let Place { cluster, pod, access } = place;
-    let mut session = Session::open(cluster, pod, access, deadline).await?;
-    let said = question.ask(&mut session, deadline).await?;
-    let accepts = accepted(place, &mut session, passwords, deadline).await?;
-    Ok((session, said, accepts))
-}
-
-async fn accepted(
-    place: &Place<'_>,
-    session: &mut Session,
-    passwords: &[Hashed],
-    deadline: Instant,
-) -> Result<Option<Vec<PasswordAt>>, TalkError> {
-    if place.access.password.is_none() || passwords.is_empty() {
-        return Ok(None);
-    }
-    let hashes = session.accepted_passwords(deadline).await?;
-    let accepted = passwords.iter().filter(|one| hashes.contains(&one.hash));
-    Ok(Some(accepted.map(|one| one.at.clone()).collect()))
-}
-
 fn rolled_by_operator(id: &str, why: &str) -> Diagnostic {
     Diagnostic::warning(
         format!("{id} was not rolled by the provider"),
         format!("The operator restarts the pods then, and writes may fail for half a minute: {why}."),
     )
-}
-
-/// What is asked of each pod of one kind.
-trait Question: Sync {
-    type Said: Send;
-    fn ask(
-        &self,
-        session: &mut Session,
-        deadline: Instant,
-    ) -> impl Future<Output = Result<Self::Said, TalkError>> + Send;
-}
-
-struct AskRedis;
-
-impl Question for AskRedis {
-    type Said = Replication;
-    async fn ask(&self, session: &mut Session, deadline: Instant) -> Result<Replication, TalkError> {
-        session.replication(deadline).await
-    }
-}
-
-struct AskSentinel {
-    group: String,
-}
-
-impl Question for AskSentinel {
-    type Said = View;
-    async fn ask(&self, session: &mut Session, deadline: Instant) -> Result<View, TalkError> {
-        Ok(View {
-            master: session.sentinel_master(&self.group, deadline).await?,
-            replicas: session.sentinel_replicas(&self.group, deadline).await?,
-            peers: session.sentinel_peers(&self.group, deadline).await?,
-            quorum: session.sentinel_quorum(&self.group, deadline).await?,
-        })
-    }
 }

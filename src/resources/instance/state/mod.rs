@@ -1,6 +1,7 @@
 //! From the picture to the model: the other direction of `build`. What no argument expresses becomes an entry in `repairs`.
 
 mod arguments;
+mod custom;
 
 pub use arguments::{observe_arguments, strings};
 use serde_json::Value as Json;

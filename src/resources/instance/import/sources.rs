@@ -1,0 +1,81 @@
+//! What the arguments of an import are read from, beside the custom resources.
+
+use serde_json::Value as Json;
+
+use super::super::addresses::Addresses;
+use super::super::build::build;
+use super::super::gather::Gather;
+use super::super::objects::{address, recorded_settings};
+use super::with_defaults;
+use crate::kubernetes::{self, Cause, Content};
+use crate::redis::names::{self, annotation};
+use crate::redis::object::{annotation as mark, at, text};
+use crate::redis::objects::Role;
+use crate::redis::picture::Picture;
+
+/// What the arguments are read from, beside the custom resources.
+#[derive(Default)]
+pub(super) struct Sources {
+    /// The ConfigMap that the custom resource names.
+    pub config_map: Option<Json>,
+    /// What our own ConfigMap records.
+    pub recorded: Option<Json>,
+    /// Metadata of the Secret that the custom resource names.
+    pub secret: Option<Json>,
+    /// The volume claim of the first pod.
+    pub claim: Option<Json>,
+}
+
+/// Reads what the arguments are taken from, beside the custom resources.
+pub(super) async fn sources(
+    gather: &Gather<'_>,
+    addresses: &Addresses,
+    custom_resources: &[Json],
+) -> Result<Sources, kubernetes::Error> {
+    let data = custom_resources.first().unwrap_or(&Json::Null);
+    let spec = at(data, &["spec"]);
+    let configuration = text(spec, &["redisConfig", "additionalRedisConfig"])
+        .or(text(spec, &["redisLeader", "redisConfig", "additionalRedisConfig"]));
+    let config_map = match configuration {
+        None => None,
+        Some(name) => gather.get(&addresses.config_map(name), Content::Whole).await?.found(),
+    };
+    let mut recorded = config_map.as_ref().and_then(recorded_settings);
+    if recorded.is_none() && mark(data, annotation::CLAIM).is_some() {
+        // If `custom_spec` names another one, or none, ours is there all the same.
+        recorded = recorded_elsewhere(gather, addresses).await?;
+    }
+    let secret = match text(spec, &["kubernetesConfig", "redisSecret", "name"]) {
+        None => None,
+        Some(name) => gather.get(&addresses.secret(name), Content::Metadata).await?.found(),
+    };
+    let claim = match addresses.topology.parts().first() {
+        None => None,
+        Some(part) => {
+            let claim = addresses.claim(&names::data_claim(&part.name(&addresses.name), 0));
+            match gather.get(&claim, Content::Whole).await {
+                // An apply needs no right to get one. Then the class is said to be the usual one.
+                Err(kubernetes::Error { cause: Cause::Forbidden { .. }, .. }) => None,
+                claim => claim?.found(),
+            }
+        }
+    };
+    Ok(Sources { config_map, recorded, secret, claim })
+}
+
+/// The arguments that a ConfigMap of ours records which no custom resource names.
+async fn recorded_elsewhere(
+    gather: &Gather<'_>,
+    addresses: &Addresses,
+) -> Result<Option<Json>, kubernetes::Error> {
+    let usual = with_defaults(addresses).map(|model| build(&model, false, true).objects);
+    let mut picture = Picture::default();
+    gather.labelled(&usual.unwrap_or_default(), &[], &mut picture).await?;
+    for found in picture.of_role(Role::Configuration) {
+        let config_map = gather.get(&address(&found.key), Content::Whole).await?.found();
+        if let Some(recorded) = config_map.as_ref().and_then(recorded_settings) {
+            return Ok(Some(recorded));
+        }
+    }
+    Ok(None)
+}
