@@ -50,6 +50,7 @@ mod import;
 mod import_others;
 mod interrupted;
 mod lifecycle;
+mod objects;
 mod offline_plan;
 mod secrets;
 mod through_proxy;

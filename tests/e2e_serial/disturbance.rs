@@ -230,7 +230,7 @@ fn established() -> bool {
     cluster::watch_until(&named, PATIENCE, is_established).is_some()
 }
 
-/// Another operator than the default one; dropped, that one is back.
+/// Another cluster than the default one: another operator, or policies that are enforced. Dropped, the default is back.
 pub struct Swapped;
 
 impl Swapped {

@@ -58,6 +58,7 @@ mod disturbance;
 mod definition;
 mod guarded;
 mod operator;
+mod policies;
 mod shards;
 mod versions;
 

@@ -9,3 +9,4 @@ mod world;
 
 pub use apply::next;
 pub use delete::{Leaving, next_delete};
+pub use objects::taken;

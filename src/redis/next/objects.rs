@@ -3,7 +3,7 @@
 use crate::redis::desired::Desired;
 use crate::redis::memory::{Denial, Memory};
 use crate::redis::object::differences;
-use crate::redis::objects::{Found, Stage, Wanted, Write, labelling};
+use crate::redis::objects::{Found, Key, Stage, Wanted, Write, labelling};
 use crate::redis::picture::Picture;
 use crate::redis::step::{Next, Step};
 use crate::redis::waiting::Cause;
@@ -72,6 +72,12 @@ pub(super) fn superseded(desired: &Desired, picture: &Picture) -> Option<Next> {
     Some(Next::Do(Step::DeleteObject(found.key.clone())))
 }
 
+/// An object that is not ours and has the name that ours is to have.
+pub fn taken<'d>(desired: &'d Desired, picture: &Picture) -> Option<&'d Key> {
+    let is_taken = |key: &&Key| picture.object(key).is_some_and(|found| !is_ours(found, desired));
+    desired.objects.iter().map(|wanted| &wanted.key).find(is_taken)
+}
+
 /// Whether an object may be changed and deleted: it bears our claim. A create refuses a name that is in use, so the objects
 /// of that name which it finds are those of a create that was cut off, whose claim nobody knows any more.
 fn is_ours(found: &Found, desired: &Desired) -> bool {
@@ -86,7 +92,7 @@ mod tests {
 
     use super::*;
     use crate::redis::fixture::{self, claimed};
-    use crate::redis::objects::{Key, Need, Role};
+    use crate::redis::objects::{Need, Role};
     use crate::redis::topology::Topology;
 
     fn update() -> Desired {

@@ -23,9 +23,7 @@ pub(super) fn remedy(waiting: &Waiting, addresses: &Addresses) -> String {
              {namespace} get events`, then apply again."
         ),
         Cause::Taken => {
-            "Nothing of it was changed. Delete the object if nobody needs it, or choose another name for the \
-                         instance."
-                .to_owned()
+            "Delete the object if nobody needs it, or choose another name for the instance.".to_owned()
         }
         Cause::KindMissing => "Install the OpsTree Redis operator, which brings the CRD (Helm chart \
                                ot-helm/redis-operator), and let this resource depend on it."

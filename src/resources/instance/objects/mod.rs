@@ -13,7 +13,7 @@ use serde_json::{Value as Json, json};
 
 pub use self::configuration::recorded_settings;
 pub use self::external_access::{external_host, external_service_name, service_annotations};
-pub use self::password::{Once, once, password_taken, redacted, wanted_secret};
+pub use self::password::{Once, once, redacted, wanted_secret};
 use super::model::Instance;
 use crate::kubernetes::{ObjectRef, Resource};
 use crate::redis::config::short_hash;
@@ -21,6 +21,7 @@ use crate::redis::names::{MANAGER, annotation, label};
 use crate::redis::object;
 use crate::redis::objects::{Judged, Key, Need, Readiness, Role, Stage, Wanted, Write};
 use crate::resources::kinds::{CONFIG_MAP, DISRUPTION_BUDGET, NETWORK_POLICY, SECRET, SERVICE};
+use crate::terraform::{Diagnostic, Path};
 
 /// A kind of object that we manage.
 struct Managed {
@@ -104,6 +105,32 @@ pub fn key_of(resource: &'static Resource, found: &Json) -> Option<Key> {
         namespace: object::text(found, &["metadata", "namespace"])?.to_owned(),
         name: object::name(found).to_owned(),
     })
+}
+
+/// An object that is not ours has the name that ours is to have.
+pub fn taken(key: &Key) -> Diagnostic {
+    if key.role == Role::Password {
+        return password::taken(key);
+    }
+    let Key { role, kind, namespace, name } = key;
+    let (argument, instead) = match role {
+        Role::NetworkPolicy => ("network_policy", ", or leave network_policy out and keep that policy"),
+        Role::DisruptionBudget => {
+            ("pod_disruption_budget", ", or leave pod_disruption_budget out and keep that budget")
+        }
+        Role::ExternalAccess => ("service.type", ""),
+        Role::Password | Role::Configuration => ("name", ""),
+    };
+    Diagnostic::error(
+        format!("The {kind} {namespace}/{name} exists already"),
+        format!(
+            "The provider needs this name for an object of its own, and the one that exists was not made for this instance; it \
+             was not changed. Delete it if nobody needs it (`kubectl -n {namespace} delete {} {name}`){instead}. Otherwise \
+             choose another name for the instance.",
+            kind.to_lowercase()
+        ),
+    )
+    .at(Path::of(argument))
 }
 
 /// Metadata of an object of ours, in the instance's namespace. The hash in it tells that a label or an annotation was taken

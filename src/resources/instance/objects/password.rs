@@ -76,7 +76,7 @@ pub fn redacted(problem: Diagnostic, secret: &SecretString) -> Diagnostic {
 }
 
 /// A Secret that is not ours has the name that ours is to have.
-pub fn password_taken(secret: &Key) -> Diagnostic {
+pub(super) fn taken(secret: &Key) -> Diagnostic {
     Diagnostic::error(
         format!("The Secret {}/{} exists already", secret.namespace, secret.name),
         "The provider keeps the password in a Secret of this name, and this one is not its own; nothing was changed. \

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::super::failure::{explain, refused};
-use super::super::objects::password_taken;
+use super::super::objects::taken;
 use super::{Failure, Run};
 use crate::kubernetes::Propagation;
 use crate::redis::desired::Desired;
-use crate::redis::objects::{Key, Role};
+use crate::redis::next;
 use crate::redis::picture::Picture;
 use crate::redis::waiting::{Cause, Waiting};
 use crate::terraform::Diagnostic;
@@ -54,12 +54,8 @@ pub struct Problem {
 impl Run<'_> {
     /// Nothing that this run could do will help.
     pub(super) fn stuck(&self, waiting: Waiting) -> Failure {
-        let taken = |key: &&Key| waiting.cause == Cause::Taken && self.picture.object(key).is_some();
-        let mut passwords = self.desired.objects.iter().map(|wanted| &wanted.key).filter(taken);
-        let password =
-            passwords.find(|key| key.role == Role::Password && waiting.why.contains(&key.to_string()));
-        match password {
-            Some(key) => Failure::Problem(password_taken(key)),
+        match next::taken(&self.desired, &self.picture).filter(|_| waiting.cause == Cause::Taken) {
+            Some(key) => Failure::Problem(taken(key)),
             None => Failure::Wait(waiting, Ended::GivenUp),
         }
     }

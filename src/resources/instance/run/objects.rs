@@ -1,7 +1,7 @@
 //! The writes of our own objects.
 
 use super::super::failure::refused;
-use super::super::objects::{address, password_taken, redacted};
+use super::super::objects::{address, redacted, taken};
 use super::{Failure, Run};
 use crate::kubernetes::{self, Cause as RequestCause, Propagation};
 use crate::redis::objects::{Found, Key, labelling};
@@ -26,7 +26,7 @@ impl Run<'_> {
                     found.is_of(&self.addresses.namespace, &self.addresses.name)
                 };
                 if !found.as_ref().is_some_and(is_ours) {
-                    return Err(Failure::Problem(password_taken(key)));
+                    return Err(Failure::Problem(taken(key)));
                 }
                 found
             }
