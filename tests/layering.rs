@@ -5,7 +5,7 @@
     reason = "a test may fail loudly; clippy.toml allows it in #[test] functions only, not in their helpers"
 )]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -30,6 +30,38 @@ const MAY_IMPORT: [(&str, &[&str]); 10] = [
         "provider",
         &["terraform", "kubernetes", "resources", "data_sources", "functions", "actions", "ephemeral"],
     ),
+];
+
+/// The modules of `src/redis` from the ground up: each may import those before it. `src/redis/mod.rs` says what they are.
+const REDIS_FROM_THE_GROUND_UP: [&str; 28] = [
+    "quantity",
+    "version",
+    "talk",
+    "config",
+    "object",
+    "names",
+    "password",
+    "opstree",
+    "topology",
+    "hazards",
+    "objects",
+    "waiting",
+    "running",
+    "answers",
+    "picture",
+    "memory",
+    "desired",
+    "step",
+    "passwords",
+    "diagnose",
+    "volumes",
+    "ready",
+    "reach",
+    "nudge",
+    "set",
+    "shards",
+    "repair",
+    "next",
 ];
 
 /// Macros, which Rust puts at the crate's root, and the part that they belong to.
@@ -70,6 +102,37 @@ fn parts_import_only_what_lies_below_them() {
 }
 
 #[test]
+fn the_modules_of_redis_import_only_those_below_them() {
+    let place = |module: &str| REDIS_FROM_THE_GROUND_UP.iter().position(|name| *name == module);
+    let mut wrong = Vec::new();
+    let mut seen = BTreeSet::new();
+    let for_tests = modules_for_tests();
+    for file in sources() {
+        let path = module_path(&file);
+        let [part, module, ..] = path.as_slice() else { continue };
+        if part != "redis" || for_tests.iter().any(|tests| path.starts_with(tests)) {
+            continue;
+        }
+        let Some(mine) = place(module) else {
+            wrong.push(format!("{}: {module} has no place in the order", file.display()));
+            continue;
+        };
+        seen.insert(module.clone());
+        for import in imports_from("redis", &path, &without_tests(&code(&file))) {
+            if place(&import).is_none_or(|its| its > mine) {
+                wrong.push(format!("{}: {module} stands below {import}", file.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_eq!(
+        seen.len(),
+        REDIS_FROM_THE_GROUND_UP.len(),
+        "the order names a module that is not there: {seen:?}"
+    );
+}
+
+#[test]
 fn every_file_begins_by_saying_what_it_is() {
     let silent: Vec<PathBuf> = sources().into_iter().filter(|file| !text(file).starts_with("//! ")).collect();
     assert!(silent.is_empty(), "their first line must be a `//!` line: {silent:#?}");
@@ -98,6 +161,31 @@ fn imports_are_found_however_they_are_written() {
                 fn f() { $crate::plugin::serve(); }\n";
     let expected = ["choice", "object", "redis", "kubernetes", "terraform", "plugin"];
     assert_eq!(imports(text), expected.map(str::to_owned));
+
+    let text = "use super::{names, version::{Version, parse}};\n\
+                use super::super::ready;\n\
+                use super::super::super::kubernetes;\n\
+                use crate::redis::{opstree, set::{master, health}, objects::Role};\n";
+    let path = ["redis", "set", "guarded"].map(str::to_owned);
+    assert_eq!(
+        imports_from("redis", &path, text),
+        ["opstree", "set", "objects", "ready"].map(str::to_owned),
+        "from a file two folders deep"
+    );
+    let path = ["redis", "set"].map(str::to_owned);
+    let found = imports_from("redis", &path, text);
+    assert_eq!(
+        found,
+        ["opstree", "set", "objects", "names", "version"].map(str::to_owned),
+        "from a folder's mod.rs"
+    );
+}
+
+#[test]
+fn tests_are_left_out_wherever_they_stand() {
+    let text = "fn a() {}\n#[cfg(test)]\nmod tests;\nfn b() {}\n#[cfg(test)]\nmod more {\n    fn c() {}\n}\n\
+                impl D {\n    #[cfg(test)]\n    fn e() {\n    }\n    fn f() {}\n}\n";
+    assert_eq!(without_tests(text), "fn a() {}\nfn b() {}\nimpl D {\n    fn f() {}\n}");
 }
 
 /// All source files, relative to the repository.
@@ -138,8 +226,17 @@ fn code(file: &Path) -> String {
 
 /// What follows `crate::`, in the order it is written; of a group in braces, the first name of each member.
 fn imports(code: &str) -> Vec<String> {
+    names_after("crate::", code)
+}
+
+/// What follows a prefix that begins a path, in the order it is written.
+fn names_after(prefix: &str, code: &str) -> Vec<String> {
     let mut found = Vec::new();
-    for rest in code.split("crate::").skip(1) {
+    for (at, _) in code.match_indices(prefix) {
+        if code[..at].ends_with("::") {
+            continue;
+        }
+        let rest = &code[at + prefix.len()..];
         match rest.strip_prefix('{') {
             None => found.push(name(rest)),
             Some(group) => {
@@ -159,7 +256,7 @@ fn imports(code: &str) -> Vec<String> {
             }
         }
     }
-    found.retain(|name| !name.is_empty());
+    found.retain(|name| !["", "super", "self"].contains(&name.as_str()));
     found
 }
 
@@ -168,6 +265,52 @@ fn name(text: &str) -> String {
     text.chars().take_while(|character| character.is_ascii_alphanumeric() || *character == '_').collect()
 }
 
+/// The modules of a part that a file imports, whether by `crate::redis::…` or by `super::…`.
+fn imports_from(part: &str, path: &[String], code: &str) -> Vec<String> {
+    let mut prefixes = vec![format!("crate::{part}::")];
+    // `super` from the file's own module up to the part: `super::super::` for a file two folders deep.
+    prefixes.push("super::".repeat(path.len() - 1));
+    prefixes.iter().flat_map(|prefix| names_after(prefix, code)).collect()
+}
+
+/// The path of a file as a module: `src/redis/set/mod.rs` → redis, set.
+fn module_path(file: &Path) -> Vec<String> {
+    let path = file.with_extension("");
+    let names = path.components().skip(1).map(|name| name.as_os_str().to_str().unwrap().to_owned());
+    names.filter(|name| name != "mod").collect()
+}
+
+/// The modules that stand in files of their own and are there for tests only: they may import everything.
+fn modules_for_tests() -> Vec<Vec<String>> {
+    let of_file = |file: PathBuf| {
+        let text = text(&file);
+        let modules = text.split("#[cfg(test)]\n").skip(1).filter_map(|item| {
+            let name = item.trim_start_matches("pub(crate) ").strip_prefix("mod ")?.split_once(';')?.0;
+            Some([module_path(&file), vec![name.to_owned()]].concat())
+        });
+        modules.collect::<Vec<_>>()
+    };
+    sources().into_iter().flat_map(of_file).collect()
+}
+
 fn lines_without_tests(text: &str) -> usize {
-    text.lines().take_while(|line| *line != "#[cfg(test)]").count()
+    without_tests(text).lines().count()
+}
+
+/// The text without each item that `#[cfg(test)]` stands before.
+fn without_tests(text: &str) -> String {
+    let mut kept = Vec::new();
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        if line.trim_start() != "#[cfg(test)]" {
+            kept.push(line);
+            continue;
+        }
+        let end = line.replace("#[cfg(test)]", "}");
+        // The item is a declaration of one line, or it goes to the brace that closes it.
+        if lines.next().is_some_and(|first| !first.ends_with(';')) {
+            lines.by_ref().find(|line| *line == end);
+        }
+    }
+    kept.join("\n")
 }

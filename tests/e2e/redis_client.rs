@@ -88,6 +88,8 @@ impl<'a> RedisClient<'a> {
     pub fn command(&self, arguments: &[&str]) -> String {
         let output = self.try_command(&[&["-e"], arguments].concat());
         assert!(output.succeeded(), "must succeed, but:\n{output}");
+        // For a key that is not there redis-cli prints a line break, so without one its answer got lost on the way.
+        assert!(output.stdout.ends_with('\n'), "redis-cli printed nothing:\n{output}");
         output.stdout.trim_end().to_owned()
     }
 
