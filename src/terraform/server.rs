@@ -38,11 +38,6 @@ impl Server {
         &self.resources
     }
 
-    /// The schema of a resource.
-    pub fn resource_schema(&self, type_name: &str) -> Option<&Schema> {
-        self.resources.get(type_name).ok().map(ResourceHandler::schema)
-    }
-
     /// The schema of the provider block.
     pub fn provider_schema(&self) -> &Schema {
         self.provider.schema()

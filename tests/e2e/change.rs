@@ -56,7 +56,7 @@ fn pod_uid(case: &Case) -> Value {
     case.object(&format!("{PODS}/{POD}")).expect("the pod")["metadata"]["uid"].clone()
 }
 
-for_each_cli! {
+for_alternate_clis! {
     fn resources(cli: Cli) {
         let case = with_key(cli, "resources", &Configuration::small());
         let larger = Configuration::small().with("master", &master("20m"));

@@ -112,6 +112,40 @@ macro_rules! for_each_cli {
     };
 }
 
+/// As `for_each_cli`, but each test runs with one of the two: the first with Terraform, the second with OpenTofu, and so on.
+/// For scenarios about the provider, which both CLIs drive alike.
+macro_rules! for_alternate_clis {
+    ($($(#[$attribute:meta])* fn $name:ident($cli:ident: Cli) $body:block)*) => {
+        $($(#[$attribute])* fn $name($cli: $crate::cli::Cli) $body)*
+        for_alternate_clis!(@deal [] [] $($name)*);
+    };
+    (@deal [$($terraform:ident)*] [$($tofu:ident)*] $first:ident $second:ident $($rest:ident)*) => {
+        for_alternate_clis!(@deal [$($terraform)* $first] [$($tofu)* $second] $($rest)*);
+    };
+    (@deal [$($terraform:ident)*] [$($tofu:ident)*] $last:ident) => {
+        for_alternate_clis!(@deal [$($terraform)* $last] [$($tofu)*]);
+    };
+    (@deal [$($terraform:ident)*] [$($tofu:ident)*]) => {
+        mod terraform {
+            $(#[test]
+            fn $terraform() {
+                let name = concat!(module_path!(), "::", stringify!($terraform));
+                let cli = $crate::cli::Cli::Terraform;
+                $crate::cli::run(Some(cli), name, || super::$terraform(cli));
+            })*
+        }
+
+        mod tofu {
+            $(#[test]
+            fn $tofu() {
+                let name = concat!(module_path!(), "::", stringify!($tofu));
+                let cli = $crate::cli::Cli::Tofu;
+                $crate::cli::run(Some(cli), name, || super::$tofu(cli));
+            })*
+        }
+    };
+}
+
 /// As `for_each_cli`, but only `terraform::name`: for scenarios of many commands about what the provider reads and
 /// writes, which is the same whoever drives it.
 macro_rules! for_terraform {

@@ -9,7 +9,7 @@ use crate::instance::{ADDRESS, Configuration};
 use crate::interrupted::{delete_killed, sweep};
 use crate::proxy::{Fault, Matcher, What, When, status_body};
 
-for_each_cli! {
+for_alternate_clis! {
     fn delete_with_the_cli_killed_before_each_write(cli: Cli) {
         delete_killed(cli, "delete-kcb", What::KillCli, When::Before);
     }

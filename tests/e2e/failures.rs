@@ -77,7 +77,7 @@ fn names_the_right(case: &Case, output: &Output, resource: &str, verb: &str) -> 
     errors.remove(0)
 }
 
-for_each_cli! {
+for_alternate_clis! {
     fn wrong_credentials(cli: Cli) {
         let case = Case::new(cli, "credentials");
         case.write("wrong", &case.proxy.kubeconfig(Some("wrong-token")));

@@ -1,5 +1,7 @@
 //! Any call to the API server may fail, stall or be cut once: apply goes on, and nothing is done twice or left
 //! behind (spec §3, "Safety"). With one CLI: it sees nothing of this.
+use serde_json::{Value, json};
+
 use crate::case::Case;
 use crate::cli::Cli;
 use crate::instance::{ADDRESS, Configuration};
@@ -110,6 +112,29 @@ for_terraform! {
         let on = Matcher::on("PATCH", CUSTOM_RESOURCE).first(1);
         case.proxy.add_fault(Fault { on, when: When::Before, what: What::Stall });
         survives(&case, 1);
+    }
+
+    /// A destroy that was cut off has given the Secret an owner that is being deleted: the Secret may go at any moment.
+    fn a_secret_that_goes_with_its_owner_while_apply_takes_it_back(cli: Cli) {
+        let case = Case::new(cli, "secret-goes");
+        let configuration = resting();
+        case.write("main.tf", &configuration.text());
+        case.apply();
+        let owner = &custom_resource(&case)["metadata"]["uid"];
+        let owner = json!({ "apiVersion": "redis.redis.opstreelabs.in/v1beta2", "kind": "Redis", "name": "cache", "uid": owner });
+        let owned = json!({ "metadata": { "ownerReferences": [owner] } });
+        case.kubectl(&["patch", "secret", "cache-auth", "--type=merge", "-p", &owned.to_string()]);
+        let details = json!({ "name": "cache-auth", "kind": "secrets" });
+        let gone = What::Status(404, Some(status_body(404, "NotFound", "secrets \"cache-auth\" not found", Some(details))));
+        let on = Matcher::on("PATCH", "/api/v1/namespaces/*/secrets/*").first(1);
+        case.proxy.add_fault(Fault { on, when: When::Before, what: gone });
+        case.write("main.tf", &configuration.with("maxmemory_percent", "51").text());
+        case.apply();
+        assert_eq!(case.proxy.faults_played().len(), 1);
+        case.plan_is_empty();
+        let secret = case.object("/api/v1/namespaces/{namespace}/secrets/cache-auth").unwrap();
+        assert_eq!(secret["metadata"]["ownerReferences"], Value::Null, "{secret:#}");
+        end(&case);
     }
 
     /// A create goes on with what one that was cut off has left. Refused, it takes away what it has made itself, and leaves

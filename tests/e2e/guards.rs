@@ -13,7 +13,7 @@ fn untouched(case: &Case, configuration: &Configuration, uid: &serde_json::Value
     case.plan_is_empty();
 }
 
-for_each_cli! {
+for_alternate_clis! {
     fn what_cannot_be_undone_is_refused_all_at_once(cli: Cli) {
         let case = applied(cli, "refused", &resting());
         let changed = resting()

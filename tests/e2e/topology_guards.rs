@@ -124,7 +124,7 @@ fn counted(count: u8) -> Configuration {
     resting().with("replica", "{ count = terraform_data.count.output }").and(&later)
 }
 
-for_each_cli! {
+for_alternate_clis! {
     fn what_does_not_go_with_the_shape_is_refused(cli: Cli) {
         let case = Case::new(cli, "shapes-wrong");
         planned(&case, &WRONG);

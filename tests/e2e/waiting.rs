@@ -55,7 +55,7 @@ impl Drop for StorageClass {
     }
 }
 
-for_each_cli! {
+for_alternate_clis! {
     fn the_image_does_not_exist(cli: Cli) {
         let wrong = impatient().with("image", "{ tag = \"v7.0.99\" }");
         let words = ["was not ready within 20s", "cannot pull the image quay.io/opstree/redis:v7.0.99", "Check image.repository and image.tag"];

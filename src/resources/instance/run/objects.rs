@@ -61,7 +61,10 @@ impl Run<'_> {
         };
         if let Some(patch) = labelling(&wanted.object, &found.object) {
             let address = address(key);
-            self.cluster.merge_patch(&address, &patch, None, self.deadline).await?;
+            match self.cluster.merge_patch(&address, &patch, None, self.deadline).await {
+                Err(error) if is_gone(&error) => return self.forget_object(key),
+                patched => patched?,
+            };
             let labelled = self.cluster.get_metadata(&address, self.deadline).await?.found();
             self.picture.set_object(key, labelled);
         }
@@ -70,10 +73,20 @@ impl Run<'_> {
 
     pub(super) async fn disown_object(&mut self, key: &Key) -> Result<(), kubernetes::Error> {
         let address = address(key);
-        write::disown(self.cluster, &address, self.deadline).await?;
+        match write::disown(self.cluster, &address, self.deadline).await {
+            // The owner is being deleted, and the object was deleted with it.
+            Err(error) if is_gone(&error) => return self.forget_object(key),
+            disowned => disowned?,
+        };
         let Some(mut found) = self.picture.object(key).cloned() else { return Ok(()) };
         found.object["metadata"]["ownerReferences"] = serde_json::Value::Null;
         self.picture.set_object(key, Some(found.object));
+        Ok(())
+    }
+
+    /// The next look creates it again, if it is wanted.
+    fn forget_object(&mut self, key: &Key) -> Result<(), kubernetes::Error> {
+        self.picture.set_object(key, None);
         Ok(())
     }
 
@@ -82,4 +95,9 @@ impl Run<'_> {
         self.picture.set_object(key, None);
         Ok(())
     }
+}
+
+/// Whether an object was deleted between our look and our write.
+fn is_gone(error: &kubernetes::Error) -> bool {
+    matches!(error.cause, RequestCause::NotFound)
 }
