@@ -1,11 +1,13 @@
 //! Objects of ours beside the custom resources: what somebody edits or deletes is repaired, what is no longer wanted goes,
-//! and what somebody else has made is left alone, whatever its name (issue 9, §2).
+//! and what somebody else has made is left alone, whatever its name.
 use hyper::Method;
 use serde_json::{Value, json};
 
 use crate::case::Case;
 use crate::cluster;
 use crate::instance::{ADDRESS, Configuration, POD, PODS};
+use crate::interrupted::killed;
+use crate::proxy::{What, When};
 use crate::resting::{applied, end, resting, summaries};
 
 const POLICIES: &str = "/apis/networking.k8s.io/v1/namespaces/{namespace}/networkpolicies";
@@ -103,6 +105,16 @@ for_alternate_clis! {
         case.plan_is_empty();
         assert_eq!((of_case(&case, POLICIES), of_case(&case, BUDGETS)), (vec![], vec![]));
         end(&case);
+    }
+
+    /// No state knows of the policy.
+    fn an_object_of_an_apply_that_was_killed_goes_with_the_instance(cli: Cli) {
+        let case = applied(cli, "killed", &resting());
+        case.write("main.tf", &restricted().text());
+        killed(&case, &What::KillProvider, When::AfterForward, 1, || case.try_apply()).unwrap();
+        assert_eq!(of_case(&case, POLICIES).len(), 1);
+        case.destroy();
+        case.assert_nothing_left();
     }
 
     /// The operator has no budget for a single Redis; ours keeps its pod from an eviction, as the drain of a node does it.

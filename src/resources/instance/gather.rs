@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::addresses::Addresses;
 use super::model::ManagedObject;
-use super::objects::{address, external_service_name, key_of, resource_of};
+use super::objects::{address, external_service_name, key_of, resource_of, resources};
 use crate::kubernetes::{Cause, Cluster, Content, Error, Lookup, ObjectRef, Resource};
 use crate::redis::answers::shards::Shards;
 use crate::redis::desired::Desired;
@@ -108,8 +108,28 @@ impl<'a> Gather<'a> {
     ) -> Result<(), Error> {
         let of_wanted = wanted.iter().map(|one| (one.key.kind, one.key.namespace.as_str()));
         let of_known = known.iter().map(|one| (one.kind.as_str(), one.namespace.as_str()));
-        let places: BTreeSet<(&Resource, &str)> =
-            of_wanted.chain(of_known).filter_map(|(kind, place)| Some((resource_of(kind)?, place))).collect();
+        let places = of_wanted.chain(of_known).filter_map(|(kind, place)| Some((resource_of(kind)?, place)));
+        self.labelled_in(places.collect(), known, picture).await
+    }
+
+    /// All objects that have the labels of the instance, of every kind that the provider makes. A destroy looks everywhere:
+    /// an apply that was killed may have made an object that no state knows of.
+    pub async fn labelled_of_any_kind(
+        &self,
+        known: &[ManagedObject],
+        picture: &mut Picture,
+    ) -> Result<(), Error> {
+        let at_home = resources().map(|resource| (resource, self.addresses.namespace.as_str()));
+        let of_known = known.iter().filter_map(|one| Some((resource_of(&one.kind)?, one.namespace.as_str())));
+        self.labelled_in(at_home.chain(of_known).collect(), known, picture).await
+    }
+
+    async fn labelled_in(
+        &self,
+        places: BTreeSet<(&'static Resource, &str)>,
+        known: &[ManagedObject],
+        picture: &mut Picture,
+    ) -> Result<(), Error> {
         for (resource, namespace) in places {
             for object in self.labelled_of(resource, namespace, known).await? {
                 if let Some(key) = key_of(resource, &object) {

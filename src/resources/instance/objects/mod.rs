@@ -83,9 +83,14 @@ pub fn wanted(instance: &Instance) -> Vec<Wanted> {
     TABLE.iter().flat_map(of_role).collect()
 }
 
+/// Every kind of objects that the provider makes.
+pub fn resources() -> impl Iterator<Item = &'static Resource> {
+    TABLE.iter().map(|managed| managed.resource)
+}
+
 /// The kind of objects, as the API serves it.
 pub fn resource_of(kind: &str) -> Option<&'static Resource> {
-    TABLE.iter().map(|managed| managed.resource).find(|resource| resource.kind == kind)
+    resources().find(|resource| resource.kind == kind)
 }
 
 /// Where an object is.
