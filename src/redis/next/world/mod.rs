@@ -3,6 +3,7 @@
 //! faults, and the chance that chooses among them.
 
 mod clock;
+mod cluster;
 mod set;
 mod story;
 
