@@ -2,6 +2,7 @@
 //! is what both have in common: the loop that does what `next` says, as a whole and cut off after every deed, the clock, the
 //! faults, and the chance that chooses among them.
 
+mod chance;
 mod clock;
 mod cluster;
 mod set;
