@@ -2,8 +2,8 @@
 
 use super::*;
 
-impl World {
-    pub(super) fn picture(&self) -> Picture {
+impl SetWorld {
+    pub(super) fn seen(&self) -> Picture {
         let running = self.is_watching.then(|| self.running());
         let wanted = PasswordAt::of_custom_resource(self.desired.data());
         let is_missing = |at: &PasswordAt| !self.secrets.contains(&at.secret);
@@ -92,7 +92,7 @@ impl World {
     }
 
     pub(super) fn picture_without_set(&self) -> Picture {
-        World { has_talked: false, ..self.clone() }.picture()
+        SetWorld { has_talked: false, ..self.clone() }.seen()
     }
 
     fn replication(&self, server: &Server) -> Replication {

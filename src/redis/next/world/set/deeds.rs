@@ -2,8 +2,8 @@
 
 use super::*;
 
-impl World {
-    pub(super) fn carry_out(&mut self, step: &Step) {
+impl SetWorld {
+    pub(super) fn do_it(&mut self, step: &Step) {
         match step {
             Step::CreateObject(key) => self.secrets.push(key.name.clone()),
             Step::ApplyCustomResource { kind, form, .. } => {
@@ -66,6 +66,10 @@ impl World {
                     (marks[kind.skip_reconcile()], marks[annotation::PAUSED]) =
                         (json!("true"), json!("true"));
                 }
+                // The run goes on once the operator has noticed.
+                while !self.clock.may_act(Actor::Operator) {
+                    self.time_passes();
+                }
             }
             Move::Delete { pod, uid } => {
                 let server = self.find(pod).clone();
@@ -74,11 +78,17 @@ impl World {
                     !server.part.has_data() || server.master.is_some(),
                     "{pod} is deleted, and is the master"
                 );
-                let down = self.servers.iter().filter(|one| one.part == server.part && !one.is_ready).count();
+                // A pod that chance has killed is replaced where it does not come back as it was.
+                let is_down = |one: &&Server| {
+                    one.part == server.part && !one.is_ready && !(self.has_struck && one.name() == *pod)
+                };
+                let down = self.servers.iter().filter(is_down).count();
                 assert_eq!(down, 0, "{pod} is deleted, and another is not back");
                 self.servers.retain(|one| one.name() != *pod);
-                self.controller_makes_pods();
-                self.find(pod).is_ready = false;
+                if self.clock.may_act(Actor::Controller) {
+                    self.controller_makes_pods();
+                    self.find(pod).is_ready = false;
+                }
             }
             Move::Follow { pod, master } => self.follow(pod, master),
             Move::Promote { pod } => {

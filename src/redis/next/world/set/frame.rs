@@ -1,0 +1,76 @@
+//! A replicated set, as the frame of all worlds drives it.
+
+use super::*;
+use crate::redis::next::world::clock::Fault;
+
+impl World for SetWorld {
+    fn desired(&self) -> &Desired {
+        &self.desired
+    }
+
+    fn picture(&self) -> Picture {
+        self.seen()
+    }
+
+    fn carry_out(&mut self, step: &Step) {
+        self.do_it(step);
+        self.applications_write();
+    }
+
+    fn time_passes(&mut self) {
+        self.clock.ticks();
+        self.has_talked = false;
+        self.has_reached = false;
+        if self.clock.may_act(Actor::Operator) {
+            self.operator_reconciles();
+        }
+        if self.clock.may_act(Actor::Controller) {
+            self.controller_makes_pods();
+        }
+        self.sentinels_look();
+        self.applications_write();
+    }
+
+    fn cut_off(&mut self) {
+        self.is_watching = false;
+        self.is_quiet = false;
+        self.has_talked = false;
+        self.has_reached = false;
+    }
+
+    fn suffer(&mut self, fault: Fault) -> Option<String> {
+        match fault {
+            Fault::Stall(actor, ticks) => self.clock.stall(actor, ticks),
+            // Pods that are not asked are not modelled here yet, and nobody but us asks sentinels.
+            Fault::Silence { .. } => return None,
+            Fault::Kill { pod } => {
+                let replicas: Vec<String> =
+                    self.data().filter(|one| one.master.is_some()).map(Server::name).collect();
+                if replicas.is_empty() || self.servers.iter().any(|one| !one.is_ready) {
+                    return None;
+                }
+                let name = replicas[pod % replicas.len()].clone();
+                self.servers.retain(|one| one.name() != name);
+                (self.has_talked, self.has_struck) = (false, true);
+                return Some(format!("{name} is killed"));
+            }
+        }
+        Some(format!("{fault:?}"))
+    }
+
+    fn is_as_wanted(&mut self) {
+        self.time_passes();
+        let wanted = text(self.desired.data(), &["spec", "kubernetesConfig", "redisSecret", "name"]).unwrap();
+        for server in &self.servers {
+            assert_eq!(server.accepts, BTreeSet::from([wanted.to_owned()]), "{}", server.name());
+            assert!(server.is_ready && server.password == wanted);
+        }
+        assert_eq!(self.secrets, [wanted]);
+        assert_eq!(self.data().filter(|one| one.master.is_none()).count(), 1);
+        assert!(self.data().all(|one| one.offset == self.acknowledged));
+        for live in &self.custom_resources {
+            let marks = at(live, &["metadata", "annotations"]).to_string();
+            assert!(!marks.contains("\"true\"") && !marks.contains("updating"), "{marks}");
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! A replicated set with everybody who acts on it: the operator, the StatefulSet controller, Redis, the sentinels, and
+//! applications that write. A change is applied step by step, once as a whole and then cut off after every step. Whatever
+//! is done, what was acknowledged stays, and everybody can log in.
+
+mod actors;
+mod deeds;
+mod frame;
+mod scenarios;
+mod seen;
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value as Json, json};
+
+use super::clock::{Actor, Clock};
+use super::{World, ends_well_wherever_it_is_cut_off, key_of, made};
+use crate::redis::answers::Answers;
+use crate::redis::answers::set::{Pod, Set, View};
+use crate::redis::desired::Desired;
+use crate::redis::fixture;
+use crate::redis::names::annotation;
+use crate::redis::object::{annotation as mark, at, count, text};
+use crate::redis::objects::Role;
+use crate::redis::opstree::Kind;
+use crate::redis::password::PasswordAt;
+use crate::redis::passwords::{former_passwords, valid_passwords};
+use crate::redis::picture::Picture;
+use crate::redis::running::Running;
+use crate::redis::set::guarded::sentinels_are_later;
+use crate::redis::step::{Move, Step};
+use crate::redis::talk::{
+    Address, Attached, Flags, Former, Master, MasterLink, Peer, Quorum, Replica, Replication,
+};
+use crate::redis::topology::{Part, Topology};
+
+pub(super) use self::scenarios::scenario;
+
+/// Redis or a sentinel in a pod.
+#[derive(Clone, Debug)]
+struct Server {
+    part: Part,
+    ordinal: usize,
+    /// Of the pod; its uid and its address are made of it.
+    life: u32,
+    revision: String,
+    /// What users put on everything.
+    team: Option<String>,
+    is_ready: bool,
+    role: Option<&'static str>,
+    /// The password that it was started with, and all that it accepts.
+    password: String,
+    accepts: BTreeSet<String>,
+    /// By which it logs in to its master.
+    uses: String,
+    /// Whom it follows, or watches.
+    master: Option<String>,
+    offset: i64,
+    history: String,
+    former: Option<Former>,
+    /// What a sentinel knows.
+    replicas: BTreeSet<String>,
+    peers: BTreeSet<String>,
+}
+
+impl Server {
+    fn name(&self) -> String {
+        format!("{}-{}", self.part.name("cache"), self.ordinal)
+    }
+
+    fn address(&self) -> String {
+        format!("10.0.0.{}", self.life)
+    }
+}
+
+#[derive(Clone)]
+pub(super) struct SetWorld {
+    desired: Desired,
+    custom_resources: Vec<Json>,
+    stateful_sets: Vec<Json>,
+    servers: Vec<Server>,
+    secrets: Vec<String>,
+    lives: u32,
+    clock: Clock,
+    /// Whether chance has killed a pod.
+    has_struck: bool,
+    /// What applications were told is written.
+    acknowledged: i64,
+    // What only this run knows.
+    is_watching: bool,
+    is_quiet: bool,
+    has_talked: bool,
+    has_reached: bool,
+}
+
+fn custom_resource(kind: Kind, size: i64, image: &str, secret: &str, hash: &str) -> Json {
+    json!({
+        "kind": kind.kind(),
+        "metadata": {
+            "name": "cache", "uid": kind.plural(),
+            "annotations": { annotation::SPEC_HASH: hash, annotation::CLAIM: "mine" },
+            "labels": { "team": "a" },
+            "finalizers": [kind.finalizer()],
+        },
+        "spec": {
+            "clusterSize": size,
+            "kubernetesConfig": {
+                "image": image,
+                "redisSecret": { "name": secret, "key": "password" },
+                "updateStrategy": { "type": "RollingUpdate", "rollingUpdate": null },
+            },
+        },
+    })
+}
+
+fn custom_resources(size: i64, image: &str, secret: &str) -> Vec<Json> {
+    let hash = format!("{size}{image}{secret}");
+    vec![
+        custom_resource(Kind::RedisReplication, size, image, secret, &hash),
+        custom_resource(Kind::RedisSentinel, 3, image, secret, &hash),
+    ]
+}
+
+/// The same, of that team.
+fn of_team(team: &str, mut desired: Desired) -> Desired {
+    for custom_resource in &mut desired.custom_resources {
+        custom_resource["metadata"]["labels"]["team"] = json!(team);
+        let hash = mark(custom_resource, annotation::SPEC_HASH).unwrap().to_owned();
+        custom_resource["metadata"]["annotations"][annotation::SPEC_HASH] = json!(format!("{hash}-{team}"));
+    }
+    desired
+}
+
+fn desired(size: i64, image: &str, secret: &str) -> Desired {
+    let plain = fixture::desired(Topology::Sentinel);
+    let mut password = plain.of_role(Role::Password).unwrap().clone();
+    (password.key, password.object) = (key_of(secret), made(secret));
+    Desired { custom_resources: custom_resources(size, image, secret), objects: vec![password], ..plain }
+}
+
+impl SetWorld {
+    /// A set of three and three sentinels, of which `master` is the master, before anything is changed.
+    fn new(master: usize, desired: Desired) -> SetWorld {
+        let mut world = SetWorld {
+            custom_resources: custom_resources(3, "old", "first"),
+            stateful_sets: Vec::new(),
+            servers: Vec::new(),
+            secrets: vec!["first".to_owned()],
+            lives: 0,
+            clock: Clock::default(),
+            has_struck: false,
+            acknowledged: 100,
+            is_watching: false,
+            is_quiet: false,
+            has_talked: false,
+            has_reached: false,
+            desired,
+        };
+        world.operator_reconciles();
+        world.controller_makes_pods();
+        let host =
+            world.servers.iter().find(|one| one.part.has_data() && one.ordinal == master).unwrap().address();
+        for server in &mut world.servers {
+            server.is_ready = true;
+            server.offset = 100;
+            server.history = "first".to_owned();
+            let is_master = server.part.has_data() && server.ordinal == master;
+            server.master = Some(host.clone()).filter(|_| !is_master);
+            server.role = server.part.has_data().then_some(if is_master { "master" } else { "slave" });
+        }
+        world.sentinels_look();
+        world.custom_resources[0]["status"] = json!({ "masterNode": format!("cache-{master}") });
+        world
+    }
+
+    fn data(&self) -> impl Iterator<Item = &Server> {
+        self.servers.iter().filter(|one| one.part.has_data())
+    }
+
+    fn find(&mut self, name: &str) -> &mut Server {
+        self.servers.iter_mut().find(|one| one.name() == name).unwrap_or_else(|| panic!("there is no {name}"))
+    }
+
+    fn at(&self, address: &str) -> Option<&Server> {
+        self.servers.iter().find(|one| one.address() == address)
+    }
+
+    fn live(&self, kind: Kind) -> &Json {
+        self.custom_resources.iter().find(|one| Kind::of(one) == Some(kind)).unwrap()
+    }
+
+    fn live_mut(&mut self, kind: Kind) -> &mut Json {
+        self.custom_resources.iter_mut().find(|one| Kind::of(one) == Some(kind)).unwrap()
+    }
+
+    fn is_paused(&self, kind: Kind) -> bool {
+        mark(self.live(kind), kind.skip_reconcile()) == Some("true")
+    }
+}
