@@ -296,7 +296,7 @@ fn ends_well_wherever_it_is_cut_off(start: &World) -> Vec<String> {
         assert!(world.run(usize::MAX).0, "cut off after {first}");
         world.is_as_wanted();
     }
-    steps.into_iter().filter(|step| step != "have the operator look again").collect()
+    steps.into_iter().filter(|step| step != "make the operator look again").collect()
 }
 
 #[test]
@@ -329,7 +329,7 @@ fn another_password_that_is_not_there_yet() {
             }
         };
         assert_eq!(waiting.cause, Cause::Reference);
-        assert_eq!(waiting.why, "there is no key password of Secret second, which is to be the password");
+        assert_eq!(waiting.why, "there is no key password of Secret second, which should hold the password");
         // It is looked for again, and nothing else is done.
         world.has_talked = false;
         world.time_passes();
