@@ -82,8 +82,9 @@ pub fn server() -> Server {
 impl Provider for RedisProvider {
     fn schema(&self) -> &Schema {
         static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
-            let about = "Redis on Kubernetes, through the OpsTree Redis operator. What the block leaves out is taken from \
-                         the environment, then from a kubeconfig, then from the pod that runs Terraform.";
+            let about = "Redis on Kubernetes, through the OpsTree Redis operator. Arguments that the block \
+                         omits are taken from the environment, then from a kubeconfig, then from the pod \
+                         that runs Terraform.";
             Schema::new(0, about, Block::attributes())
         });
         &SCHEMA
@@ -113,8 +114,8 @@ impl Provider for RedisProvider {
     }
 }
 
-/// The settings of a block; the names of its unknown attributes if there are any: one of them never falls
-/// through to the environment, where another cluster might answer.
+/// The settings of a block, or the names of its unknown attributes if there are any: an unknown attribute
+/// never falls through to the environment, where it could select another cluster.
 fn settings(config: &Value) -> Result<Settings, Vec<String>> {
     let mut reading = Reading::from(Path::default());
     let Some(block) = Block::read::<Known>(config, &mut reading) else {

@@ -1,7 +1,7 @@
 //! Runs each call of core in a task of its own.
 //!
-//! A call whose connection breaks is then not dropped halfway through a write, but told to stop and waited for.
-//! Each call has the [`guard`] around it: a panic ends that call and no other.
+//! If the connection of a call breaks, the call is not dropped halfway through a write: it is asked to stop,
+//! and waited for. Each call has the [`guard`] around it: a panic ends that call and no other.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -43,10 +43,10 @@ impl Calls {
     }
 }
 
-/// Names the call in each line of the log, in the words of Go's providers. An error's span: it must not be
-/// filtered out where errors are logged.
+/// Names the call in each line of the log, with the field names of Go's providers. The span has the level of
+/// errors, because it must not be filtered out when errors are logged.
 fn span(rpc: &'static str, type_name: &str) -> Span {
-    /// Tells calls apart that run at once.
+    /// Distinguishes calls that run at the same time.
     static COUNTER: AtomicU64 = AtomicU64::new(1);
     let id = COUNTER.fetch_add(1, Ordering::Relaxed);
     let span = tracing::error_span!("call", tf_req_id = id, tf_rpc = rpc, tf_resource_type = field::Empty);

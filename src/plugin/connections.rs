@@ -1,8 +1,8 @@
-//! Connections from core: accepted, TLS ended, counted.
+//! Connections from core: they are accepted, decrypted and counted.
 //!
-//! The count tells that core is gone: it holds one connection from its first call to its last, so when the
-//! last one closes nobody is left to hear an answer. Only connections that passed TLS count: no stranger can
-//! keep us alive, or end us by coming and going.
+//! The count shows when core is gone. Core holds one connection from its first call to its last, so when the
+//! last connection closes nobody is left to receive an answer. Only connections that passed TLS count: no
+//! stranger can keep the provider alive, or end it, by connecting and disconnecting.
 
 use std::io;
 use std::pin::Pin;
@@ -22,13 +22,13 @@ use tracing::{debug, warn};
 /// How long a client may take for TLS. Core needs a few milliseconds.
 const TLS_PATIENCE: Duration = Duration::from_secs(10);
 
-/// How many clients may be in the middle of it. Core is one.
+/// How many clients may be in the middle of the TLS handshake. Core is one client.
 const TLS_AT_ONCE: usize = 16;
 
-/// Pause after a failed accept, which fails for want of file descriptors and would fail again at once.
+/// Pause after a failed accept. It fails if there are no file descriptors, and would fail again at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// How many connections there are and were.
+/// How many connections exist and have existed.
 #[derive(Clone, Copy, Debug, Default)]
 struct Count {
     open: usize,
@@ -45,7 +45,7 @@ impl Connections {
         self.reached(|count| count.ever > 0).await;
     }
 
-    /// Returns when connections were made and none is left.
+    /// Returns when connections have existed and none is left.
     pub async fn all_closed(&self) {
         self.reached(|count| count.ever > 0 && count.open == 0).await;
     }
@@ -55,7 +55,7 @@ impl Connections {
         let _ = self.0.subscribe().wait_for(condition).await;
     }
 
-    /// Accepts for ever; with `tls`, only who passes it.
+    /// Accepts forever; with `tls`, only clients that pass it.
     pub fn accept<'a>(
         &'a self,
         listener: &'a UnixListener,
@@ -68,7 +68,7 @@ impl Connections {
             .filter_map(async |connection| connection.map(Ok))
     }
 
-    /// The connection, if the client proves to be the one we may talk to.
+    /// The connection, if the client proves that it is the one that we may talk to.
     async fn admit(&self, stream: UnixStream, tls: Option<&TlsAcceptor>) -> Option<Connection> {
         let io = match tls {
             None => Io::Plain(stream),
@@ -104,7 +104,7 @@ async fn accept_one(listener: &UnixListener) -> UnixStream {
     }
 }
 
-/// Takes a connection off the count when it is dropped.
+/// Removes a connection from the count when it is dropped.
 #[derive(Debug)]
 struct Counted(watch::Sender<Count>);
 

@@ -1,10 +1,11 @@
-//! What core sends, in Terraform's terms. With [`super::encode`] the only place that converts wire types.
+//! Core's messages, in Terraform's terms. Together with [`super::encode`], the only place that converts wire
+//! types.
 
 use super::proto::tfplugin6::{ClientCapabilities, DynamicValue, RawState, ResourceIdentityData};
 use crate::terraform::msgpack::DecodeError;
 use crate::terraform::{Diagnostic, Type, Value, json, msgpack};
 
-/// A value of this type. `what` names it, should it not be one: `the prior state`.
+/// A value of this type. `what` names the value in an error: `the prior state`.
 pub fn value(wire: Option<&DynamicValue>, ty: &Type, what: &str) -> Result<Value, Diagnostic> {
     let decoded = match wire {
         None => Ok(Value::Null),
@@ -25,29 +26,29 @@ pub fn identity(wire: Option<&ResourceIdentityData>, ty: &Type) -> Result<Option
 pub fn raw_state(wire: Option<RawState>) -> Result<Vec<u8>, Diagnostic> {
     let RawState { json, flatmap } = wire.unwrap_or_default();
     if json.is_empty() && !flatmap.is_empty() {
-        // Never as null, which would be an object lost.
+        // Never read as null: the object would be lost.
         return Err(Diagnostic::error(
-            "The state is in a form this provider never wrote",
-            "It is in the form of Terraform 0.11 and older, which is older than this provider. Remove the \
-             resource from the state and import it.",
+            "The state has a form that this provider never wrote",
+            "The state has the form of Terraform 0.11 and older, which is older than this provider. Remove \
+             the resource from the state and import it.",
         ));
     }
     Ok(json)
 }
 
-/// Whether write-only arguments stay out of what this core stores.
+/// Whether this core keeps write-only arguments out of its state.
 pub fn write_only_allowed(wire: Option<ClientCapabilities>) -> bool {
     wire.is_some_and(|capabilities| capabilities.write_only_attributes_allowed)
 }
 
-/// Core and provider disagree on the schema. Never the user's fault, but the user has to get out of it.
+/// Core and provider disagree on the schema. The user cannot have caused this, but needs a way out.
 fn unreadable(what: &str, error: &DecodeError) -> Diagnostic {
     Diagnostic::error(
         format!("The provider cannot read {what}"),
         format!(
-            "Terraform sent it in a form other than the provider's schema says: {error}. Perhaps the \
-             provider was replaced while Terraform ran; run the command again. If it happens again, it is a \
-             bug in the provider: please report it."
+            "Terraform sent it in a form that does not match the provider's schema: {error}. The provider \
+             may have been replaced while Terraform was running. Run the command again. If the error \
+             persists, it is a bug in the provider: please report it."
         ),
     )
 }

@@ -1,4 +1,5 @@
-//! Our answers, in the wire's terms. With [`super::decode`] the only place that converts wire types.
+//! Our answers, in the wire's terms. Together with [`super::decode`], the only place that converts wire
+//! types.
 
 use super::proto::tfplugin6 as wire;
 use super::proto::tfplugin6::attribute_path::{Step as WireStep, step::Selector};
@@ -9,7 +10,7 @@ use crate::terraform::{
     Type, Value, msgpack,
 };
 
-/// A value of this type: always msgpack, and never absent, since core reads an absent one as null.
+/// A value of this type. It is always msgpack and never absent, because core reads an absent value as null.
 pub fn value(value: &Value, ty: &Type) -> Option<wire::DynamicValue> {
     Some(wire::DynamicValue { msgpack: msgpack::encode(value, ty), json: Vec::new() })
 }
@@ -53,8 +54,9 @@ fn path(Path(steps): Path) -> wire::AttributePath {
     wire::AttributePath { steps: steps.into_iter().map(step).collect() }
 }
 
-/// The part of a path that core can find in a configuration: it looks the last name of a path up in the resource's
-/// own body, so a nested attribute's would point at a namesake, or at nothing. The summary has the whole path.
+/// The part of a path that core can find in a configuration. Core looks up the last name of a path in the
+/// resource's own body, so the path of a nested attribute would point at an attribute of the same name there,
+/// or at nothing. The summary contains the whole path.
 fn blamed(Path(steps): Path) -> wire::AttributePath {
     let nested = |step: &Step| matches!(step, Step::Attribute(_));
     let end = steps.iter().skip(1).position(nested).map_or(steps.len(), |position| position + 1);
@@ -135,7 +137,7 @@ fn type_json(ty: &Type) -> Vec<u8> {
     ty.to_json().to_string().into_bytes()
 }
 
-/// What we promise to core. What arrives with its first user is not promised before.
+/// The capabilities that we promise to core. A capability is promised only once something uses it.
 pub fn server_capabilities() -> wire::ServerCapabilities {
     wire::ServerCapabilities {
         plan_destroy: true,

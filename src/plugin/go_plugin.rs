@@ -1,5 +1,5 @@
-//! go-plugin's three services beside the provider's: how core ends us, and two streams it expects to stay
-//! open.
+//! go-plugin's three services beside the provider's: how core ends the provider, and two streams that it
+//! expects to stay open.
 
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
@@ -12,7 +12,7 @@ use super::proto::go_plugin::grpc_controller_server::GrpcController;
 use super::proto::go_plugin::grpc_stdio_server::GrpcStdio;
 use super::proto::go_plugin::{ConnInfo, Empty, StdioData};
 
-/// A stream that says nothing.
+/// A stream without messages.
 type Silence<T> = BoxStream<'static, Result<T, Status>>;
 
 /// All three.
@@ -28,7 +28,7 @@ impl GoPlugin {
         GoPlugin { shutdown, ending }
     }
 
-    /// Says nothing until the end, and then ends.
+    /// Sends nothing until the end, and then ends.
     fn silence<T: Send + 'static>(&self) -> Silence<T> {
         stream::pending().take_until(self.ending.clone().cancelled_owned()).boxed()
     }
@@ -36,7 +36,7 @@ impl GoPlugin {
 
 #[tonic::async_trait]
 impl GrpcController for GoPlugin {
-    /// Core is done. It waits two seconds for the process to be gone, several times in each command.
+    /// Core is done. It waits two seconds for the process to end, several times in each command.
     async fn shutdown(&self, _request: Request<Empty>) -> Result<Response<Empty>, Status> {
         debug!("core asks for the end");
         self.shutdown.cancel();
@@ -46,8 +46,8 @@ impl GrpcController for GoPlugin {
 
 #[tonic::async_trait]
 impl GrpcStdio for GoPlugin {
-    /// Open, because it keeps core's connection from going idle. Silent, because each byte becomes a warning
-    /// in core's log. The log goes to stderr, which core reads anyway.
+    /// The stream stays open, because it keeps core's connection from going idle. It stays silent, because
+    /// each byte becomes a warning in core's log. The log goes to stderr, which core reads anyway.
     async fn stream_stdio(&self, _request: Request<()>) -> Result<Response<Silence<StdioData>>, Status> {
         Ok(Response::new(self.silence()))
     }

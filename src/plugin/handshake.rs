@@ -1,4 +1,4 @@
-//! How core starts a plugin: what it says in the environment, and the one line we answer on stdout.
+//! How core starts a plugin: its variables in the environment, and our one line on stdout.
 //!
 //! Core starts the executable with a cookie in the environment, reads the first line of its stdout, and
 //! connects to the address that line names. Nothing else may ever be written to stdout before it, and nothing
@@ -24,23 +24,23 @@ const CORE_PROTOCOL: u8 = 1;
 /// Of the provider protocol: the only major version we serve.
 const PROVIDER_PROTOCOL: u8 = 6;
 
-/// Where our provider is published, for Terraform and for OpenTofu: what a configuration's `source` resolves
-/// to.
+/// The addresses under which our provider is published, for Terraform and for OpenTofu: a configuration's
+/// `source` resolves to them.
 const SOURCE_ADDRESSES: [&str; 2] =
     ["registry.terraform.io/redis-k8s/redis", "registry.opentofu.org/redis-k8s/redis"];
 
-/// What the host of this plugin said in our environment.
+/// What the host of this plugin has put into our environment.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Environment {
-    /// It knows the cookie: it is core, not a person at a shell.
+    /// Whether it knows the cookie: then it is core, and not a person at a shell.
     pub cookie_matches: bool,
     /// Its client certificate, PEM. Set: both sides must use TLS. Unset: none does (`TF_DISABLE_PLUGIN_TLS`).
     pub client_certificate: Option<String>,
-    /// The provider protocols it speaks, if it said so.
+    /// The provider protocols that it speaks, if it named them.
     pub protocol_versions: Vec<u8>,
-    /// Where it wants the socket. Terraform and OpenTofu do not say.
+    /// The directory for the socket. Terraform and OpenTofu name none.
     pub socket_directory: Option<PathBuf>,
-    /// The group that must be able to connect, a name or a number. Terraform and OpenTofu do not say.
+    /// The group that must be able to connect, a name or a number. Terraform and OpenTofu name none.
     pub socket_group: Option<String>,
 }
 
@@ -66,25 +66,25 @@ impl Environment {
         }
     }
 
-    /// Whether core can speak to us. If not we answer nevertheless: core explains it better to its user than
-    /// we can.
+    /// Whether core can speak to us. If not, we answer nevertheless: core explains the problem to its user
+    /// better than we can.
     pub fn speaks_our_protocol(&self) -> bool {
         self.protocol_versions.is_empty() || self.protocol_versions.contains(&PROVIDER_PROTOCOL)
     }
 }
 
-/// The line core waits for: where we listen, and the certificate it is to trust.
+/// The line that core waits for: our address, and the certificate that core must trust.
 pub fn handshake_line(socket: &Path, certificate: Option<&CertificateDer<'_>>) -> String {
-    // Without padding, as Go's RawStdEncoding has it.
+    // Without padding, like Go's RawStdEncoding.
     let certificate = certificate.map(|der| STANDARD_NO_PAD.encode(der)).unwrap_or_default();
     format!("{CORE_PROTOCOL}|{PROVIDER_PROTOCOL}|unix|{}|grpc|{certificate}", socket.display())
 }
 
-/// The line with which a person points core at a provider that already runs (`--debug`).
+/// The line with which a person connects core to a provider that already runs (`--debug`).
 pub fn reattach_line(socket: &Path, process_id: u32) -> String {
     let provider = json!({
         "Protocol": "grpc",
-        // Core takes a missing version for 5.
+        // Core takes a missing version as 5.
         "ProtocolVersion": PROVIDER_PROTOCOL,
         "Pid": process_id,
         // Core neither shuts down nor kills a provider under test: it serves many commands.
@@ -96,7 +96,7 @@ pub fn reattach_line(socket: &Path, process_id: u32) -> String {
     format!("TF_REATTACH_PROVIDERS='{}'", serde_json::Value::Object(providers))
 }
 
-/// Writes a line to stdout and sees it on its way.
+/// Writes a line to stdout and flushes it.
 pub fn announce(line: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "{line}")?;

@@ -1,7 +1,8 @@
-//! The life of a process that serves: what it serves, and the ways in which it ends.
+//! The life of a serving process: what it serves, and how it ends.
 //!
-//! However it ends, calls in flight are told to stop and given time to leave things in order: a call that has
-//! paused a controller must be able to let it go again. With no call in flight nothing is waited for.
+//! However the process ends, calls in flight are asked to stop and get time to leave things in order: a call
+//! that has paused a controller must be able to unpause it. Without a call in flight the process ends at
+//! once.
 
 use std::io;
 use std::pin::pin;
@@ -25,31 +26,32 @@ use super::service::ProviderService;
 use super::{Error, Mode};
 use crate::terraform::Server;
 
-/// The largest message either way, in bytes, as Go's providers have it. tonic's own limit, 4 MiB, is less
-/// than a state may be.
+/// The largest message in both directions, in bytes; Go's providers use the same limit. tonic's own limit, 4
+/// MiB, is smaller than a state may be.
 const LARGEST_MESSAGE: usize = 256 << 20;
 
-/// How long core may take to connect after our line. It takes milliseconds; without it, it died in between.
+/// How long core may take to connect after our line. It takes milliseconds; if it does not connect, it died
+/// in between.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(60);
 
-/// How long calls may take to stop after Shutdown: core waits two seconds, then kills.
+/// How long calls may take to stop after Shutdown: core waits two seconds, then kills the process.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_millis(1500);
 
 /// How long calls may take to stop when core is gone: the process must be gone within a second, on a busy
 /// machine too.
 const ABANDONED_PATIENCE: Duration = Duration::from_millis(600);
 
-/// How long the last answers may take on their way out. They take a millisecond.
+/// How long the last answers may take to be sent. They take a millisecond.
 const FLUSH_PATIENCE: Duration = Duration::from_millis(150);
 
-/// Why serving ended, as it should.
+/// Why serving ended in the regular way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// Core sent Shutdown. It is done; nothing is in flight unless its user pressed Ctrl-C twice.
+    /// Core sent Shutdown. Core is done; nothing is in flight unless its user pressed Ctrl-C twice.
     Shutdown,
     /// SIGTERM, or Ctrl-C in [`Mode::Debug`]. Calls in flight were waited for, however long they took.
     Signal,
-    /// Core's last connection closed without Shutdown: it was killed.
+    /// Core's last connection closed without Shutdown: core was killed.
     Abandoned,
 }
 
@@ -77,7 +79,7 @@ impl Life {
         }
     }
 
-    /// Serves until the end. When it returns, all answers are on their way and the process should exit.
+    /// Serves until the end. When it returns, all answers have been sent and the process should exit.
     pub async fn serve(
         mut self,
         incoming: impl Stream<Item = io::Result<Connection>>,
@@ -99,18 +101,18 @@ impl Life {
         );
 
         let ended = tokio::select! {
-            // It accepts for ever, so it ends only by an error.
+            // It accepts forever, so it ends only with an error.
             Err(error) = &mut serving => return Err(Error::Serve(error)),
             ended = self.end() => ended?,
         };
         info!(?ended, "ending");
-        // The streams that stay open end now, and the last answers go out.
+        // The open streams end now, and the last answers are sent.
         ending.cancel();
         let _ = timeout(FLUSH_PATIENCE, serving).await;
         Ok(ended)
     }
 
-    /// Returns when it is time to end and the calls in flight are over.
+    /// Returns when it is time to end and the calls in flight are finished.
     async fn end(&mut self) -> Result<Ended, Error> {
         let reason = tokio::select! {
             // First: core may close its connection right after it sent Shutdown.
@@ -126,13 +128,13 @@ impl Life {
         };
         self.server.stop();
         if timeout(patience, self.calls.idle()).await.is_err() {
-            warn!(?patience, "calls in flight did not stop in time and are given up");
+            warn!(?patience, "calls in flight did not stop in time and are dropped");
         }
         Ok(reason)
     }
 }
 
-/// Returns when core is gone without a word, or does not come within `patience`.
+/// Returns when core is gone without Shutdown, or does not connect within `patience`.
 async fn abandoned(connections: &Connections, patience: Duration) -> Result<Ended, Error> {
     timeout(patience, connections.first()).await.map_err(|_elapsed| Error::NobodyConnected)?;
     connections.all_closed().await;
@@ -160,7 +162,7 @@ impl Signals {
             tokio::select! {
                 _ = self.terminate.recv() => return,
                 _ = self.interrupt.recv() => match mode {
-                    // Ctrl-C reaches every process of the terminal. Core decides, and sends us StopProvider.
+                    // Ctrl-C reaches every process of the terminal. Core decides, and sends StopProvider.
                     Mode::Core => {}
                     Mode::Debug => return,
                 },

@@ -1,6 +1,6 @@
 //! The log: one JSON object per line on stderr, as hclog writes it, for core to filter and show.
 //!
-//! Core decides what users see by `TF_LOG`; we read the same variables, so that what nobody sees costs
+//! Core decides what users see by `TF_LOG`; we read the same variables, so that lines that nobody sees cost
 //! nothing. Traps that were paid for (facts of go-plugin's `log_entry.go`):
 //!
 //! - `@timestamp` must have exactly six digits after the second, or core shows the line raw.
@@ -20,29 +20,29 @@ use tracing_subscriber::Registry;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 
-/// Where the level is looked for; the first that is set counts.
+/// The variables that set the level; the first one that is set counts.
 const VARIABLES: [&str; 3] = ["TF_LOG_PROVIDER_REDIS", "TF_LOG_PROVIDER", "TF_LOG"];
 
-/// Targets of our own crate begin with this; in the log they begin with [`MODULE`].
+/// Targets of our own crate begin with this prefix; in the log they begin with [`MODULE`].
 const CRATE: &str = "terraform_provider_redis";
 const MODULE: &str = "redis";
 
-/// What other crates may say, and at TRACE only. A list of what is let through, not of what is held back,
-/// because kube logs response bodies and headers (`kube_client::client`), `exec` credentials and tokens are
-/// near in `kube_client::config`, and a WebSocket's frames carry passwords to `redis-cli`. h2 is left out
-/// because it knows only our talk with core, at ten lines per message.
+/// Targets of other crates that may log, and at TRACE only. This is a list of allowed targets, not of
+/// forbidden ones: kube logs response bodies and headers (`kube_client::client`), `kube_client::config`
+/// handles `exec` credentials and tokens, and the frames of a WebSocket contain passwords for `redis-cli`. h2
+/// is left out because it knows only our messages to and from core, at ten lines per message.
 const FOREIGN_TARGETS: [&str; 3] =
     ["kube_client::client::builder", "kube_runtime::utils", "hyper_util::client::legacy"];
 
-/// The most of one value that is logged, in bytes: a handful of these fit into core's 64 KiB.
+/// The longest logged value, in bytes: a handful of values fit into core's 64 KiB.
 const LONGEST_VALUE: usize = 8 * 1024;
 
-/// Begins to log, if core wants it to. Later calls do nothing.
+/// Begins to log, if core asks for it. Later calls do nothing.
 pub fn start() {
     let level = level(|name| std::env::var(name).ok());
     if level != LevelFilter::OFF {
         let layer = Hclog { level, write: to_stderr };
-        // Fails if there is one already, which is then as good.
+        // Fails if there is a logger already, which is just as good.
         let _ = tracing::subscriber::set_global_default(Registry::default().with(layer));
     }
 }
@@ -55,7 +55,7 @@ fn level(variable: impl Fn(&str) -> Option<String>) -> LevelFilter {
         "WARN" => LevelFilter::WARN,
         "INFO" => LevelFilter::INFO,
         "DEBUG" => LevelFilter::DEBUG,
-        // TRACE, and JSON, which is TRACE in another form. As core does: what it does not know is TRACE too.
+        // TRACE, and JSON, which is TRACE in another form. Unknown words are TRACE too, as in core.
         _ => LevelFilter::TRACE,
     }
 }

@@ -1,17 +1,18 @@
-//! THE WIRE: how core starts us, speaks to us and ends us. The only module that names a prost or tonic type.
+//! THE WIRE: how core starts the provider, talks to it and ends it. The only module that names a prost or
+//! tonic type.
 //!
-//! The way of a process, each step a module:
+//! The life of a process, one module for each step:
 //!
 //! 1. `handshake`: core starts the executable with a cookie and a client certificate in the environment; we
 //!    listen (`socket`), make a certificate (`tls`) and say where, in one line on stdout.
 //! 2. `connections`: core connects, once, and both sides prove who they are.
-//! 3. `service` takes each RPC, `calls` gives it a task of its own, `rpc` looks up in
-//!    [`terraform::Server`](crate::terraform::Server) who is asked, decodes (`decode`), asks and encodes
-//!    (`encode`).
-//! 4. `go_plugin`: core sends Shutdown, we answer and are gone. `life` knows this and the other ways to
+//! 3. `service` takes each RPC, `calls` gives it a task of its own, `rpc` finds the handler in
+//!    [`terraform::Server`](crate::terraform::Server), decodes the request (`decode`), calls the handler and
+//!    encodes the answer (`encode`).
+//! 4. `go_plugin`: core sends Shutdown, and we answer and exit. `life` handles this and the other ways to
 //!    end.
 //!
-//! Beside it: `logging` and `panics`, for what core shows of us beyond answers. `proto` is generated.
+//! Beside these: `logging` and `panics`, for what core shows besides answers. `proto` is generated.
 
 mod calls;
 mod connections;
@@ -47,11 +48,11 @@ use tls::ServerTls;
 pub enum Mode {
     /// Core, for one command.
     Core,
-    /// A person, with a debugger perhaps: no TLS, and the process serves command after command until Ctrl-C.
+    /// A person, perhaps with a debugger: no TLS, and the process serves command after command until Ctrl-C.
     Debug,
 }
 
-/// Why serving did not come about.
+/// Why the provider could not serve.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A person started the executable.
@@ -73,7 +74,7 @@ pub enum Error {
     /// Standard output is closed.
     #[error("cannot write the handshake line to standard output")]
     Announce(#[source] io::Error),
-    /// Nobody came.
+    /// Core did not connect.
     #[error("core did not connect in time after the handshake")]
     NobodyConnected,
     /// gRPC could not be served.
@@ -81,8 +82,8 @@ pub enum Error {
     Serve(#[source] tonic::transport::Error),
 }
 
-/// Serves the provider until core, or a signal, ends it. The caller should end the process at once then: core
-/// waits.
+/// Serves the provider until core, or a signal, ends it. The caller should then end the process at once,
+/// because core waits.
 pub async fn serve(server: Arc<Server>, mode: Mode) -> Result<Ended, Error> {
     let environment = Environment::read();
     if mode == Mode::Core && !environment.cookie_matches {
@@ -91,7 +92,7 @@ pub async fn serve(server: Arc<Server>, mode: Mode) -> Result<Ended, Error> {
     panics::report_to_core();
     logging::start();
 
-    // Before the line, so that none is lost after it.
+    // Before the handshake line, so that no signal is lost after it.
     let signals = Signals::new().map_err(Error::Signals)?;
     let socket = Socket::listen(&environment).map_err(Error::Socket)?;
     let tls = match &environment.client_certificate {

@@ -1,9 +1,9 @@
-//! What becomes of a panic: a message of the call it happened in, or a crash that core can see.
+//! Panics: a panic becomes a diagnostic of the call in which it happened, or a crash that core can see.
 //!
-//! Core takes a line of stderr that starts with `panic: ` for the crash of the whole provider, and prints
-//! what follows as a stack trace. That is right where the process ends by it. A panic in one of tokio's tasks
-//! ends that task only, and whoever waits for it makes a diagnostic of it (for a call, [`guard`]), so there
-//! the line must not appear.
+//! Core takes a line of stderr that starts with `panic: ` as a crash of the whole provider, and prints the
+//! lines that follow as a stack trace. That is right if the panic ends the process. A panic in one of tokio's
+//! tasks ends only that task, and whoever waits for the task turns it into a diagnostic (for a call,
+//! [`guard`]). In that case the line must not appear.
 
 use std::backtrace::Backtrace;
 use std::io::{self, Write};

@@ -1,6 +1,7 @@
-//! What `build.rs` generates from `proto/`: messages, the server traits we implement, and clients.
+//! The code that `build.rs` generates from `proto/`: messages, the server traits that we implement, and
+//! clients.
 //!
-//! Private to `plugin`: whoever names one of these types stands on the wire.
+//! Private to `plugin`: code that names one of these types belongs to the wire.
 
 #![allow(
     clippy::allow_attributes_without_reason,

@@ -1,6 +1,7 @@
-//! Each RPC of the provider: find who is asked, decode with its types, ask, encode. Nothing else happens here.
+//! Each RPC of the provider: find the handler, decode with its types, call it, encode. Nothing else happens
+//! here.
 //!
-//! `Err` means that nobody was asked, because there is no such handler or the request could not be read.
+//! `Err` means that no handler was called, because there is no such handler or the request could not be read.
 
 use super::proto::tfplugin6::{
     apply_resource_change, configure_provider, get_metadata, get_provider_schema,
@@ -206,7 +207,7 @@ pub async fn import_resource_state(
     })
 }
 
-/// What a resource's states and identities are made of.
+/// The types of a resource's states and identities.
 fn types(resource: &dyn ResourceHandler) -> (&Type, &Type) {
     (resource.schema().ty(), resource.identity_schema().ty())
 }

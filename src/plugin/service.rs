@@ -1,8 +1,9 @@
-//! The provider's gRPC service: which RPCs there are, and what core is told when one of them fails by itself.
+//! The provider's gRPC service: its RPCs, and the answer to core when an RPC fails by itself.
 //!
-//! What an RPC does stands in [`super::rpc`]. Here each runs in a task of its own ([`super::calls`]), and
-//! when it panics or its request cannot be read, the answer is a diagnostic, never a gRPC status, and **what
-//! core holds stays as it is**: an answer without state would make core forget an object that exists.
+//! [`super::rpc`] defines what each RPC does. Here each RPC runs in a task of its own ([`super::calls`]). If
+//! it panics, or if its request cannot be read, the answer is a diagnostic, never a gRPC status, and **the
+//! objects that core knows stay as they are**: an answer without state would make core forget an existing
+//! object.
 //!
 //! RPCs that are not here answer UNIMPLEMENTED, which every core understands.
 
@@ -30,7 +31,7 @@ pub struct ProviderService {
 type Answer<T> = Result<Response<T>, Status>;
 
 impl ProviderService {
-    /// Serves `server`; `calls` tells which calls are in flight.
+    /// Serves `server`; `calls` keeps track of the calls in flight.
     pub fn new(server: Arc<Server>, calls: Calls) -> ProviderService {
         ProviderService { server, calls }
     }
@@ -172,7 +173,7 @@ impl Provider for ProviderService {
     ) -> Answer<apply_resource_change::Response> {
         let (server, request) = (self.server.clone(), request.into_inner());
         let type_name = request.type_name.clone();
-        // A resource answers itself for what it did before it panicked; so here nothing was done.
+        // A resource reports by itself what it did before a panic, so nothing was done here.
         let unchanged = apply_resource_change::Response {
             new_state: request.prior_state.clone(),
             private: request.planned_private.clone(),
@@ -195,8 +196,8 @@ impl Provider for ProviderService {
         self.answer("ImportResourceState", &type_name, body, refused).await
     }
 
-    /// Returns at once, for core holds a lock meanwhile. The calls in flight end soon and answer what they
-    /// did.
+    /// Returns at once, because core holds a lock meanwhile. The calls in flight end soon and report what
+    /// they did.
     async fn stop_provider(&self, _: Request<stop_provider::Request>) -> Answer<stop_provider::Response> {
         tracing::info!("core asks to stop: calls in flight are cancelled");
         self.server.stop();

@@ -21,7 +21,7 @@ use super::handshake::Environment;
 /// Linux.
 const LONGEST_PATH: usize = 103;
 
-/// Where sockets go when the directories that were asked for cannot be used.
+/// The fallback directory, if the requested directories cannot be used.
 const LAST_RESORT: &str = "/tmp";
 
 const GROUP_FILE: &str = "/etc/group";
@@ -29,14 +29,14 @@ const GROUP_FILE: &str = "/etc/group";
 /// Why there is no socket.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// No directory took it.
+    /// No directory was usable.
     #[error(
         "cannot listen on a unix socket in any of {directories:?} (set TMPDIR to a short, writable path)"
     )]
     Listen {
         /// The directories tried.
         directories: Vec<PathBuf>,
-        /// What the last of them said.
+        /// The error of the last directory.
         #[source]
         source: io::Error,
     },
@@ -46,12 +46,12 @@ pub enum Error {
         /// As given.
         group: String,
     },
-    /// It cannot be given to the group, or be closed to others.
+    /// The socket cannot be given to the group, or cannot be closed to others.
     #[error("cannot set owner and mode of {path:?}")]
     Permissions {
         /// The socket.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         #[source]
         source: io::Error,
     },
@@ -65,7 +65,7 @@ pub struct Socket {
 }
 
 impl Socket {
-    /// Listens where the host wants it, else in the directory for temporary files, else in /tmp.
+    /// Listens where the host wants it, otherwise in the directory for temporary files, otherwise in /tmp.
     pub fn listen(environment: &Environment) -> Result<Socket, Error> {
         let mut directories: Vec<PathBuf> = environment.socket_directory.iter().cloned().collect();
         directories.extend([std::env::temp_dir(), PathBuf::from(LAST_RESORT)]);
@@ -74,12 +74,13 @@ impl Socket {
         Ok(socket)
     }
 
-    /// Where it is.
+    /// Its path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The first directory wins in which a socket can be made. A long TMPDIR is common on macOS and in CI.
+    /// The first directory in which a socket can be created is used. A long TMPDIR is common on macOS and in
+    /// CI.
     fn bind_in(directories: &[PathBuf]) -> Result<Socket, Error> {
         let mut source = io::Error::from(io::ErrorKind::InvalidFilename);
         for directory in directories {
@@ -111,12 +112,12 @@ impl Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        // Somebody may have removed it before us, which is just as well.
+        // Somebody may have removed the file before, which is just as good.
         let _ = fs::remove_file(&self.path);
     }
 }
 
-/// A name nobody else has: the standard library seeds its hashers from the operating system.
+/// A unique name: the standard library seeds its hashers from the operating system.
 fn random() -> u64 {
     RandomState::new().build_hasher().finish()
 }

@@ -1,15 +1,17 @@
-//! AutoMTLS: core and provider each make a certificate for this one process and trust nothing but the
+//! AutoMTLS: core and provider each create a certificate for this one process, and each trusts only the
 //! other's.
 //!
-//! Core puts its certificate in our environment, we put ours in the handshake line. What makes that hard:
+//! Core puts its certificate into our environment, and we put ours into the handshake line. Two facts make
+//! this hard:
 //!
 //! - Core's certificate is ECDSA on P-521. Only if our CertificateRequest offers that scheme does Go present
 //!   it, and only aws-lc can verify it; hence aws-lc-rs and not ring.
-//! - It is marked as a certificate authority, which webpki refuses from a client. So the stock verifier can
-//!   never accept it, and tonic's own TLS, which knows no other, cannot be used: TLS ends here, with
-//!   tokio-rustls.
+//! - Core's certificate is marked as a certificate authority, which webpki refuses from a client. So the
+//!   stock verifier can never accept it, and tonic's own TLS, which supports no other verifier, cannot be
+//!   used: tokio-rustls does TLS here.
 //!
-//! The check itself is simpler than webpki's and stricter: the very same bytes, and proof of the private key.
+//! The check itself is simpler than webpki's, and stricter: exactly the same bytes, and proof of the private
+//! key.
 
 use std::sync::Arc;
 
@@ -35,13 +37,13 @@ const ALPN: &[u8] = b"h2";
 /// Why TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Core's certificate is not one.
+    /// Core's certificate is not a certificate.
     #[error("PLUGIN_CLIENT_CERT does not hold a PEM certificate")]
     ClientCertificate(#[source] pem::Error),
-    /// Ours cannot be made.
+    /// Our certificate cannot be created.
     #[error("cannot make the certificate of this process")]
     ServerCertificate(#[source] rcgen::Error),
-    /// rustls refuses what we made.
+    /// rustls refuses our configuration.
     #[error("cannot configure TLS")]
     Configuration(#[source] rustls::Error),
 }
@@ -50,12 +52,12 @@ pub enum Error {
 pub struct ServerTls {
     /// Ends TLS on accepted connections.
     pub acceptor: TlsAcceptor,
-    /// What core must trust: goes into the handshake line.
+    /// The certificate that core must trust, for the handshake line.
     pub certificate: CertificateDer<'static>,
 }
 
 impl ServerTls {
-    /// Makes our certificate, and accepts no client but the holder of `client_certificate` (PEM).
+    /// Creates our certificate, and accepts only the holder of `client_certificate` (PEM) as a client.
     pub fn for_client(client_certificate: &str) -> Result<ServerTls, Error> {
         let client = CertificateDer::from_pem_slice(client_certificate.as_bytes())
             .map_err(Error::ClientCertificate)?;
@@ -75,20 +77,21 @@ impl ServerTls {
 }
 
 fn self_signed() -> Result<(CertificateDer<'static>, PrivateKeyDer<'static>), rcgen::Error> {
-    // P-256: the quickest to make, and made at every start.
+    // P-256 is the quickest to create, and one is created at every start.
     let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?;
     let mut parameters = CertificateParams::new([SERVER_NAME.to_owned()])?;
     parameters.distinguished_name.push(DnType::CommonName, SERVER_NAME);
     parameters.is_ca = IsCa::ExplicitNoCa;
     parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    // It lives as long as this process, whatever it says. Wide dates make a wrong clock harmless.
+    // The certificate lives as long as this process, whatever its dates say. Wide dates make a wrong clock
+    // harmless.
     parameters.not_before = date_time_ymd(2000, 1, 1);
     parameters.not_after = date_time_ymd(2100, 1, 1);
     let certificate = parameters.self_signed(&key)?;
     Ok((certificate.into(), PrivateKeyDer::Pkcs8(key.serialize_der().into())))
 }
 
-/// Accepts one client: who presents exactly this certificate and proves to hold its key.
+/// Accepts exactly one client: the one that presents this certificate and proves that it holds the key.
 #[derive(Debug)]
 struct OnlyClient {
     certificate: CertificateDer<'static>,

@@ -1,5 +1,5 @@
-//! Our part of redis.conf. The image includes it last, so it wins over what the operator generates (which
-//! turns AOF on wherever there is a volume, and sets no `maxmemory`).
+//! Our part of redis.conf. The image includes our part last, so it wins over what the operator generates.
+//! (The operator turns AOF on whenever there is a volume, and sets no `maxmemory`.)
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -11,7 +11,7 @@ use super::quantity::Quantity;
 /// The key in the ConfigMap that the operator's images read.
 pub const KEY: &str = "redis-additional.conf";
 
-/// What our part of redis.conf is made from.
+/// The values that our part of redis.conf is made from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings<'a> {
     /// Pairs of seconds and changes; `None` turns snapshots off.
@@ -64,8 +64,8 @@ impl Settings<'_> {
 pub fn save_points(text: &str) -> Result<Vec<(u64, u64)>, String> {
     let expected = || {
         format!(
-            "expected pairs of seconds and changes, such as \"900 1 300 10 60 10000\", got {text:?}; to turn \
-             snapshots off, set persistence.rdb.enabled = false"
+            "expected pairs of seconds and changes, such as \"900 1 300 10 60 10000\", got {text:?}; to \
+             disable snapshots, set persistence.rdb.enabled = false"
         )
     };
     let numbers: Option<Vec<u64>> = text.split_whitespace().map(|number| number.parse().ok()).collect();

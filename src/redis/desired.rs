@@ -1,4 +1,4 @@
-//! What is wanted, rendered: the custom resources in each of their forms, and our own objects.
+//! The wanted objects: the custom resources in each of their forms, and our own objects.
 
 use serde_json::{Value as Json, json};
 
@@ -9,41 +9,42 @@ use super::opstree::{self, Kind};
 use super::password::PasswordAt;
 use super::topology::Topology;
 
-/// What is wanted.
+/// The wanted state of an instance.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Desired {
     /// Its shape.
     pub topology: Topology,
-    /// Its name, which is that of every custom resource.
+    /// Its name, which every custom resource shares.
     pub name: String,
     /// Its namespace.
     pub namespace: String,
-    /// The random mark that tells it from another instance of its name.
+    /// The random mark that distinguishes it from another instance of the same name.
     pub claim: String,
-    /// The custom resources as they are to stay, without the mark of an unfinished run; that of the data first.
+    /// The custom resources in their final form, without the mark of an unfinished run; the one with the data
+    /// first.
     pub custom_resources: Vec<Json>,
     /// Objects of ours beside the custom resources, in the order in which they are written.
     pub objects: Vec<Wanted>,
-    /// Whether we are to roll the pods; otherwise we only put right what a rollout of ours that was cut off has left.
+    /// Whether we roll the pods. If not, we only repair what a rollout of ours has left after it was cut off.
     pub is_guarded: bool,
-    /// The password before this run, as far as the state knows one.
+    /// The password before this run, if the state knows one.
     pub former_password: Option<PasswordAt>,
-    /// Whether this run makes the instance; otherwise it must be there.
+    /// Whether this run creates the instance; otherwise the instance must exist.
     pub creating: bool,
-    /// Make the namespace if it is not there.
+    /// Whether to create the namespace if it does not exist.
     pub create_namespace: bool,
-    /// Wait until Redis serves.
+    /// Whether to wait until Redis serves.
     pub wait: bool,
 }
 
 /// In which form a custom resource is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// As it is to stay.
+    /// The final form.
     Final,
-    /// So that only we replace its pods.
+    /// The form in which only we replace its pods.
     Rolled,
-    /// Likewise, and without these labels.
+    /// The same form, without these labels.
     Without(Vec<String>),
 }
 
@@ -73,12 +74,13 @@ impl Desired {
         self.objects.iter().find(|one| one.key.role == role)
     }
 
-    /// An object.
+    /// The object with that key.
     pub fn object(&self, key: &Key) -> Option<&Wanted> {
         self.objects.iter().find(|one| one.key == *key)
     }
 
-    /// Whether a custom resource includes that ConfigMap into redis.conf. `custom_spec` may choose another one, or none.
+    /// Whether a custom resource includes that ConfigMap into redis.conf. `custom_spec` may choose another
+    /// ConfigMap, or none.
     pub fn names_config_map(&self, name: &str) -> bool {
         let paths: [&[&str]; 2] = [
             &["spec", "redisConfig", "additionalRedisConfig"],
@@ -88,8 +90,8 @@ impl Desired {
     }
 }
 
-/// The custom resource while we replace its pods: nobody else does. Its hash is another one, so that the operator can be
-/// seen to have taken the form over.
+/// The custom resource while only we replace its pods. Its hash differs, so that it is visible when the
+/// operator has processed this form.
 fn rolled_by_us(custom_resource: &Json) -> Json {
     let mut rolled = custom_resource.clone();
     rolled["spec"]["kubernetesConfig"]["updateStrategy"] =

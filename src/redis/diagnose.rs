@@ -1,4 +1,4 @@
-//! Why Redis does not come up, in the cluster's own words: pods, claims, events, the operator.
+//! Why Redis does not become Ready, in the cluster's own words: pods, claims, events, the operator.
 
 use serde_json::Value as Json;
 
@@ -6,10 +6,10 @@ use super::object::{at, count, list, name, text};
 use super::running::Running;
 use super::waiting::{Cause, Waiting};
 
-/// Crashes after which waiting is given up.
+/// Number of crashes after which waiting ends.
 pub const CRASHES: i64 = 3;
 
-/// The first thing that keeps a pod from being Ready; `None` where nothing is wrong yet.
+/// The first problem that prevents a pod from becoming Ready; `None` if there is none yet.
 pub fn pods(pods: &[Json], claims: &[Json]) -> Option<Waiting> {
     pods.iter().find_map(container_trouble).or_else(|| pods.iter().find_map(|pod| unscheduled(pod, claims)))
 }
@@ -41,7 +41,7 @@ fn container_trouble(pod: &Json) -> Option<Waiting> {
     })
 }
 
-/// Between a crash and the pause before the next start, a container is not said to wait.
+/// Between a crash and the pause before the next start, the status of a container does not say that it waits.
 fn has_crashed(status: &Json) -> bool {
     let ended = |state: &str| count(status, &[state, "terminated", "exitCode"]) != 0;
     at(status, &["ready"]) == &Json::Bool(false) && (ended("state") || ended("lastState"))
@@ -52,14 +52,17 @@ fn crash(pod: &str, container: &str, status: &Json) -> String {
     let reason = text(last, &["reason"]).unwrap_or("Error");
     let code = count(last, &["exitCode"]);
     let times = count(status, &["restartCount"]);
-    format!("container {container} of pod {pod} ended {times} times, last with exit code {code} ({reason})")
+    format!(
+        "container {container} of pod {pod} crashed {times} times, most recently with exit code {code} \
+         ({reason})"
+    )
 }
 
 fn name_of(status: &Json) -> &str {
     text(status, &["name"]).unwrap_or_default()
 }
 
-/// Words by which the scheduler says that a volume, not a node, is what is missing.
+/// Words with which the scheduler says that a volume is missing, not a node.
 const ABOUT_VOLUMES: [&str; 4] =
     ["persistentvolumeclaim", "storageclass", "persistent volume", "volume node affinity"];
 
@@ -70,7 +73,7 @@ fn unscheduled(pod: &Json, claims: &[Json]) -> Option<Waiting> {
     let message = text(condition, &["message"]).unwrap_or("no message");
     let (pod, lower) = (name(pod), message.to_lowercase());
     if !ABOUT_VOLUMES.iter().any(|words| lower.contains(words)) {
-        return Some(Waiting::new(Cause::Unschedulable, format!("no node takes pod {pod}: {message}")));
+        return Some(Waiting::new(Cause::Unschedulable, format!("no node can run pod {pod}: {message}")));
     }
     let pending: Vec<String> = claims
         .iter()
@@ -136,7 +139,8 @@ pub fn warnings(events: &[Json], instance: &str, running: Option<&Running>) -> V
     found.into_iter().rev().take(4).map(|(_, line)| line).collect()
 }
 
-/// Events outlive their objects: whether this one is about an earlier pod, claim or StatefulSet of that name.
+/// Whether this event is about an earlier pod, claim or StatefulSet of the same name: events outlive their
+/// objects.
 fn is_of_another_life(event: &Json, running: Option<&Running>) -> bool {
     let Some(running) = running else { return false };
     let uid = text(event, &["involvedObject", "uid"]);
@@ -149,15 +153,15 @@ fn is_of_another_life(event: &Json, running: Option<&Running>) -> bool {
     }
 }
 
-/// What the operator's Deployments, if they may be read, tell about its absence.
+/// What the operator's Deployments, if they may be read, say about its absence.
 pub fn operator(deployments: Option<&[Json]>, namespace: &str) -> String {
     let Some(deployments) = deployments else {
-        return "Whether the operator runs could not be checked: these credentials may not list Deployments."
+        return "The operator could not be checked, because these credentials may not list Deployments."
             .to_owned();
     };
     let operators: Vec<&Json> = deployments.iter().filter(|deployment| is_operator(deployment)).collect();
     let Some(operator) = operators.first() else {
-        return "No Deployment of the operator was found in this cluster. Install it (Helm chart \
+        return "No Deployment of the operator was found in this cluster. Install the operator (Helm chart \
                 ot-helm/redis-operator), or check that it runs elsewhere."
             .to_owned();
     };
@@ -172,18 +176,18 @@ pub fn operator(deployments: Option<&[Json]>, namespace: &str) -> String {
     }
     match watched(operator) {
         Some(watched) if !watched.split(',').any(|one| one.trim() == namespace) => format!(
-            "The operator {place} runs, but watches only the namespaces {watched} (its WATCH_NAMESPACE). Add \
-             {namespace} there, or use a namespace that it watches."
+            "The operator {place} runs, but watches only the namespaces {watched} (WATCH_NAMESPACE). Add \
+             {namespace} to WATCH_NAMESPACE, or use a namespace that the operator watches."
         ),
         _ => format!(
-            "The operator {place} runs. Its log says more: `kubectl -n {} logs deployment/{}`.",
+            "The operator {place} runs. See its log: `kubectl -n {} logs deployment/{}`.",
             text(operator, &["metadata", "namespace"]).unwrap_or_default(),
             name(operator)
         ),
     }
 }
 
-/// Where the pods of the operator are: namespace and selector.
+/// The operator's pods: namespace and selector.
 pub fn operators(deployments: &[Json]) -> Vec<(String, String)> {
     let place = |deployment: &Json| {
         let labels = at(deployment, &["spec", "selector", "matchLabels"]).as_object()?;
@@ -305,8 +309,8 @@ mod tests {
             (Some(vec![]), "No Deployment of the operator"),
             (Some(vec![deployment(0, "")]), "has no ready pod"),
             (Some(vec![deployment(1, "other, another")]), "watches only the namespaces other, another"),
-            (Some(vec![deployment(1, "other,redis")]), "runs. Its log"),
-            (Some(vec![deployment(1, "")]), "runs. Its log"),
+            (Some(vec![deployment(1, "other,redis")]), "runs. See its log"),
+            (Some(vec![deployment(1, "")]), "runs. See its log"),
         ] {
             let said = operator(deployments.as_deref(), "redis");
             assert!(said.contains(part), "{said}");

@@ -1,4 +1,5 @@
-//! Where tests of this module start from: an instance of each shape as it is wanted, and as it is when it serves.
+//! Starting points for the tests of this module: an instance of each shape, as it is wanted and as it is when
+//! it serves.
 
 use serde_json::{Value as Json, json};
 
@@ -12,7 +13,7 @@ use super::running::Running;
 use super::step::Next;
 use super::topology::{Part, Topology};
 
-/// All that an apply decides on, but for what is wanted.
+/// Everything that an apply decides on, except what is wanted.
 #[derive(Clone, Debug, Default)]
 pub struct Scene {
     pub picture: Picture,
@@ -20,13 +21,13 @@ pub struct Scene {
 }
 
 impl Scene {
-    /// What apply is to do now.
+    /// The next step of an apply.
     pub fn next(&self, desired: &Desired) -> Next {
         next(desired, &self.picture, &self.memory)
     }
 }
 
-/// The hash that custom resources and Services bear.
+/// The hash on custom resources and Services.
 pub const HASH: &str = "2";
 
 /// The custom resources of an instance called `cache`, as the operator leaves them.
@@ -52,7 +53,7 @@ pub fn custom_resources(topology: Topology) -> Vec<Json> {
     topology.kinds().iter().map(|kind| custom_resource(*kind)).collect()
 }
 
-/// An object that bears the labels of that instance, and this claim.
+/// An object with the labels of that instance, and with this claim.
 pub fn claimed(claim: &str) -> Json {
     let labels =
         json!({ label::INSTANCE: "cache", label::NAMESPACE: "redis", label::CLAIM: claim, "team": "a" });
@@ -74,7 +75,7 @@ fn object(role: Role, kind: &'static str, name: &str, write: Write, judged: Judg
     }
 }
 
-/// What is wanted of that instance, which is there already.
+/// The wanted state of that instance, which exists already.
 pub fn desired(topology: Topology) -> Desired {
     Desired {
         topology,

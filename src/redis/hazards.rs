@@ -1,5 +1,5 @@
-//! Specs with which the operator crashes, jams or loses data, as far as they can be told from the spec alone. What the
-//! provider's own arguments make has none of them; what users merge in may.
+//! Specs with which the operator crashes, gets stuck or loses data, if the spec alone shows it. The
+//! provider's own arguments never produce such a spec, but fields that users merge in may.
 
 use serde_json::Value as Json;
 
@@ -9,15 +9,15 @@ use super::opstree::Kind;
 /// Something that must not be in a spec.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hazard {
-    /// What is wrong.
+    /// The problem.
     pub summary: &'static str,
-    /// What the operator does with it, and what to write instead.
+    /// How the operator reacts to it, and what to write instead.
     pub detail: &'static str,
     /// Whether it must not be written at all.
     pub is_fatal: bool,
 }
 
-/// Everything that is wrong with these fields of a spec of that kind.
+/// All problems of these fields of a spec of that kind.
 pub fn hazards(kind: Kind, spec: &Json) -> Vec<Hazard> {
     let rules: [(bool, Hazard); 11] = [
         (exporter_without_image(spec), EXPORTER_WITHOUT_IMAGE),
@@ -37,76 +37,77 @@ pub fn hazards(kind: Kind, spec: &Json) -> Vec<Hazard> {
 
 const EXPORTER_WITHOUT_IMAGE: Hazard = Hazard {
     summary: "redisExporter has no image",
-    detail: "The definition of the kind requires redisExporter.image as soon as the block is there, and the API server \
-             refuses the object. Set it.",
+    detail: "The kind's definition requires redisExporter.image if the block exists, and the API server \
+             refuses the object. Set redisExporter.image.",
     is_fatal: true,
 };
 
 const EXPORTER_ELSEWHERE: Hazard = Hazard {
     summary: "redisExporter.port is not 9121",
-    detail: "The operator gives the Service this port, but the exporter listens on 9121 all the same: nothing would \
-             answer. Leave the port out.",
+    detail: "The operator gives the Service this port, but the exporter always listens on 9121, so nothing \
+             would answer. Remove the port.",
     is_fatal: true,
 };
 
 const ACL_NOT_ONE: Hazard = Hazard {
     summary: "acl needs exactly one of secret and persistentVolumeClaim",
-    detail: "With none or both the operator makes pods that the API server refuses, again and again, and every later \
-             change waits behind them. Write one of the two.",
+    detail: "With none or both, the operator creates pods that the API server refuses, again and again, and \
+             every later change is blocked. Set exactly one of the two.",
     is_fatal: true,
 };
 
 const TLS_INCOMPLETE: Hazard = Hazard {
     summary: "TLS needs secret.secretName, ca, cert and key",
-    detail: "Without secretName the API server refuses the pods; without ca Redis refuses to start, since the operator \
-             does not tell it of one. Write all four.",
+    detail: "Without secretName the API server refuses the pods. Without ca Redis refuses to start, because \
+             the operator does not pass one. Set all four fields.",
     is_fatal: true,
 };
 
 const INIT_CONTAINER_WITHOUT_IMAGE: Hazard = Hazard {
     summary: "initContainer has no image",
-    detail: "The definition of the kind requires it as soon as the block is there, and the API server refuses the \
-             object. Set it.",
+    detail: "The kind's definition requires initContainer.image if the block exists, and the API server \
+             refuses the object. Set the image.",
     is_fatal: true,
 };
 
 const SIDECAR_INCOMPLETE: Hazard = Hazard {
     summary: "a sidecar has no name or no image",
-    detail: "The definition of the kind requires both, and the API server refuses the object. Set them.",
+    detail: "The kind's definition requires both, and the API server refuses the object. Set name and image.",
     is_fatal: true,
 };
 
 const CLAIMS_DELETED: Hazard = Hazard {
-    summary: "volumes go with the StatefulSet",
-    detail: "With persistentVolumeClaimRetentionPolicy at Delete Kubernetes deletes the volumes when the StatefulSet is \
-             deleted or shrinks, whatever persistence.retain_on_delete says; also when the operator makes it anew. Leave it \
-             out, or write Retain.",
+    summary: "volumes are deleted with the StatefulSet",
+    detail: "If persistentVolumeClaimRetentionPolicy contains Delete, Kubernetes deletes the volumes when \
+             the StatefulSet is deleted or shrinks, whatever persistence.retain_on_delete says. This also \
+             happens when the operator recreates the StatefulSet. Remove the field, or set Retain.",
     is_fatal: false,
 };
 
 const HOST_NAMES: Hazard = Hazard {
     summary: "sentinels that resolve and announce host names do not find each other",
-    detail: "With both at \"yes\" they announce 0.0.0.0 to each other (operator issues 1726 and 1748), and no failover \
-             happens. Leave at least one of them at \"no\".",
+    detail: "If both are \"yes\", the sentinels announce 0.0.0.0 to each other (operator issues 1726 and \
+             1748), and no failover happens. Set at least one of them to \"no\".",
     is_fatal: true,
 };
 
 const HOST_PORT: Hazard = Hazard {
     summary: "two pods with hostPort cannot share a node",
-    detail: "A second pod on the same node stays pending. Set anti_affinity = \"required\".",
+    detail: "A second pod on the same node would stay pending. Set anti_affinity = \"required\".",
     is_fatal: false,
 };
 
 const MANAGEMENT_POLICY: Hazard = Hazard {
     summary: "podManagementPolicy has an effect only on a new instance",
-    detail: "The field of a StatefulSet cannot change, and the operator keeps the old value without a word. On an instance \
-             that exists, leave it as it was.",
+    detail: "This field of a StatefulSet cannot change, and the operator silently keeps the old value. On an \
+             existing instance, do not change the field.",
     is_fatal: false,
 };
 
 const UNUSED_RESOURCES: Hazard = Hazard {
     summary: "resources has no effect here",
-    detail: "The operator never reads the field. Use master.resources, replica.resources or sentinel.resources.",
+    detail: "The operator never reads this field. Use master.resources, replica.resources or \
+             sentinel.resources.",
     is_fatal: true,
 };
 

@@ -1,5 +1,5 @@
-//! What one run of the loop remembers. Everything else it decides on is in the cluster, so that any other run can go on
-//! from there.
+//! What one run of the loop remembers. Everything else that it decides on is in the cluster, so that any
+//! other run can continue from there.
 
 use std::collections::BTreeSet;
 
@@ -8,17 +8,17 @@ use super::objects::Key;
 /// What a run remembers.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Memory {
-    /// Why the last write could not even be tried.
+    /// Why the last write was not even possible.
     pub obstacle: Option<Obstacle>,
     /// What this run does without.
     pub denied: Denied,
-    /// Whether volumes that should grow have been waited for long enough.
+    /// Whether the run has waited long enough for volumes that should grow.
     pub volumes_are_late: bool,
-    /// How often nothing was heard of the operator while it was waited for.
+    /// How often the run waited for the operator without any news from it.
     pub silences: u64,
 }
 
-/// Something that must exist before anything can be written, and may still come.
+/// Something that must exist before anything can be written, and that may still be created.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Obstacle {
     /// The namespace of that name.
@@ -27,34 +27,34 @@ pub enum Obstacle {
     KindMissing(String),
 }
 
-/// Something that a run does without: a right is missing for it, or it cannot be.
+/// Something that a run does without, because a right is missing or because it is not possible.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Denial {
-    /// To roll the pods of a replicated set ourselves.
+    /// Rolling the pods of a replicated set ourselves.
     GuardedRollout,
-    /// To have every pod of a cluster accept both passwords.
+    /// Making every pod of a cluster accept both passwords.
     BothPasswords,
-    /// To label pods.
+    /// Labelling pods.
     PodLabels,
-    /// To ask the endpoints from within the cluster.
+    /// Asking the endpoints from within the cluster.
     Endpoints,
-    /// To write an object.
+    /// Writing an object.
     Object(Key),
-    /// To change the labels and annotations of an object.
+    /// Changing the labels and annotations of an object.
     Metadata(Key),
 }
 
-/// All that a run does without.
+/// Everything that a run does without.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Denied(BTreeSet<Denial>);
 
 impl Denied {
-    /// Takes note.
+    /// Records that the run does without it.
     pub fn add(&mut self, denial: Denial) {
         self.0.insert(denial);
     }
 
-    /// Whether the run does without that.
+    /// Whether the run does without it.
     pub fn has(&self, denial: &Denial) -> bool {
         self.0.contains(denial)
     }

@@ -1,16 +1,16 @@
-//! What a running Redis is and needs: pure functions, no Terraform words, no cluster access, no `async`.
+//! What a running Redis is and needs: pure functions without Terraform terms, cluster access or `async`.
 //!
 //! From the ground up, each importing only what stands above it in this list (`tests/layering.rs` holds the order):
 //!
-//! - `quantity`, `version`, `object`, `config`, `names`, `talk`: sizes, versions, Kubernetes objects as JSON, redis.conf,
-//!   the names of things, the language of Redis and Sentinel;
-//! - `opstree`, `topology`, `password`, `hazards`: what the operator's kinds are, which shapes they make, where passwords
-//!   are, and which specs the operator cannot bear;
-//! - `waiting`, `running`, `answers`, `objects`, `picture`: causes, and what is there;
+//! - `quantity`, `version`, `object`, `config`, `names`, `talk`: sizes, versions, Kubernetes objects as JSON,
+//!   redis.conf, names of objects, the protocol of Redis and Sentinel;
+//! - `opstree`, `topology`, `password`, `hazards`: the operator's kinds, the topologies that they make, where
+//!   passwords are, and specs that the operator cannot handle;
+//! - `waiting`, `running`, `answers`, `objects`, `picture`: causes, and what exists;
 //! - `memory`, `desired`, `passwords`, `step`: what a run remembers, what is wanted, what can be done;
-//! - `diagnose`, `volumes`, `ready`, `reach`, `nudge`: judgements of what is there;
-//! - `set` and `shards`: how a replicated set and a cluster are rolled and mended;
-//! - `repair`: what is wrong and no argument expresses;
+//! - `diagnose`, `volumes`, `ready`, `reach`, `nudge`: judgements of what exists;
+//! - `set` and `shards`: how a replicated set and a cluster are rolled and repaired;
+//! - `repair`: problems that no argument expresses;
 //! - `next`: what to do now.
 
 pub mod answers;

@@ -1,4 +1,4 @@
-//! What the operator and we call things. The operator's names are functions of the instance's name, so
+//! Names that the operator and we use. The operator's names are functions of the instance's name, so
 //! endpoints are known before anything exists.
 
 use super::config::short_hash;
@@ -9,7 +9,7 @@ pub const REDIS_PORT: u16 = 6379;
 /// The port of sentinels.
 pub const SENTINEL_PORT: u16 = 26379;
 
-/// The cluster's DNS domain, where the operator was not told otherwise.
+/// The cluster's DNS domain, unless the operator is configured with another one.
 pub const DOMAIN: &str = "cluster.local";
 
 /// DNS name of a Service.
@@ -17,16 +17,16 @@ pub fn service_host(service: &str, namespace: &str) -> String {
     format!("{service}.{namespace}.svc.{DOMAIN}")
 }
 
-/// The Secret of a password that we keep. A rotation (a new version, new triggers) makes another one.
+/// The Secret for a password that we keep. A rotation (a new version, new triggers) creates another Secret.
 pub fn secret(name: &str, rotation: &str) -> String {
     if rotation.is_empty() { format!("{name}-auth") } else { format!("{name}-auth-{}", short_hash(rotation)) }
 }
 
-/// The key of a password that we keep, in its Secret.
+/// The key of a password in the Secret that we keep.
 pub const PASSWORD_KEY: &str = "password";
 
-/// The ConfigMap with our part of redis.conf. Its name carries a hash of its text, since the operator rolls
-/// no pod when only the text of a ConfigMap changes.
+/// The ConfigMap with our part of redis.conf. Its name contains a hash of its text, because the operator
+/// rolls no pod when only the text of a ConfigMap changes.
 pub fn config_map(name: &str, text: &str) -> String {
     format!("{name}-config-{}", short_hash(text))
 }
@@ -36,7 +36,7 @@ pub fn external_service(name: &str) -> String {
     format!("{name}-external")
 }
 
-/// Our disruption budget for the pods of a kind that has none of its own.
+/// Our disruption budget for the pods of a kind that has no budget of its own.
 pub fn disruption_budget(name: &str) -> String {
     name.to_owned()
 }
@@ -51,56 +51,56 @@ pub fn data_claim(name: &str, ordinal: usize) -> String {
     format!("{name}-{name}-{ordinal}")
 }
 
-/// Labels that the operator puts on everything and selects by; users must not set them.
+/// Labels that the operator puts on all objects and selects by; users must not set them.
 pub const RESERVED_LABELS: [&str; 6] =
     ["app", "role", "redis_setup_type", "cluster", "redis-role", "statefulset.kubernetes.io/pod-name"];
 
-/// What all our labels and annotations begin with.
+/// The common prefix of our labels and annotations.
 pub const PREFIX: &str = "terraform-provider-redis/";
 
-/// Annotations of ours on the custom resource, all listed in `ignoreAnnotations` so that the operator keeps
-/// them off StatefulSets and pods (any other annotation restarts them).
+/// Our annotations on the custom resource, all listed in `ignoreAnnotations` so that the operator does not
+/// copy them to StatefulSets and pods. (Any other annotation restarts the pods.)
 pub mod annotation {
-    /// Hash of the custom resource as we wrote it. The operator copies it to the Services at the end of a
-    /// reconcile that has read it: the only proof that it has seen this spec.
+    /// Hash of the custom resource as we wrote it. The operator copies the hash to the Services at the end of
+    /// a reconcile that has read it: the only proof that the operator has seen this spec.
     pub const SPEC_HASH: &str = "terraform-provider-redis/spec-hash";
     /// Hash of the labels and annotations of a ConfigMap, Secret or Service of ours.
     pub const METADATA_HASH: &str = "terraform-provider-redis/metadata-hash";
-    /// What is being done: `creating` until a create has ended, `updating` until a rollout has.
+    /// The run that is under way: `creating` until a create has ended, `updating` until a rollout has ended.
     pub const UNFINISHED: &str = "terraform-provider-redis/unfinished";
-    /// Which state owns it; a deposed object must not delete what its successor made.
+    /// Which state owns the object; a deposed object must not delete what its successor created.
     pub const CLAIM: &str = "terraform-provider-redis/claim";
-    /// The arguments that our ConfigMap was rendered from, as JSON; import reads them back.
+    /// The arguments that our ConfigMap was rendered from, as JSON, for import.
     pub const SETTINGS: &str = "terraform-provider-redis/settings";
 
     /// What was new when the operator was last made to look again.
     pub const NEWS: &str = "terraform-provider-redis/news";
 
-    /// Set and taken away together with the operator's own annotation that keeps it off: this pause is ours, and not the wish
-    /// of somebody who looks after the operator.
+    /// Set and removed together with the operator's own pause annotation: this pause is ours, and not the
+    /// wish of an administrator.
     pub const PAUSED: &str = "terraform-provider-redis/paused";
 
-    /// Somebody else has made the volumes, without something that we would give them and that cannot be added: it is left out
-    /// for good.
+    /// Somebody else has created the volumes, without a field that we would set and that cannot be added. The
+    /// field is left out permanently.
     pub const VOLUMES_AS_FOUND: &str = "terraform-provider-redis/volumes-as-found";
 
-    /// Those on the custom resource.
+    /// Our annotations on the custom resource.
     pub const IGNORED: [&str; 6] = [CLAIM, NEWS, PAUSED, SPEC_HASH, UNFINISHED, VOLUMES_AS_FOUND];
 }
 
-/// Labels of ours on every object that we manage beside the custom resources.
+/// Our labels on every object that we manage beside the custom resources.
 pub mod label {
     /// Name of the instance.
     pub const INSTANCE: &str = "terraform-provider-redis/instance";
-    /// Namespace of the instance: an object may be in another one.
+    /// Namespace of the instance, because an object may be in another namespace.
     pub const NAMESPACE: &str = "terraform-provider-redis/namespace";
-    /// What the object is for.
+    /// The role of the object.
     pub const ROLE: &str = "terraform-provider-redis/role";
-    /// Which state owns it. An object that bears another claim is never changed or deleted.
+    /// Which state owns the object. An object with another claim is never changed or deleted.
     pub const CLAIM: &str = "terraform-provider-redis/claim";
 }
 
-/// Whose field manager we are, and who is said to manage what we make.
+/// Our field manager, and the value of the label managed-by on our objects.
 pub const MANAGER: &str = "terraform-provider-redis";
 
 #[cfg(test)]

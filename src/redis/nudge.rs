@@ -1,6 +1,6 @@
-//! Having the operator look. It looks at replicas and nodes only every 10 to 60 s, and at once when a custom resource is
-//! written. So it is made to look whenever there is something new for it to see, once for each; and at nodes, of which
-//! nothing is seen from outside, every few seconds.
+//! Making the operator look. The operator looks at replicas and nodes only every 10 to 60 s, but at once when
+//! a custom resource is written. So a write makes the operator look whenever there is something new to see,
+//! once for each news; and every few seconds while it waits for nodes, which are not visible from outside.
 
 use serde_json::Value as Json;
 
@@ -14,7 +14,7 @@ use super::running::{ROLE, Running, is_ready};
 use super::step::{Next, Step};
 use super::waiting::{Cause, Waiting};
 
-/// Has the operator look, if that may end the wait and it has not been told of the same before.
+/// Makes the operator look, if that may end the wait and if the same news has not been passed on before.
 pub fn nudge(
     waiting: &Waiting,
     desired: &Desired,
@@ -31,8 +31,8 @@ pub fn nudge(
     (told != Some(news.as_str())).then_some(Next::Do(Step::Nudge(news)))
 }
 
-/// What the operator would see if it looked now, in short: pods with their roles, and what it last said itself.
-/// `silences` makes it another each time that the operator was waited for in vain.
+/// A short form of what the operator would see if it looked now: pods with their roles, and its own last
+/// status. `silences` changes the result each time that a wait for the operator was in vain.
 fn fingerprint(custom_resource: &Json, running: &Running, silences: u64) -> String {
     let seen = |pod: &Json| {
         let (uid, role) = (uid(pod).unwrap_or_default(), label(pod, ROLE).unwrap_or_default());

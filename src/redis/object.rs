@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 
 use super::quantity::Quantity;
 
-/// A path that differs: what was asked for, and what is there instead.
+/// A path that differs: the wanted value, and the value that is there.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Difference {
     /// `spec.kubernetesConfig.image`
@@ -14,11 +14,11 @@ pub struct Difference {
     pub names: Vec<String>,
     /// What we asked for.
     pub wanted: Json,
-    /// What is there; null for nothing.
+    /// The value that is there; null for nothing.
     pub found: Json,
 }
 
-/// A value below a chain of names; null where there is none.
+/// A value below a chain of names; null if there is none.
 pub fn at<'object>(object: &'object Json, path: &[&str]) -> &'object Json {
     path.iter().fold(object, |value, name| value.get(*name).unwrap_or(&Json::Null))
 }
@@ -58,7 +58,7 @@ pub fn uid(object: &Json) -> Option<&str> {
     text(object, &["metadata", "uid"])
 }
 
-/// A value for people.
+/// A value, formatted for people.
 pub fn shown(value: &Json) -> String {
     if value.is_null() { "not set".to_owned() } else { value.to_string() }
 }
@@ -68,9 +68,9 @@ pub fn is_terminating(object: &Json) -> bool {
     !at(object, &["metadata", "deletionTimestamp"]).is_null()
 }
 
-/// Every path of `wanted` that `found` lacks or has otherwise. Quantities are compared by value. A null in
-/// `wanted` means that nothing may be there; what `wanted` does not mention does not count. A list counts as
-/// a whole, since its order has a meaning.
+/// Every path of `wanted` that `found` lacks or has with another value. Quantities are compared by value. A
+/// null in `wanted` means that nothing may be there; fields that `wanted` does not mention do not count. A
+/// list counts as a whole, because its order has a meaning.
 pub fn differences(wanted: &Json, found: &Json) -> Vec<Difference> {
     let mut all = Vec::new();
     compare(wanted, found, &mut Vec::new(), &mut all);
@@ -92,7 +92,7 @@ fn compare(wanted: &Json, found: &Json, names: &mut Vec<String>, all: &mut Vec<D
     }
 }
 
-/// Whether two values mean the same: quantities by value, and nothing is as good as empty.
+/// Whether two values mean the same: quantities are compared by value, and nothing equals empty.
 pub fn means_the_same(wanted: &Json, found: &Json) -> bool {
     match (wanted, found) {
         (Json::String(wanted), Json::String(found)) => {
@@ -100,7 +100,7 @@ pub fn means_the_same(wanted: &Json, found: &Json) -> bool {
                 || matches!((Quantity::parse(wanted), Quantity::parse(found)),
                     (Some(wanted), Some(found)) if wanted == found)
         }
-        // The operator drops what is empty or false from the objects it rewrites.
+        // The operator drops empty or false values from the objects that it rewrites.
         (Json::Bool(false), Json::Null) | (Json::Null, Json::Bool(false)) => true,
         (Json::Array(list), Json::Null) | (Json::Null, Json::Array(list)) => list.is_empty(),
         (Json::Object(map), Json::Null) | (Json::Null, Json::Object(map)) => map.is_empty(),
@@ -112,7 +112,7 @@ pub fn means_the_same(wanted: &Json, found: &Json) -> bool {
     }
 }
 
-/// The object without its nulls: what is sent to a server, which has another meaning for them.
+/// The object without its nulls, as it is sent to a server: to the server a null means something else.
 pub fn without_nulls(object: &Json) -> Json {
     match object {
         Json::Object(fields) => fields
@@ -125,7 +125,7 @@ pub fn without_nulls(object: &Json) -> Json {
     }
 }
 
-/// Takes away what is at that path.
+/// Removes the value at that path.
 pub fn remove(object: &mut Json, names: &[String]) {
     let Some((last, above)) = names.split_last() else { return };
     let parent = above.iter().try_fold(object, |inner, name| inner.get_mut(name));
@@ -134,7 +134,7 @@ pub fn remove(object: &mut Json, names: &[String]) {
     }
 }
 
-/// A merge patch that takes away what must not be there; `None` where nothing must go.
+/// A merge patch that removes what must not be there; `None` if nothing must be removed.
 pub fn removal(differences: &[Difference]) -> Option<Json> {
     let mut patch = Json::Object(serde_json::Map::new());
     for difference in differences.iter().filter(|difference| difference.wanted.is_null()) {

@@ -1,5 +1,5 @@
-//! Objects of ours beside the custom resources: what tells one from another, how each is written, what a difference means,
-//! and which of those that are there are ours.
+//! Our objects beside the custom resources: how they are identified, how each is written, what a difference
+//! means, and which of the existing objects are ours.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use super::names::{MANAGER, label};
 use super::object::{self, at, count, differences, list, text};
 
-/// What an object is for.
+/// The purpose of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
     /// A part of redis.conf.
@@ -43,17 +43,17 @@ impl Role {
         }
     }
 
-    /// The role that an object says it has.
+    /// The role that the label of an object states.
     pub fn of(object: &Json) -> Option<Role> {
         let word = object::label(object, label::ROLE)?;
         Role::ALL.into_iter().find(|role| role.word() == word)
     }
 }
 
-/// What tells one object of ours from every other.
+/// What identifies one object of ours.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
-    /// What it is for.
+    /// Its role.
     pub role: Role,
     /// As in `kind:`.
     pub kind: &'static str,
@@ -74,25 +74,26 @@ impl fmt::Display for Key {
 pub enum Write {
     /// Whenever it differs.
     Applied,
-    /// Once: later only its labels and annotations follow.
+    /// Only once: afterwards only its labels and annotations follow.
     Once,
 }
 
 /// When an object is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// Before the custom resources, which need it, or whose pods are never to be without it.
+    /// Before the custom resources, which need it or whose pods must never be without it.
     BeforeRedis,
     /// After them.
     AfterRedis,
 }
 
-/// What becomes of an apply that cannot write an object: its kind is not installed, or these credentials may not.
+/// The effect on an apply that cannot write an object because its kind is not installed or because these
+/// credentials may not write it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
-    /// The kind is waited for, and a refusal is an error.
+    /// The apply waits for the kind, and a refusal is an error.
     Required,
-    /// A warning says so, and apply goes on.
+    /// The apply warns and continues.
     Optional,
 }
 
@@ -101,33 +102,33 @@ pub enum Need {
 pub enum Readiness {
     /// As soon as it is written.
     Written,
-    /// When its controller has seen it as it is.
+    /// When its controller has processed it.
     Observed,
 }
 
-/// Which of its fields must be as they were written; a difference in others is nobody's business.
+/// Which of its fields must stay as they were written; differences in other fields do not count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Judged {
-    /// None: only that it is there.
+    /// None: it only has to exist.
     Presence,
-    /// The text that it holds. What it says is not shown.
+    /// Its text. The contents are not shown.
     Data,
     /// The spec.
     Spec,
 }
 
-/// An object as it is to be.
+/// A wanted object.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Wanted {
-    /// Which.
+    /// Its key.
     pub key: Key,
-    /// As it is written; of one that is written once, its metadata alone.
+    /// The object as it is written; for an object that is written once, only its metadata.
     pub object: Json,
     /// How it is written.
     pub write: Write,
     /// When it is written.
     pub stage: Stage,
-    /// Whether an apply can go on without it.
+    /// Whether an apply can continue without it.
     pub need: Need,
     /// When it counts as ready.
     pub readiness: Readiness,
@@ -136,19 +137,19 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// Why the object that is there is not ready yet.
+    /// Why the existing object is not ready yet.
     pub fn not_ready(&self, found: &Json) -> Option<String> {
         match self.readiness {
             Readiness::Written => None,
             Readiness::Observed => {
                 let seen = count(found, &["status", "observedGeneration"]);
                 let is_seen = seen >= count(found, &["metadata", "generation"]);
-                (!is_seen).then(|| format!("the {} has not been acted on yet", self.key))
+                (!is_seen).then(|| format!("the controller of the {} has not processed it yet", self.key))
             }
         }
     }
 
-    /// In words, what is wrong with the object that is there, if anything must be repaired.
+    /// The problem of the existing object, if anything must be repaired.
     pub fn wrong(&self, found: &Json) -> Option<String> {
         match self.judged {
             Judged::Presence => None,
@@ -166,17 +167,17 @@ impl Wanted {
     }
 }
 
-/// An object that bears the labels of an instance.
+/// An object with the labels of an instance.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Found {
-    /// Which.
+    /// Its key.
     pub key: Key,
-    /// The object; of one that is not wanted, its metadata alone.
+    /// The object; if it is not wanted, only its metadata.
     pub object: Json,
 }
 
 impl Found {
-    /// Whether something owns it, so that the cluster deletes it with its owner.
+    /// Whether the object has an owner, so that the cluster deletes it with the owner.
     pub fn is_owned(&self) -> bool {
         !list(&self.object, &["metadata", "ownerReferences"]).is_empty()
     }
@@ -186,7 +187,7 @@ impl Found {
         object::label(&self.object, label::CLAIM) == Some(claim)
     }
 
-    /// Whether we have written it, and no state claims it: somebody has taken its labels away.
+    /// Whether we have written the object although no state claims it: somebody has removed its labels.
     pub fn is_unclaimed_of_ours(&self) -> bool {
         let mut entries = list(&self.object, &["metadata", "managedFields"]).iter();
         object::label(&self.object, label::CLAIM).is_none()
@@ -200,8 +201,8 @@ impl Found {
     }
 }
 
-/// A merge patch that gives an object the labels and annotations of `wanted`, and takes away those that we gave it before;
-/// `None`: it is as it should be. Those of others stay.
+/// A merge patch that gives an object the labels and annotations of `wanted`, and removes those that we set
+/// earlier; `None` if they are as they should be. Labels and annotations of others stay.
 pub fn labelling(wanted: &Json, found: &Json) -> Option<Json> {
     let mut patch = serde_json::Map::new();
     for field in ["labels", "annotations"] {
@@ -222,7 +223,7 @@ pub fn labelling(wanted: &Json, found: &Json) -> Option<Json> {
     (!patch.is_empty()).then(|| serde_json::json!({ "metadata": patch }))
 }
 
-/// The names of the labels or annotations that we have written, as the API server keeps account of it.
+/// The names of the labels or annotations that we have written, according to the API server.
 fn written_by_us<'f>(found: &'f Json, field: &str) -> impl Iterator<Item = &'f str> {
     let entries = list(found, &["metadata", "managedFields"]).iter();
     let ours = entries.filter(|entry| text(entry, &["manager"]) == Some(MANAGER));
@@ -286,7 +287,7 @@ mod tests {
             json!({ "metadata": { "generation": generation }, "status": { "observedGeneration": seen },
                     "spec": { "minAvailable": 2 } })
         };
-        let why = "the PodDisruptionBudget cache has not been acted on yet";
+        let why = "the controller of the PodDisruptionBudget cache has not processed it yet";
         assert_eq!(wanted.not_ready(&at(2, 1)).as_deref(), Some(why));
         assert_eq!(wanted.not_ready(&at(2, 2)), None);
         assert_eq!(wanted.wrong(&at(1, 1)).as_deref(), Some("spec.minAvailable is 2, should be 1"));

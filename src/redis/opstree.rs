@@ -24,7 +24,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Those that carry data; an instance has exactly one of them.
+    /// The kinds that carry data; an instance has exactly one of them.
     pub const WITH_DATA: [Kind; 3] = [Kind::Redis, Kind::RedisReplication, Kind::RedisCluster];
 
     /// As in `kind:`.
@@ -37,7 +37,7 @@ impl Kind {
         }
     }
 
-    /// The kind that an object says it is of.
+    /// The kind of an object, as the object states it.
     pub fn of(object: &Json) -> Option<Kind> {
         let kind = object::text(object, &["kind"])?;
         [Kind::Redis, Kind::RedisReplication, Kind::RedisSentinel, Kind::RedisCluster]
@@ -70,7 +70,7 @@ impl Kind {
         }
     }
 
-    /// With this annotation at `true` the operator leaves the object alone.
+    /// If this annotation is `true`, the operator ignores the object.
     pub fn skip_reconcile(self) -> &'static str {
         match self {
             Kind::Redis => "redis.opstreelabs.in/skip-reconcile",
@@ -81,19 +81,20 @@ impl Kind {
     }
 }
 
-/// Who keeps the operator off a custom resource.
+/// Who has paused the operator for a custom resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hold {
-    /// Nobody: the operator looks after it.
+    /// Nobody: the operator handles the custom resource.
     Nobody,
-    /// We do, or a run of ours that was cut off has left it so.
+    /// We have, or a run of ours that was cut off.
     Ours,
     /// Somebody else, on purpose.
     Others,
 }
 
 impl Hold {
-    /// Who keeps the operator off that custom resource. A pause without our mark is somebody's wish.
+    /// Who has paused the operator for that custom resource. A pause without our mark comes from somebody
+    /// else.
     pub fn of(custom_resource: &Json) -> Hold {
         let Some(kind) = Kind::of(custom_resource) else { return Hold::Nobody };
         let mark = |name| object::annotation(custom_resource, name);
@@ -117,8 +118,8 @@ const NODE_SELECTORS: [&[&str]; 3] = [
     &["spec", "redisFollower", "nodeSelector"],
 ];
 
-/// What differs between the custom resource that is wanted and the one that is there. A node selector
-/// counts as a whole: an entry that somebody added keeps pods off our nodes.
+/// The differences between the wanted custom resource and the existing one. A node selector counts as a
+/// whole: an additional entry would exclude our nodes.
 pub fn differences(wanted: &Json, found: &Json) -> Vec<Difference> {
     let mut all = object::differences(wanted, found);
     all.retain(|difference| !says_the_same(difference, found) && !stays_absent(difference, found));
@@ -137,13 +138,13 @@ pub fn differences(wanted: &Json, found: &Json) -> Vec<Difference> {
     all
 }
 
-/// Whether we have never written it: it bears no mark of ours.
+/// Whether we have never written the custom resource: it has no mark of ours.
 pub fn is_foreign(found: &Json) -> bool {
     [annotation::CLAIM, annotation::SPEC_HASH].iter().all(|mark| object::annotation(found, mark).is_none())
 }
 
-/// What is to be written over the custom resource that is there: what cannot be added to it is left out, with a mark that says
-/// so from then on, and what others have the operator ignore stays ignored.
+/// What to write over the existing custom resource. A field that cannot be added is left out, with a mark
+/// that keeps it left out from then on. Annotations that others have the operator ignore stay ignored.
 pub fn over(wanted: &Json, found: &Json) -> Json {
     let mut written = wanted.clone();
     let absent = |difference: &&Difference| stays_absent(difference, found);
@@ -164,13 +165,13 @@ pub fn over(wanted: &Json, found: &Json) -> Json {
 
 const IGNORED: [&str; 3] = ["spec", "kubernetesConfig", "ignoreAnnotations"];
 
-/// Where the operator or Kubernetes does of itself what is wanted.
+/// Differences without effect, because the operator or Kubernetes does by itself what is wanted.
 fn says_the_same(difference: &Difference, found: &Json) -> bool {
     let Difference { path, names, wanted, found: there } = difference;
     let inner: Vec<&str> = names.iter().skip(1).map(String::as_str).collect();
     let size = at(found, &["spec", "clusterSize"]);
     match inner.as_slice() {
-        // What a StatefulSet does without being told.
+        // The default of a StatefulSet.
         ["kubernetesConfig", "updateStrategy", "type"] => there.is_null() && wanted == "RollingUpdate",
         // What the API server fills in, unless the tag is `latest`.
         ["kubernetesConfig", "imagePullPolicy"] => {
@@ -190,7 +191,7 @@ fn says_the_same(difference: &Difference, found: &Json) -> bool {
             wanted.is_null() && !at(found, &limit).is_null()
         }
         ["redisLeader" | "redisFollower", "replicas"] => there.is_null() && wanted == size,
-        // Leaders and followers without resources of their own take those of all; nobody else does.
+        // Leaders and followers without resources of their own take the common ones; nobody else does.
         [section @ ("redisLeader" | "redisFollower"), "resources", rest @ ..] => {
             let of_all = [&["spec", "kubernetesConfig", "resources"], rest].concat();
             at(found, &["spec", section, "resources"]).is_null()
@@ -203,14 +204,14 @@ fn says_the_same(difference: &Difference, found: &Json) -> bool {
     }
 }
 
-/// What cannot be added to volumes that others have made: the operator would try, and be refused, for ever. Volumes of ours
-/// have it, so where it is missing somebody has taken it away.
+/// Fields that cannot be added to volumes of others: the operator would try forever, and Kubernetes would
+/// refuse. Volumes of ours have these fields, so if one is missing, somebody has removed it.
 fn stays_absent(difference: &Difference, found: &Json) -> bool {
     const NODES: &str = "spec.storage.nodeConfVolume";
     const SIZE: [&str; 7] =
         ["spec", "storage", "volumeClaimTemplate", "spec", "resources", "requests", "storage"];
     let is_of_others = is_foreign(found) || object::annotation(found, annotation::VOLUMES_AS_FOUND).is_some();
-    // Somebody has taken away all that is said of them: it is put back as a whole.
+    // Somebody has removed all fields of the volumes: they are restored as a whole.
     if !is_of_others || at(found, &SIZE).is_null() {
         return false;
     }

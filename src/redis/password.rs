@@ -1,4 +1,4 @@
-//! Where passwords are kept, and which pods were given which. A password itself never comes here.
+//! Where passwords are kept, and which pods have which password. A password itself never gets here.
 
 use std::fmt;
 

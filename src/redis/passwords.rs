@@ -1,4 +1,5 @@
-//! Which passwords count while pods are rolled: told by what they were started with, and what is not deleted yet.
+//! Which passwords count while pods are rolled, judged by the passwords that the pods were started with and
+//! by the Secrets that still exist.
 
 use super::desired::Desired;
 use super::names::PASSWORD_KEY;
@@ -14,7 +15,7 @@ pub fn has_two_passwords(running: &Running) -> bool {
     given.any(|other| other != first)
 }
 
-/// What each pod of Redis was started with.
+/// The password that each Redis pod was started with.
 pub fn given<'a>(
     desired: &'a Desired,
     running: &'a Running,
@@ -25,19 +26,19 @@ pub fn given<'a>(
     })
 }
 
-/// Whether pods were started with another password than the one that is wanted.
+/// Whether any pod was started with another password than the wanted one.
 pub fn has_other_password(desired: &Desired, running: &Running) -> bool {
     let wanted = PasswordAt::of_custom_resource(desired.data());
     given(desired, running).any(|given| given != wanted)
 }
 
-/// Whether there is a password that pods may still accept, and that is not the one that is wanted.
+/// Whether pods may still accept another password than the wanted one.
 pub fn has_former_password(desired: &Desired, picture: &Picture) -> bool {
     picture.running.as_ref().is_some_and(|running| !former_passwords(desired, picture, running).is_empty())
 }
 
-/// Every password that pods may still accept: those they were started with, the one of the state, and those in Secrets of
-/// ours that are not deleted yet.
+/// Every password that pods may still accept: the passwords that the pods were started with, the password of
+/// the state, and the passwords in Secrets of ours that still exist.
 pub fn former_passwords(desired: &Desired, picture: &Picture, running: &Running) -> Vec<PasswordAt> {
     let wanted = PasswordAt::of_custom_resource(desired.data());
     let kept = picture.of_role(Role::Password);
@@ -49,7 +50,7 @@ pub fn former_passwords(desired: &Desired, picture: &Picture, running: &Running)
     all
 }
 
-/// The passwords by which somebody may log in while pods are rolled: the one that is wanted first.
+/// The passwords that must work while pods are rolled, the wanted one first.
 pub fn valid_passwords(desired: &Desired, running: &Running) -> Vec<PasswordAt> {
     let wanted = PasswordAt::of_custom_resource(desired.data());
     let given = given(desired, running).flatten();

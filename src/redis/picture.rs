@@ -1,5 +1,6 @@
-//! One picture of what is there: the custom resources, what the operator made of them, our own objects, and what Redis
-//! itself says. Refresh, apply, import and destroy look at the same picture, and ask it the same questions.
+//! One picture of what exists: the custom resources, the objects that the operator made from them, our own
+//! objects, and the answers of Redis itself. Refresh, apply, import and destroy use the same picture and ask
+//! it the same questions.
 
 use serde_json::Value as Json;
 
@@ -9,18 +10,19 @@ use super::opstree::{self, Hold, Kind};
 use super::running::Running;
 use super::topology::Topology;
 
-/// What is there.
+/// What exists.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Picture {
     /// The custom resources.
     pub custom_resources: Vec<Json>,
-    /// Objects that bear the labels of the instance, and those of the names that ours are to have.
+    /// Objects with the labels of the instance, and objects with the names of ours.
     pub objects: Vec<Found>,
-    /// Whether the Secret with the password is there, whoever keeps it; `None`: nobody has looked, or there is none to be.
+    /// Whether the Secret with the password exists, whoever keeps it; `None`: it was not read, or there
+    /// should be none.
     pub has_password: Option<bool>,
-    /// What runs; `None` while nobody has looked.
+    /// What runs; `None` until it was read.
     pub running: Option<Running>,
-    /// What was asked, and what came of it.
+    /// All questions and their answers.
     pub answers: Answers,
 }
 
@@ -30,7 +32,7 @@ impl Picture {
         opstree::of_kind(&self.custom_resources, kind)
     }
 
-    /// Takes note of a custom resource, or that it is gone.
+    /// Records a custom resource, or that it is gone.
     pub fn set_custom_resource(&mut self, kind: Kind, object: Option<Json>) {
         self.custom_resources.retain(|one| Kind::of(one) != Some(kind));
         self.custom_resources.extend(object);
@@ -41,7 +43,7 @@ impl Picture {
         self.objects.iter().find(|one| one.key == *key)
     }
 
-    /// Takes note of an object, or that it is gone.
+    /// Records an object, or that it is gone.
     pub fn set_object(&mut self, key: &Key, object: Option<Json>) {
         self.objects.retain(|one| one.key != *key);
         self.objects.extend(object.map(|object| Found { key: key.clone(), object }));
@@ -52,23 +54,23 @@ impl Picture {
         self.objects.iter().filter(move |one| one.key.role == role)
     }
 
-    /// Who keeps the operator off the custom resource of that kind.
+    /// Who has paused the operator for the custom resource of that kind.
     pub fn hold(&self, kind: Kind) -> Hold {
         self.custom_resource(kind).map_or(Hold::Nobody, Hold::of)
     }
 
-    /// Whether somebody keeps the operator off a custom resource of the instance on purpose.
+    /// Whether somebody else has paused the operator for a custom resource of the instance on purpose.
     pub fn is_held_by_others(&self, topology: Topology) -> bool {
         topology.kinds().iter().any(|kind| self.hold(*kind) == Hold::Others)
     }
 
-    /// Whether a run of ours keeps the operator off, or has left it so.
+    /// Whether a run of ours has paused the operator.
     pub fn is_held_by_us(&self, topology: Topology) -> bool {
         topology.kinds().iter().any(|kind| self.hold(*kind) == Hold::Ours)
     }
 
-    /// Whether every StatefulSet that the custom resources ask for is there, with all its pods Ready and of its revision;
-    /// `carries_data`: only those with data. `Err` says what is not so.
+    /// Whether every StatefulSet that the custom resources ask for exists, with all its pods Ready and of its
+    /// revision; `carries_data`: only StatefulSets with data. `Err` says what is missing.
     pub fn at_rest(&self, topology: Topology, instance: &str, carries_data: bool) -> Result<(), String> {
         let parts = topology.parts().iter().filter(|part| part.has_data() || !carries_data);
         let nothing = Running::default();

@@ -1,5 +1,6 @@
-//! Kubernetes quantities: `500m`, `10Gi`. Compared by value, and written in the API server's canonical form,
-//! since the operator rewrites them so (and a field that somebody else rewrites is a conflict later).
+//! Kubernetes quantities: `500m`, `10Gi`. They are compared by value, and written in the API server's
+//! canonical form, because the operator rewrites them in that form (and a field that somebody else rewrites
+//! is a conflict later).
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -25,7 +26,7 @@ const DECIMAL: [(&str, i32); 10] =
     [("E", 18), ("P", 15), ("T", 12), ("G", 9), ("M", 6), ("k", 3), ("", 0), ("m", -3), ("u", -6), ("n", -9)];
 
 impl Quantity {
-    /// Reads `10Gi`, `500m`, `1.5`, `2e3`; `None` for anything else, and for what is too large to hold.
+    /// Reads `10Gi`, `500m`, `1.5`, `2e3`; `None` for anything else, and for numbers that are too large.
     pub fn parse(text: &str) -> Option<Quantity> {
         let digits = text.find(|letter: char| !(letter.is_ascii_digit() || "+-.".contains(letter)));
         let (number, suffix) = text.split_at(digits.unwrap_or(text.len()));

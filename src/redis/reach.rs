@@ -1,5 +1,6 @@
-//! What must be reachable from within the cluster when an instance serves: each Service of it and, behind those that
-//! share work, each pod. kube-proxy and DNS cannot be watched, so this is asked, last of all.
+//! What must be reachable from within the cluster when an instance serves: each of its Services and, if
+//! several pods share a Service, each pod. kube-proxy and DNS cannot be watched, so reachability is tested
+//! with requests, as the last step.
 
 use serde_json::Value as Json;
 
@@ -8,7 +9,7 @@ use super::object::label;
 use super::running::{ROLE, Running, address};
 use super::topology::Topology;
 
-/// Something to ask, and what it should be.
+/// An endpoint to ask, and what it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     /// DNS name of a Service, or address of a pod.
@@ -33,12 +34,13 @@ pub enum Expected {
         /// Address of the master.
         master: String,
     },
-    /// A node of a cluster that serves all slots, with so many nodes in all.
+    /// A node of a cluster that serves all slots, with that many nodes in all.
     ClusterOf(i64),
 }
 
-/// Everything to ask of an instance. `group`: by which its sentinels know it; `external`: our Service that reaches the master
-/// from outside of the cluster, if there is one. From inside it has a name, too.
+/// All endpoints of an instance. `group`: the name under which its sentinels know it; `external`: our Service
+/// for access to the master from outside the cluster, if there is one. The Service has a name inside the
+/// cluster, too.
 pub fn endpoints(
     topology: Topology,
     name: &str,

@@ -1,4 +1,4 @@
-//! When Redis serves: pure functions over observed objects that say *why not*.
+//! Whether Redis serves: pure functions over observed objects that say *why not*.
 
 use serde_json::Value as Json;
 
@@ -11,18 +11,18 @@ use super::topology::{Part, Topology};
 use super::volumes::smaller_claim;
 use super::waiting::{Cause, Waiting};
 
-/// Redis serves when the operator has seen these very specs, every pod is Ready in the newest revision, and the pods
-/// have the roles that they should. `Err` says what is missing.
+/// Redis serves when the operator has seen exactly these specs, every pod is Ready in the newest revision,
+/// and all pods have the roles that they should have. `Err` says what is missing.
 pub fn ready(topology: Topology, custom_resources: &[Json], running: &Running) -> Result<(), Waiting> {
     for part in topology.parts() {
         let Some(custom_resource) = of_kind(custom_resources, part.kind) else {
-            return waiting(Cause::OperatorBehind, format!("the {} is not there yet", part.kind.kind()));
+            return waiting(Cause::OperatorBehind, format!("the {} does not exist yet", part.kind.kind()));
         };
         if part.replicas(custom_resource) > 0 {
             part_ready(*part, custom_resource, running)?;
         }
         if part.kind == Kind::RedisReplication {
-            // The operator makes no sentinels before there is a master.
+            // The operator creates no sentinels before there is a master.
             roles(custom_resource, running)?;
         }
     }
@@ -36,17 +36,20 @@ fn part_ready(part: Part, custom_resource: &Json, running: &Running) -> Result<(
     seen_by_operator(part, custom_resource, running)?;
     let app = part.name(name(custom_resource));
     let Some(stateful_set) = running.stateful_set(&app) else {
-        let why = format!("the operator has not made the StatefulSet {app} yet");
+        let why = format!("the operator has not created the StatefulSet {app} yet");
         return waiting(Cause::OperatorBehind, why);
     };
     if part.kind == Kind::RedisSentinel && !is_made_of(custom_resource, stateful_set) {
         return waiting(
             Cause::OperatorBehind,
-            format!("the operator has not changed the StatefulSet {app} yet"),
+            format!("the operator has not updated the StatefulSet {app} yet"),
         );
     }
     if let Some(claim) = smaller_claim(part, custom_resource, running) {
-        return waiting(Cause::OperatorBehind, format!("the operator has not grown the claim {claim} yet"));
+        return waiting(
+            Cause::OperatorBehind,
+            format!("the operator has not enlarged the claim {claim} yet"),
+        );
     }
     let replicas = part.replicas(custom_resource);
     running.at_rest(part, name(custom_resource), replicas).or_else(|why| {
@@ -58,9 +61,9 @@ fn part_ready(part: Part, custom_resource: &Json, running: &Running) -> Result<(
     })
 }
 
-/// The Services carry the hash of the spec that the operator read last, and it writes them after the
-/// StatefulSet (a RedisSentinel's before it, so its StatefulSet must be looked at, too): the same hash on the Service
-/// proves that the StatefulSet is of this spec.
+/// The Services carry the hash of the spec that the operator read last, and the operator writes them after
+/// the StatefulSet. So the same hash on the Service proves that the StatefulSet has this spec. The Service of
+/// a RedisSentinel is written before its StatefulSet, so that StatefulSet must be checked, too.
 pub fn seen_by_operator(part: Part, custom_resource: &Json, running: &Running) -> Result<(), Waiting> {
     let wanted = annotation(custom_resource, annotation::SPEC_HASH);
     let app = part.name(name(custom_resource));
@@ -77,15 +80,15 @@ pub fn seen_by_operator(part: Part, custom_resource: &Json, running: &Running) -
     if finalizers.iter().any(|finalizer| finalizer == part.kind.finalizer()) {
         waiting(
             Cause::OperatorBehind,
-            format!("the operator has not acted on this specification of the {kind} yet"),
+            format!("the operator has not processed this specification of the {kind} yet"),
         )
     } else {
-        waiting(Cause::OperatorAbsent, format!("no operator has touched the {kind} yet"))
+        waiting(Cause::OperatorAbsent, format!("no operator has processed the {kind} yet"))
     }
 }
 
-/// Whether the StatefulSet of sentinels is of this specification. Since v0.23 the operator writes their Services first, so
-/// the hash proves nothing about it.
+/// Whether the StatefulSet of sentinels has this specification. Since v0.23 the operator writes the Services
+/// of sentinels first, so the hash proves nothing about the StatefulSet.
 pub fn is_made_of(custom_resource: &Json, stateful_set: &Json) -> bool {
     const VARIABLES: [(&str, &str); 5] = [
         ("MASTER_GROUP_NAME", "masterGroupName"),
@@ -112,14 +115,14 @@ pub fn is_made_of(custom_resource: &Json, stateful_set: &Json) -> bool {
         && strategy(config, &["updateStrategy"]) == strategy(stateful_set, &["spec", "updateStrategy"])
 }
 
-/// Somebody keeps the operator off a custom resource.
+/// Somebody has paused the operator for a custom resource.
 pub fn kept_off(kind: Kind) -> Waiting {
     let (name, skip) = (kind.kind(), kind.skip_reconcile());
-    let why = format!("the {name} bears {skip}, with which the operator leaves it alone");
+    let why = format!("the {name} has the annotation {skip}, so the operator ignores it");
     Waiting::new(Cause::SkipReconcile, why).about(kind)
 }
 
-/// One pod is the master, as the operator's status and the labels say alike, and all others are replicas.
+/// One pod is the master according to both the operator's status and the labels, and all others are replicas.
 fn roles(custom_resource: &Json, running: &Running) -> Result<(), Waiting> {
     let Some(master) = text(custom_resource, &["status", "masterNode"]).filter(|master| !master.is_empty())
     else {
@@ -139,12 +142,15 @@ fn roles(custom_resource: &Json, running: &Running) -> Result<(), Waiting> {
     match masters.as_slice() {
         [one] if *one == master => Ok(()),
         [] => waiting(Cause::Roles, "no pod is labelled as the master yet".to_owned()),
-        [one] => waiting(Cause::Roles, format!("pod {one} is the master, the operator still says {master}")),
+        [one] => {
+            waiting(Cause::Roles, format!("pod {one} is the master, but the operator still reports {master}"))
+        }
         several => waiting(Cause::Roles, format!("several pods are masters: {}", several.join(", "))),
     }
 }
 
-/// The operator calls a cluster Ready when all nodes have met and all slots are served; the counts are those of pods.
+/// The operator reports a cluster as Ready when all nodes have met and all slots are served. Its counts are
+/// counts of pods.
 pub fn assembled(custom_resource: &Json) -> Result<(), Waiting> {
     let state = text(custom_resource, &["status", "state"]).unwrap_or("without a state");
     let reason = text(custom_resource, &["status", "reason"]).unwrap_or_default();
@@ -160,7 +166,8 @@ pub fn assembled(custom_resource: &Json) -> Result<(), Waiting> {
     waiting(Cause::Assembling, format!("the cluster is {state}{reason}"))
 }
 
-/// A pod of an older revision than its StatefulSet's that is not Ready and is not going: name and uid.
+/// A pod of an older revision than that of its StatefulSet that is not Ready and not being deleted: name and
+/// uid.
 pub fn broken_pod(
     topology: Topology,
     custom_resources: &[Json],
@@ -187,26 +194,27 @@ fn broken_pod_of<'a>(
     Some((name(pod).to_owned(), uid(pod)?.to_owned()))
 }
 
-/// What a deleted instance has left behind so far, in words.
+/// The remains of a deleted instance, in words.
 pub fn left_over(running: &Running, volumes_stay: bool) -> Option<String> {
     let names = |objects: &[Json]| objects.iter().map(name).collect::<Vec<_>>().join(", ");
     if !running.stateful_sets.is_empty() {
-        return Some(format!("StatefulSets are still there: {}", names(&running.stateful_sets)));
+        return Some(format!("these StatefulSets still exist: {}", names(&running.stateful_sets)));
     }
     if !running.pods.is_empty() {
-        return Some(format!("pods are still there: {}", names(&running.pods)));
+        return Some(format!("these pods still exist: {}", names(&running.pods)));
     }
     if !running.services.is_empty() {
-        return Some(format!("Services are still there: {}", names(&running.services)));
+        return Some(format!("these Services still exist: {}", names(&running.services)));
     }
     if !volumes_stay && !running.claims.is_empty() {
-        return Some(format!("volume claims are still there: {}", names(&running.claims)));
+        return Some(format!("these volume claims still exist: {}", names(&running.claims)));
     }
     None
 }
 
-/// A claim that nobody deletes although all else of a deleted instance is gone: the operator's finalizer deletes the
-/// claims before the StatefulSet is collected, and until then its controller may make one again. Name and uid.
+/// A claim that nobody deletes although everything else of a deleted instance is gone. The operator's
+/// finalizer deletes the claims before the StatefulSet is collected, and until then the StatefulSet
+/// controller may recreate one. Name and uid.
 pub fn claim_made_anew(running: &Running) -> Option<(String, String)> {
     if !running.stateful_sets.is_empty() || !running.pods.is_empty() {
         return None;
@@ -215,14 +223,14 @@ pub fn claim_made_anew(running: &Running) -> Option<(String, String)> {
     Some((name(claim).to_owned(), uid(claim)?.to_owned()))
 }
 
-/// What an earlier instance of that name, which is being deleted, has left behind so far. Claims that are not going
+/// The remains of an earlier instance of that name that is being deleted. Claims that are not being deleted
 /// were kept on purpose.
 pub fn left_of_another_life(running: &Running) -> Option<String> {
     let going = running.claims.iter().filter(|claim| is_terminating(claim)).cloned().collect();
     left_over(&Running { claims: going, ..running.clone() }, false)
 }
 
-/// Whether a container with data is Ready, or has been and was restarted.
+/// Whether a container with data is Ready, or was Ready before it restarted.
 pub fn has_served(topology: Topology, instance: &str, running: &Running) -> bool {
     topology.parts().iter().filter(|part| part.has_data()).any(|part| {
         let app = part.name(instance);

@@ -1,5 +1,6 @@
-//! What is wrong in the cluster and no argument expresses. A refresh writes each repair into `repairs`, from where core plans
-//! an update, and apply mends what it finds. The judges are those that apply itself asks.
+//! Problems in the cluster that no argument expresses. A refresh writes each of them into `repairs`, core
+//! then plans an update, and the apply repairs them. The judgements are the same as those of the apply
+//! itself.
 
 use std::fmt;
 
@@ -14,16 +15,16 @@ use super::running::address;
 use super::set;
 use super::topology::Topology;
 
-/// Something to repair: one entry of `repairs`.
+/// A problem to repair: one entry of `repairs`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Repair {
-    /// What is wrong.
+    /// What is affected.
     pub subject: Subject,
-    /// How, in words.
+    /// The problem, in words.
     pub line: String,
 }
 
-/// The subject of a repair: the key of its entry in `repairs`.
+/// What a repair affects: the key of its entry in `repairs`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Subject {
     /// An apply that was cut off.
@@ -32,9 +33,9 @@ pub enum Subject {
     Deletion,
     /// A replicated set without a master.
     Master,
-    /// Sentinels that watch an address that is gone.
+    /// Sentinels that watch an address that no pod has.
     Sentinels,
-    /// A cluster that is not whole.
+    /// A cluster that is not healthy.
     Cluster,
     /// A Secret with a password.
     Secret(String),
@@ -42,7 +43,7 @@ pub enum Subject {
     Object(String),
     /// A field of the custom resource with the data, or the resource itself by its name.
     Data(String),
-    /// The same of the sentinels.
+    /// The same for the custom resource of the sentinels.
     Watchers(String),
 }
 
@@ -50,7 +51,7 @@ const WATCHERS: &str = "RedisSentinel ";
 const SECRET: &str = "Secret ";
 
 impl Subject {
-    /// The subject that an entry of `repairs` is about.
+    /// What an entry of `repairs` affects.
     pub fn of(entry: &str) -> Subject {
         match entry {
             "rollout" => Subject::Rollout,
@@ -100,13 +101,13 @@ impl Repair {
         Repair { subject, line: line.into() }
     }
 
-    /// A field of a custom resource, or the custom resource by its name.
+    /// A repair of a field of a custom resource, or of the custom resource by its name.
     fn of(kind: Kind, path: String, line: String) -> Repair {
         let is_of_sentinels = kind == Kind::RedisSentinel;
         Repair::new(if is_of_sentinels { Subject::Watchers(path) } else { Subject::Data(path) }, line)
     }
 
-    /// A custom resource that is not there.
+    /// A custom resource that does not exist.
     pub fn missing(kind: Kind, instance: &str) -> Repair {
         Repair::of(kind, instance.to_owned(), "is missing".to_owned())
     }
@@ -118,7 +119,7 @@ impl Repair {
     }
 }
 
-/// What an apply that was cut off, or the loss of pods, has left.
+/// The remains of an apply that was cut off, or of a loss of pods.
 pub fn of_what_runs(topology: Topology, instance: &str, picture: &Picture) -> Vec<Repair> {
     let Some(data) = picture.custom_resource(topology.data()) else { return Vec::new() };
     let mut repairs = Vec::new();
@@ -128,7 +129,7 @@ pub fn of_what_runs(topology: Topology, instance: &str, picture: &Picture) -> Ve
         None => {}
     }
     if set::is_without_master(topology, instance, picture) {
-        repairs.push(Repair::new(Subject::Master, "all pods are Ready, and none is the master"));
+        repairs.push(Repair::new(Subject::Master, "all pods are Ready, but none of them is the master"));
     }
     repairs.extend(astray(topology, instance, picture).map(|line| Repair::new(Subject::Sentinels, line)));
     repairs.extend(not_whole(topology, data, picture).map(|line| Repair::new(Subject::Cluster, line)));
@@ -154,8 +155,8 @@ fn not_whole(topology: Topology, data: &Json, picture: &Picture) -> Option<Strin
         Some(Err(_)) | None => None,
     };
     let has_failed = text(data, &["status", "state"]) == Some("Failed");
-    let reason = || text(data, &["status", "reason"]).unwrap_or("for no given reason");
-    why.map(|why| format!("is not whole: {why}"))
+    let reason = || text(data, &["status", "reason"]).unwrap_or("no reason given");
+    why.map(|why| format!("is not healthy: {why}"))
         .or_else(|| has_failed.then(|| format!("has failed: {}", reason())))
 }
 

@@ -1,18 +1,18 @@
-//! Objects that the operator makes of the custom resources, and the questions that are asked of them everywhere: is a
-//! StatefulSet at rest, of which revision are its pods, is a pod Ready.
+//! Objects that the operator makes from the custom resources, and common questions about them: whether a
+//! StatefulSet is at rest, which revision its pods have, whether a pod is Ready.
 
 use serde_json::Value as Json;
 
 use super::object::{at, count, label, list, name, text};
 use super::topology::Part;
 
-/// The label by which the operator says what a pod is.
+/// The label with which the operator states the role of a pod.
 pub const ROLE: &str = "redis-role";
 
-/// The label by which the StatefulSet controller says of which revision a pod is.
+/// The label with which the StatefulSet controller states the revision of a pod.
 const REVISION: &str = "controller-revision-hash";
 
-/// What the operator made of the custom resources. A refresh looks at StatefulSets alone.
+/// The objects that the operator made from the custom resources. A refresh looks only at StatefulSets.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Running {
     /// The StatefulSets.
@@ -41,19 +41,19 @@ impl Running {
         self.pods.iter().filter(move |pod| label(pod, "app") == Some(app))
     }
 
-    /// Whether the StatefulSet of a part has so many pods, all of them Ready and of its revision. A part that needs no pods
-    /// needs no StatefulSet. `Err` says what is not so.
+    /// Whether the StatefulSet of a part has that many pods, all of them Ready and of its revision. A part
+    /// that needs no pods needs no StatefulSet. `Err` says what is missing.
     pub fn at_rest(&self, part: Part, instance: &str, replicas: i64) -> Result<(), String> {
         let app = part.name(instance);
         match self.stateful_set(&app) {
             Some(stateful_set) => rolled_out(stateful_set, replicas),
             None if replicas == 0 => Ok(()),
-            None => Err(format!("the operator has not made the StatefulSet {app} yet")),
+            None => Err(format!("the operator has not created the StatefulSet {app} yet")),
         }
     }
 
-    /// Whether the pods of a StatefulSet are all of one revision and Ready, whoever replaces them: as long as they are not,
-    /// the operator puts other things off.
+    /// Whether the pods of a StatefulSet are all Ready and of one revision, whoever replaces them. Until they
+    /// are, the operator postpones other changes.
     pub fn is_of_one_revision(&self, app: &str) -> bool {
         self.stateful_set(app).is_some_and(|stateful_set| {
             let revision = |field| text(stateful_set, &["status", field]);
@@ -64,38 +64,38 @@ impl Running {
         })
     }
 
-    /// The revision that the pods of a StatefulSet are to have.
+    /// The revision that the pods of a StatefulSet should have.
     pub fn revision(&self, app: &str) -> Option<&str> {
         text(self.stateful_set(app)?, &["status", "updateRevision"])
     }
 
-    /// Whether pods of a StatefulSet are of an older revision.
+    /// Whether any pod of a StatefulSet has an older revision.
     pub fn has_old_pods(&self, app: &str) -> bool {
         let is_made = self.stateful_set(app).is_some();
         self.pods_of(app).any(|pod| !is_made || !is_of(pod, self.revision(app)))
     }
 }
 
-/// Whether a pod is of that revision.
+/// Whether a pod has that revision.
 pub fn is_of(pod: &Json, revision: Option<&str>) -> bool {
     label(pod, REVISION) == revision
 }
 
-/// Whether the StatefulSet controller has seen the StatefulSet as it is.
+/// Whether the StatefulSet controller has processed the StatefulSet.
 pub fn is_acted_on(stateful_set: &Json) -> bool {
     count(stateful_set, &["status", "observedGeneration"]) == count(stateful_set, &["metadata", "generation"])
 }
 
-/// The StatefulSet controller has made all pods anew that it may, and they are Ready; the operator asks the same.
-/// `OnDelete` and a partition leave pods of the old revision on purpose.
+/// The StatefulSet controller has recreated all pods that it may recreate, and they are Ready; the operator
+/// checks the same. `OnDelete` and a partition leave pods of the old revision on purpose.
 pub fn rolled_out(stateful_set: &Json, replicas: i64) -> Result<(), String> {
     let status = |field| count(stateful_set, &["status", field]);
     let revision = |field| text(stateful_set, &["status", field]);
     if !is_acted_on(stateful_set) {
-        return Err(format!("the StatefulSet {} has not been acted on yet", name(stateful_set)));
+        return Err(format!("the StatefulSet {} has not been processed yet", name(stateful_set)));
     }
     if count(stateful_set, &["spec", "replicas"]) != replicas {
-        return Err(format!("the StatefulSet {} is not of {replicas} pods yet", name(stateful_set)));
+        return Err(format!("the StatefulSet {} does not have {replicas} pods yet", name(stateful_set)));
     }
     let strategy = at(stateful_set, &["spec", "updateStrategy"]);
     let partition = count(strategy, &["rollingUpdate", "partition"]);
@@ -105,7 +105,7 @@ pub fn rolled_out(stateful_set: &Json, replicas: i64) -> Result<(), String> {
     if status("updatedReplicas") < rolling
         || (whole && revision("currentRevision") != revision("updateRevision"))
     {
-        return Err(format!("{} of {replicas} pods are of the new revision", status("updatedReplicas")));
+        return Err(format!("{} of {replicas} pods have the new revision", status("updatedReplicas")));
     }
     if status("readyReplicas") != replicas {
         return Err(format!("{} of {replicas} pods are Ready", status("readyReplicas")));
@@ -113,7 +113,7 @@ pub fn rolled_out(stateful_set: &Json, replicas: i64) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether the node says that the pod serves.
+/// Whether the node reports the pod as Ready.
 pub fn is_ready(pod: &Json) -> bool {
     list(pod, &["status", "conditions"])
         .iter()
@@ -125,7 +125,7 @@ pub fn address(pod: &Json) -> Option<&str> {
     text(pod, &["status", "podIP"])
 }
 
-/// The image that runs, as the StatefulSet has it.
+/// The image of the pods, according to the StatefulSet.
 pub fn image(stateful_set: &Json) -> Option<&str> {
     let containers = list(stateful_set, &["spec", "template", "spec", "containers"]);
     containers.first().and_then(|container| text(container, &["image"]))

@@ -1,5 +1,6 @@
-//! The shapes Redis takes on Kubernetes, and what the operator makes of each. Its names are functions of the instance's
-//! name, so endpoints, StatefulSets and selectors are known before anything exists.
+//! The topologies of Redis on Kubernetes, and the objects that the operator makes for each. Its names are
+//! functions of the instance's name, so endpoints, StatefulSets and selectors are known before anything
+//! exists.
 
 use serde_json::Value as Json;
 
@@ -9,7 +10,7 @@ use super::opstree::Kind;
 /// The shape of an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Topology {
-    /// One Redis.
+    /// A single Redis.
     Standalone,
     /// A master and its replicas, without failover.
     Replication,
@@ -19,13 +20,13 @@ pub enum Topology {
     Cluster,
 }
 
-/// One StatefulSet that the operator makes, with the pods, the Services and the claims that belong to it.
+/// One StatefulSet of the operator, with its pods, Services and claims.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Part {
-    /// Of which custom resource.
+    /// The kind of its custom resource.
     pub kind: Kind,
     suffix: &'static str,
-    /// The field of the custom resource that holds the pods' placement, where it is not the spec itself.
+    /// The field of the custom resource with the placement of the pods, if it is not the spec itself.
     pub section: Option<&'static str>,
 }
 
@@ -71,16 +72,16 @@ impl Topology {
         self.parts().iter().copied().filter(move |part| part.kind == kind)
     }
 
-    /// Whether it is a master with replicas, which is rolled pod by pod.
+    /// Whether it is a master with replicas, whose pods are replaced one by one.
     pub fn is_replicated(self) -> bool {
         matches!(self, Topology::Replication | Topology::Sentinel)
     }
 
-    /// Kinds that make objects of the same names, so that both cannot bear one name.
+    /// Kinds whose objects would have the same names, so that both cannot share one name.
     pub fn clashes(self) -> &'static [Kind] {
         match self {
             Topology::Standalone => &[Kind::RedisReplication],
-            // The Service of the master has one name in both.
+            // The Service of the master has the same name in both.
             Topology::Replication | Topology::Sentinel => &[Kind::Redis, Kind::RedisCluster],
             Topology::Cluster => &[Kind::RedisReplication],
         }
@@ -94,7 +95,7 @@ impl Topology {
         }
     }
 
-    /// The Service through which the master is written to; of a cluster, one that reaches any leader.
+    /// The Service for writes to the master; in a cluster, a Service that reaches any leader.
     pub fn writable_service(self, name: &str) -> String {
         match self {
             Topology::Standalone => name.to_owned(),
@@ -103,7 +104,7 @@ impl Topology {
         }
     }
 
-    /// The Service to read through.
+    /// The Service for reads.
     pub fn readable_service(self, name: &str) -> String {
         match self {
             Topology::Standalone => name.to_owned(),
@@ -112,7 +113,8 @@ impl Topology {
         }
     }
 
-    /// A selector of everything that the operator makes for the instance, by labels that are its own alone.
+    /// A selector of everything that the operator creates for the instance, by labels that only its objects
+    /// have.
     pub fn selector(self, name: &str) -> String {
         let apps: Vec<String> = self.parts().iter().map(|part| part.name(name)).collect();
         let mut setups: Vec<&str> = self.parts().iter().map(|part| part.setup()).collect();
@@ -122,7 +124,7 @@ impl Topology {
 }
 
 impl Part {
-    /// Name of its StatefulSet, of its Service and of its pods' `app`.
+    /// Name of its StatefulSet and of its Service, and value of its pods' label `app`.
     pub fn name(self, instance: &str) -> String {
         format!("{instance}{}", self.suffix)
     }

@@ -14,7 +14,8 @@ pub struct Version {
 /// The oldest that the operator works with.
 pub const OLDEST: Version = Version { major: 6, minor: 2 };
 
-/// Tags that the operator's publisher has made of each version; the only place to add one.
+/// Tags that the publisher of the operator's images has released for each version. To support a new version,
+/// add it here.
 const TAGS: [(Version, &str); 5] = [
     (Version { major: 6, minor: 2 }, "v6.2.14"),
     (Version { major: 7, minor: 0 }, "v7.0.15"),
@@ -32,11 +33,11 @@ impl Version {
                 Ok(Version { major: *major, minor: *minor })
             }
             Some([major, minor, ..]) if (Version { major: *major, minor: *minor }) < OLDEST => Err(format!(
-                "the operator needs Redis {OLDEST} or newer and is not tested with {text}; write one of {}",
+                "the operator needs Redis {OLDEST} or newer and is not tested with {text}; set one of {}",
                 known()
             )),
             Some([_, _, _]) => Err(format!(
-                "expected major.minor, such as 7.0, got {text:?}; a patch version goes into image.tag"
+                "expected major.minor, such as 7.0, got {text:?}; set a patch version in image.tag"
             )),
             _ => Err(format!("expected major.minor, one of {}, got {text:?}", known())),
         }
@@ -47,7 +48,7 @@ impl Version {
         TAGS.iter().find(|(version, _)| *version == self).map(|(_, tag)| *tag)
     }
 
-    /// The version that a tag such as `v7.0.15` or `7.2-alpine` is of.
+    /// The version of a tag such as `v7.0.15` or `7.2-alpine`.
     pub fn of_tag(tag: &str) -> Option<Version> {
         let numbers = tag.strip_prefix('v').unwrap_or(tag);
         let mut parts = numbers.split(['.', '-']).map(|part| part.parse().ok());

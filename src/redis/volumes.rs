@@ -1,5 +1,5 @@
-//! Whether the volumes are as large as was asked for. The operator changes what a claim asks for, the storage driver
-//! the volume behind it, and the node the file system on it.
+//! Whether the volumes have the requested size. The operator changes the request of a claim, the storage
+//! driver changes the volume, and the node changes the file system on it.
 
 use serde_json::Value as Json;
 
@@ -10,7 +10,7 @@ use super::running::Running;
 use super::topology::{Part, Topology};
 use super::waiting::{Cause, Waiting};
 
-/// A data claim that still asks for less than the custom resource does.
+/// A data claim that still requests less than the custom resource does.
 pub fn smaller_claim(part: Part, custom_resource: &Json, running: &Running) -> Option<String> {
     let wanted = wanted(custom_resource)?;
     data_claims(part, custom_resource, running)
@@ -18,7 +18,8 @@ pub fn smaller_claim(part: Part, custom_resource: &Json, running: &Running) -> O
         .map(|claim| name(claim).to_owned())
 }
 
-/// A volume that is still smaller than its claim asks for. Redis serves all the same, and not every driver can resize.
+/// A volume that is still smaller than its claim requests. Redis serves all the same, and not every driver
+/// can resize.
 pub fn growing(topology: Topology, custom_resources: &[Json], running: &Running) -> Option<Waiting> {
     topology.parts().iter().filter(|part| part.has_data()).find_map(|part| {
         let custom_resource = of_kind(custom_resources, part.kind)?;
@@ -43,7 +44,7 @@ fn behind(claim: &Json) -> Option<Waiting> {
     let is_seen = stage.is_some() || !at(claim, &["status", "allocatedResourceStatuses"]).is_null();
     let stage = stage.map(|stage| format!(" ({stage})")).unwrap_or_default();
     let cause = if is_seen { Cause::Growing } else { Cause::NotGrowing };
-    let why = format!("the volume of claim {} has {is} of the {wanted} asked for{stage}", name(claim));
+    let why = format!("the volume of claim {} has {is} of the requested {wanted}{stage}", name(claim));
     Some(Waiting::new(cause, why))
 }
 
@@ -118,7 +119,7 @@ mod tests {
         let found = growing(Topology::Standalone, &custom_resources(Topology::Standalone), &running);
         assert_eq!(
             found.unwrap().why,
-            "the volume of claim cache-cache-0 has 1Gi of the 2Gi asked for (FileSystemResizePending: waiting for the node)"
+            "the volume of claim cache-cache-0 has 1Gi of the requested 2Gi (FileSystemResizePending: waiting for the node)"
         );
     }
 

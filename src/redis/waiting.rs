@@ -1,27 +1,27 @@
-//! Causes for which something is not as it should be yet, and how long to be patient with each.
+//! Causes of a wait, and how patient a run is with each.
 
 use std::time::Duration;
 
 use super::opstree::Kind;
 
-/// Something that is waited for.
+/// A wait.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Waiting {
-    /// The cause, which decides how long to be patient.
+    /// The cause, which decides how patient the run is.
     pub cause: Cause,
-    /// The kind of custom resource that is in the way, if it is one in particular.
+    /// The kind of the custom resource that causes the wait, if it is a particular one.
     pub about: Option<Kind>,
-    /// In words: what is missing, and what is known about it.
+    /// What is missing, and what is known about it, in words.
     pub why: String,
 }
 
 impl Waiting {
-    /// A wait that no custom resource in particular causes.
+    /// A wait without a particular custom resource as its cause.
     pub fn new(cause: Cause, why: impl Into<String>) -> Waiting {
         Waiting { cause, about: None, why: why.into() }
     }
 
-    /// The same, caused by the custom resource of that kind.
+    /// The same wait, caused by the custom resource of that kind.
     pub fn about(self, kind: Kind) -> Waiting {
         Waiting { about: Some(kind), ..self }
     }
@@ -34,11 +34,11 @@ pub enum Cause {
     NamespaceMissing,
     /// A definition (CRD) does not exist.
     KindMissing,
-    /// The operator has not touched the custom resource.
+    /// The operator has not processed the custom resource at all.
     OperatorAbsent,
-    /// The operator has not acted on this spec.
+    /// The operator has not processed this spec.
     OperatorBehind,
-    /// An annotation keeps the operator off.
+    /// An annotation pauses the operator.
     SkipReconcile,
     /// The image cannot be pulled.
     Image,
@@ -56,38 +56,38 @@ pub enum Cause {
     Growing,
     /// A volume should be larger, and nobody resizes it.
     NotGrowing,
-    /// The pod is on its way.
+    /// The pod is starting.
     Starting,
-    /// No pod has the role it should have yet, or one too many has.
+    /// No pod has the role that it should have yet, or one pod too many has it.
     Roles,
-    /// The operator is putting the cluster together.
+    /// The operator is assembling the cluster.
     Assembling,
-    /// A Service does not lead to what it should.
+    /// A Service does not reach the pod that it should reach.
     Unreachable,
-    /// An object of ours is written, and its controller has not acted on it.
+    /// An object of ours is written, but its controller has not processed it.
     ObjectNotReady,
-    /// A pod of a guarded rollout is not well yet.
+    /// A pod of a guarded rollout is not Ready yet.
     Rolling,
-    /// The nodes of a cluster do not agree yet, or one is copying.
+    /// The nodes of a cluster do not agree yet, or one of them is copying.
     Nodes,
-    /// A guarded rollout finds something that cannot be mended without asking.
+    /// A guarded rollout finds a problem that it cannot repair without asking a person.
     Ambiguous,
     /// An older object of that name is still being deleted.
     Terminating,
-    /// The operator has not taken its finalizer away.
+    /// The operator has not removed its finalizer.
     Finalizer,
     /// Somebody else has deleted the object meanwhile.
     Deleted,
     /// Somebody else changes the object back.
     ChangedBack,
-    /// An object that is not ours has the name that ours is to have.
+    /// An object that is not ours has the name of a wanted object.
     Taken,
 }
 
 const MINUTE: Duration = Duration::from_secs(60);
 
 impl Cause {
-    /// How long a cause may last before waiting is given up; `None`: until the timeout of the operation.
+    /// How long a cause may last before the run gives up; `None`: until the timeout of the operation.
     pub fn patience(self) -> Option<Duration> {
         match self {
             Cause::Ambiguous
@@ -105,7 +105,7 @@ impl Cause {
             | Cause::Unschedulable
             | Cause::Claim
             | Cause::Growing => Some(5 * MINUTE),
-            // A crash counts by its repetitions; the others end with the timeout.
+            // A crash counts by its repetitions; the other causes last until the timeout.
             Cause::Crash
             | Cause::Starting
             | Cause::Roles
@@ -118,10 +118,10 @@ impl Cause {
         }
     }
 
-    /// When to look again at a cause that no watch tells of; `None`: the watch tells.
+    /// When to look again at a cause that no watch reports; `None`: the watch reports it.
     pub fn look_again(self) -> Option<Duration> {
         match self {
-            // A restarted pod must be told whom to follow at once.
+            // A restarted pod must learn its master at once.
             Cause::Rolling => Some(Duration::from_millis(100)),
             // kube-proxy takes up to a second to follow.
             Cause::Unreachable => Some(Duration::from_millis(250)),
@@ -129,9 +129,9 @@ impl Cause {
             Cause::NamespaceMissing | Cause::KindMissing | Cause::ObjectNotReady => {
                 Some(Duration::from_millis(500))
             }
-            // Secrets are not watched, nor is what nodes say.
+            // Secrets are not watched, and neither are the answers of nodes.
             Cause::Reference | Cause::Nodes => Some(Duration::from_secs(1)),
-            // By itself the operator looks at a cluster every 60 s.
+            // The operator looks at a cluster by itself every 60 s.
             Cause::Assembling => Some(Duration::from_secs(5)),
             Cause::OperatorAbsent
             | Cause::OperatorBehind
@@ -154,7 +154,7 @@ impl Cause {
         }
     }
 
-    /// Whether Redis serves all the same, and only the size of its volumes is not as asked for.
+    /// Whether Redis serves all the same, and only the size of its volumes is not as requested.
     pub fn is_about_size(self) -> bool {
         matches!(self, Cause::Growing | Cause::NotGrowing)
     }

@@ -5,7 +5,7 @@ use std::sync::{PoisonError, RwLock};
 use crate::kubernetes::Cluster;
 use crate::terraform::Diagnostic;
 
-/// Set by Configure, read by every call. Under `-debug` one process is configured many times.
+/// Set by Configure, read by every call. With `-debug` one process is configured many times.
 #[derive(Default)]
 pub struct Connection(RwLock<State>);
 
@@ -14,28 +14,28 @@ enum State {
     /// Before Configure: validation and state upgrades need no cluster.
     #[default]
     NotConfigured,
-    /// The provider block has values that are not known yet; these attributes.
+    /// Some values of the provider block are not known yet; these are their attributes.
     Unknown(Vec<String>),
-    /// A cluster; nothing has been connected yet.
+    /// A cluster; there is no connection yet.
     Cluster(Cluster),
 }
 
-/// Why there is no cluster to talk to.
+/// Why there is no cluster to connect to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NoCluster {
-    /// The provider block has values that are not known yet; these attributes.
+    /// Some values of the provider block are not known yet; these are their attributes.
     Unknown(Vec<String>),
     /// The provider was not configured.
     NotConfigured,
 }
 
 impl Connection {
-    /// Takes a cluster.
+    /// Sets the cluster.
     pub fn set(&self, cluster: Cluster) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = State::Cluster(cluster);
     }
 
-    /// Takes note that the provider block is not wholly known.
+    /// Records that some values of the provider block are not known yet.
     pub fn set_unknown(&self, attributes: Vec<String>) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = State::Unknown(attributes);
     }
@@ -51,20 +51,20 @@ impl Connection {
 }
 
 impl NoCluster {
-    /// For calls that cannot go on without one.
+    /// The error for calls that need a cluster.
     pub fn diagnostic(&self) -> Diagnostic {
         match self {
             NoCluster::Unknown(attributes) => Diagnostic::error(
                 "The cluster is not known yet",
                 format!(
-                    "The provider block's {} will be known only after apply. Apply what they depend on first \
-                     (-target), or give them known values.",
+                    "The provider block's {} will be known only after apply. First apply the resources that \
+                     these values depend on (-target), or set known values.",
                     attributes.join(", ")
                 ),
             ),
             NoCluster::NotConfigured => Diagnostic::error(
                 "The provider is not configured",
-                "Core called a resource before it configured the provider. Please report this.",
+                "Core called a resource before it configured the provider. This is a bug; please report it.",
             ),
         }
     }

@@ -1,4 +1,4 @@
-//! What users write: one folder for each resource, one file for each step; and what the resources share.
+//! The resources: one folder for each resource, one file for each step; and modules that the resources share.
 
 pub mod ask;
 pub mod blocks;

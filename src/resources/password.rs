@@ -1,4 +1,4 @@
-//! Passwords: those that the provider makes, and those that Secrets hold.
+//! Passwords: generated ones, and those in Secrets.
 
 use aws_lc_rs::digest;
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
@@ -9,14 +9,14 @@ use serde_json::Value as Json;
 /// Letters and digits only: the operator's probes put the password into a shell unquoted.
 const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
-/// That many random letters and digits.
+/// A random password of that many letters and digits.
 pub fn random(length: usize) -> String {
     let random = SystemRandom::new();
     let mut letters = String::with_capacity(length);
     let mut bytes = [0u8; 64];
     while letters.len() < length {
         if random.fill(&mut bytes).is_err() {
-            // The operating system has no randomness to give; there is nothing weaker to fall back to.
+            // The operating system provides no randomness, and there is no weaker fallback.
             continue;
         }
         // Bytes above the largest multiple of 62 would favour some letters.
@@ -26,7 +26,7 @@ pub fn random(length: usize) -> String {
     letters
 }
 
-/// The password that a Secret holds under that key; `None` where there is none, or what is not text.
+/// The password in a Secret under that key; `None` if the key does not exist or holds no text.
 pub fn held(secret: &Json, key: &str) -> Option<SecretString> {
     let held = secret.get("data")?.get(key)?.as_str()?;
     let bytes = base64::engine::general_purpose::STANDARD.decode(held).ok()?;

@@ -1,4 +1,4 @@
-//! The scalar types of our attributes: reading one is its validation, `==` its equality in meaning.
+//! The scalar types of our attributes: reading a value validates it, and `==` compares its meaning.
 
 use std::fmt;
 use std::time::Duration as StdDuration;
@@ -41,7 +41,7 @@ impl Scalar for RedisVersion {
     }
 }
 
-/// A DNS-1035 label: what names Services and, through the operator, containers and volumes.
+/// A DNS-1035 label: the name of Services and, through the operator, of containers and volumes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DnsLabel(pub String);
 
@@ -58,8 +58,8 @@ impl Scalar for DnsLabel {
             Ok(DnsLabel(written.to_owned()))
         } else {
             Err(format!(
-                "expected lower-case letters, digits and \"-\", beginning with a letter and ending with a letter \
-                 or digit, at most 63 of them, got {written:?}"
+                "expected at most 63 lower-case letters, digits and \"-\", beginning with a letter and \
+                 ending with a letter or digit, got {written:?}"
             ))
         }
     }
@@ -128,7 +128,7 @@ impl PartialEq for Duration {
     }
 }
 
-/// JSON in a string, compared as JSON: an object to merge into a custom resource's spec.
+/// JSON in a string, compared as JSON: an object that is merged into the spec of a custom resource.
 #[derive(Clone, Debug)]
 pub struct JsonObject {
     written: String,
@@ -159,7 +159,7 @@ impl PartialEq for JsonObject {
     }
 }
 
-/// A value that no log, plan or state may show.
+/// A value that must not appear in any log, plan or state.
 #[derive(Clone)]
 pub struct Secret(SecretString);
 
@@ -223,7 +223,7 @@ mod tests {
         expected a duration such as 20m or 1h30m, got "soon"
         expected a duration such as 20m or 1h30m, got "-5m"
         expected a JSON object; jsonencode({ … }) writes one
-        expected lower-case letters, digits and "-", beginning with a letter and ending with a letter or digit, at most 63 of them, got "My_Redis"
+        expected at most 63 lower-case letters, digits and "-", beginning with a letter and ending with a letter or digit, got "My_Redis"
         expected the name of a Kubernetes object (lower-case letters, digits, "-" and "."), got "-x"
         "#);
     }

@@ -1,5 +1,5 @@
-//! Writes that every resource of ours does in the same way: server-side apply with a rule for conflicts, a create that is
-//! sure of its answer, and the takeover of an object that another tool has made.
+//! Writes that all our resources perform in the same way: server-side apply with a rule for conflicts, a
+//! create with a certain result, and the takeover of an object that another tool has created.
 
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use tokio::time::{Instant, sleep};
 use crate::kubernetes::{Apply, Cause, Cluster, Error, FIELD_MANAGER, ObjectRef};
 use crate::redis::object::{list, text, uid};
 
-/// Command-line tools by which people edit by hand. A refresh has shown their changes and the plan was to undo
-/// them, so they are no conflict; a controller's field is one.
+/// Command-line tools with which people edit by hand. A refresh has shown their changes and the plan has
+/// announced to undo them, so they are no conflict; a controller's field is one.
 const TOOLS: [&str; 10] = [
     "kubectl",
     "kubectl-edit",
@@ -24,16 +24,16 @@ const TOOLS: [&str; 10] = [
     "kubectl-client-side-apply",
 ];
 
-/// How often a create is sent whose answer was lost.
+/// How often a create is sent if its answer was lost.
 const TRIES: u32 = 4;
-/// Pause between two of them.
+/// Pause between two tries.
 const BETWEEN_TRIES: Duration = Duration::from_millis(250);
 
-/// Server-side apply. `force` takes over fields that another controller owns; those that a person with kubectl owns are
-/// taken over anyway.
+/// Server-side apply. `force` takes over fields that another controller owns; fields that a person with
+/// kubectl owns are taken over anyway.
 ///
 /// # Errors
-/// As [`Cluster::apply`]; a conflict only with other managers than those of people.
+/// As [`Cluster::apply`]; a conflict only with managers other than command-line tools.
 pub async fn apply(
     cluster: &Cluster,
     address: &ObjectRef,
@@ -53,7 +53,8 @@ pub async fn apply(
     }
 }
 
-/// A create whose answer was lost may have been carried out or not; to ask again tells, and is harmless.
+/// A create whose answer was lost may or may not have been carried out. Sending it again shows which, and is
+/// harmless.
 ///
 /// # Errors
 /// As [`Cluster::create`].
@@ -76,8 +77,9 @@ pub async fn create_surely(
     }
 }
 
-/// Who imports or adopts an object wants it to be managed from here, and the tool that made it keeps nothing: what it
-/// owned beside us would be a conflict with every later change. What others own of the status stays theirs.
+/// Takes over an object that is imported or adopted: the tool that created it keeps none of its fields. A
+/// field that the tool owned beside us would be a conflict with every later change. The owners of status
+/// fields stay.
 ///
 /// # Errors
 /// As [`Cluster::merge_patch`].
@@ -96,7 +98,8 @@ pub async fn take_over(
     cluster.merge_patch(address, &patch, uid(written), deadline).await
 }
 
-/// A destroy that was cut off had handed the object over to an owner that is going: the object must not go with it.
+/// Removes the owner that a destroy has set before it was cut off: the owner is being deleted, and the object
+/// must not be deleted with it.
 ///
 /// # Errors
 /// As [`Cluster::merge_patch`].

@@ -1,4 +1,4 @@
-//! What a user reads when something is wrong: what, why, what to do, and at which attribute.
+//! A message for the user: what is wrong, why, what to do, and at which attribute.
 
 use super::path::Path;
 
@@ -7,7 +7,7 @@ use super::path::Path;
 pub enum Severity {
     /// The operation fails.
     Error,
-    /// The operation goes on.
+    /// The operation continues.
     Warning,
 }
 
@@ -20,7 +20,7 @@ pub struct Diagnostic {
     pub summary: String,
     /// Why, and what to do about it.
     pub detail: String,
-    /// The attribute to blame, if there is one.
+    /// The attribute that causes it, if there is one.
     pub attribute: Option<Path>,
 }
 
@@ -40,7 +40,7 @@ impl Diagnostic {
         Diagnostic { severity: Severity::Warning, ..Diagnostic::error(summary, detail) }
     }
 
-    /// The same, blamed on one attribute.
+    /// The same message, at one attribute.
     pub fn at(self, attribute: Path) -> Diagnostic {
         Diagnostic { attribute: Some(attribute), ..self }
     }

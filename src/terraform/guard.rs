@@ -1,9 +1,9 @@
 //! The guard against panics: a panic ends the call it happened in and no other, as a diagnostic with its text
 //! and its place.
 //!
-//! The guard stands in two places. The wire puts it around each call as a whole, from decoding to encoding. A
-//! resource's work on an object has the guard around it once more, because the answer to such work is made from
-//! the [`Record`](super::record::Record), after a panic as after any other end.
+//! The guard is used in two places. The wire puts it around each call as a whole, from decoding to encoding.
+//! A resource's work on an object has a second guard around it, because its answer is made from the
+//! [`Record`](super::record::Record), however the work ends.
 
 use std::any::Any;
 use std::fmt;
@@ -15,11 +15,11 @@ use futures::FutureExt;
 use super::diagnostic::Diagnostic;
 
 tokio::task_local! {
-    /// Of the innermost guard around what runs.
+    /// The place of the last panic, for the innermost guard.
     static NOTE: Note;
 }
 
-/// What a guard is told of a panic while it happens: where it happened is not known any more afterwards.
+/// What a guard learns of a panic while it happens: afterwards the place is no longer known.
 #[derive(Clone, Default)]
 struct Note(Arc<Mutex<Option<Panicked>>>);
 
@@ -32,14 +32,14 @@ impl Note {
 /// What panicked, and where.
 #[derive(Clone, Debug)]
 pub struct Panicked {
-    /// In the words of the panic.
+    /// The message of the panic.
     pub message: String,
-    /// File, line and column; empty where that is not known.
+    /// File, line and column; empty if unknown.
     pub location: String,
 }
 
 impl Panicked {
-    /// What is left of a panic that no hook has taken down.
+    /// What is known of a panic that no hook has recorded.
     fn from_payload(payload: &(dyn Any + Send)) -> Panicked {
         let text = payload.downcast_ref::<&str>().copied();
         let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
@@ -72,7 +72,7 @@ impl fmt::Display for Panicked {
 /// Runs `body`. `Err` says that it panicked.
 pub async fn guarded<T>(rpc: &str, body: impl Future<Output = T>) -> Result<T, Diagnostic> {
     let note = Note::default();
-    // What the panic leaves half done goes with the body. What others see of it they reach through locks.
+    // Data that the panic leaves half-changed is dropped with the body. Data that others see is behind locks.
     let ended = NOTE.scope(note.clone(), AssertUnwindSafe(body).catch_unwind()).await;
     ended.map_err(|payload| {
         let noted = note.slot().take();
@@ -80,21 +80,22 @@ pub async fn guarded<T>(rpc: &str, body: impl Future<Output = T>) -> Result<T, D
     })
 }
 
-/// Tells the guard around the panicking code what the panic hook knows. The hook belongs to the process, so
-/// whoever sets it calls this.
+/// Passes what the panic hook knows to the guard around the panicking code. The hook belongs to the process,
+/// so whoever sets the hook calls this.
 pub fn take_down(panicked: &Panicked) {
-    // Without a guard it is a task that a call started, or none of ours.
+    // Without a guard, the panic happened in a task that a call started, or in code that is not ours.
     let _ = NOTE.try_with(|note| *note.slot() = Some(panicked.clone()));
 }
 
-/// What the user reads of a call that did not come to its end.
+/// The message for the user about a call that did not finish.
 pub fn failed(rpc: &str, why: &dyn fmt::Display) -> Diagnostic {
     Diagnostic::error(
         format!("The provider failed in {rpc}"),
         format!(
-            "This is a bug in the provider, not in the configuration. Please report it with this text: {why}. \
-             The log of TF_LOG_PROVIDER=debug tells more.\n\nWhat exists in the cluster is as the last \
-             completed step left it; the next plan shows it, and the next apply goes on from there."
+            "This is a bug in the provider, not in the configuration. Please report it with this text: \
+             {why}. The log with TF_LOG_PROVIDER=debug contains more details.\n\nThe objects in the cluster \
+             are as the last completed step left them. The next plan shows them, and the next apply \
+             continues from there."
         ),
     )
 }

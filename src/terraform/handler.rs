@@ -1,5 +1,5 @@
-//! What core asks of a resource type: one function for each RPC, with its request and its answer. In
-//! Terraform's terms, none of the wire's.
+//! The questions of core to a resource type: one function for each RPC, with its request and its answer, in
+//! Terraform's terms and not those of the wire.
 
 use futures::future::BoxFuture;
 
@@ -11,10 +11,10 @@ use super::value::Value;
 
 /// A resource type, without its model.
 pub trait ResourceHandler: Send + Sync {
-    /// What users write and see.
+    /// The schema of its model.
     fn schema(&self) -> &Schema;
 
-    /// What identifies one for import.
+    /// The schema of its identity, for import.
     fn identity_schema(&self) -> &IdentitySchema;
 
     /// `ValidateResourceConfig`. `write_only_allowed`: whether this core knows write-only attributes.
@@ -72,7 +72,7 @@ pub struct PlanResourceChange {
 pub struct Planned {
     /// Null on destroy.
     pub state: Value,
-    /// What makes it a replace.
+    /// The attributes that require a replacement.
     pub requires_replace: Vec<Path>,
     /// For Apply.
     pub private: Vec<u8>,
@@ -121,7 +121,7 @@ pub struct Answer {
 
 /// `ImportResourceState`
 pub struct ImportResourceState {
-    /// Empty where an identity is given.
+    /// Empty if an identity is given.
     pub id: String,
     /// The identity, if one is given.
     pub identity: Option<Value>,
@@ -130,7 +130,7 @@ pub struct ImportResourceState {
 /// The answer to an import.
 #[derive(Clone, Debug, Default)]
 pub struct ImportAnswer {
-    /// What was found; none with an error.
+    /// The imported resources; none with an error.
     pub resource: Option<ImportedResource>,
     /// What went wrong.
     pub diagnostics: Vec<Diagnostic>,

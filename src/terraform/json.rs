@@ -1,4 +1,4 @@
-//! Values from the JSON in which a state file keeps them (and in which core may send them).
+//! Values from the JSON in a state file (which core may also send).
 
 use std::collections::BTreeMap;
 

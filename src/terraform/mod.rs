@@ -1,9 +1,10 @@
-//! What Terraform means: values, types, schemas, validation, planning, and the life of a resource through
-//! the RPCs. Knows no wire, no cluster and no Redis.
+//! Terraform's concepts: values, types, schemas, validation, planning, and the life of a resource through the
+//! RPCs. Knows no wire, no cluster and no Redis.
 //!
-//! The way of a request: [`Server`] has a [`Table`](table::Table) for each kind of thing that core asks for by
-//! name. What core asks of a resource stands in [`handler`], and what a resource says of itself in [`resource`],
-//! on a model that was declared once with [`object!`](crate::object). `modelled` lies between the two.
+//! The way of a request: [`Server`] has a [`Table`](table::Table) for each kind of thing that core asks for
+//! by name. [`handler`] declares the questions of core to a resource, and [`resource`] what a resource
+//! declares about itself, on a model that was declared once with [`object!`](crate::object). `modelled`
+//! connects the two.
 
 pub mod attribute;
 pub mod diagnostic;

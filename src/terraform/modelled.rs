@@ -1,4 +1,5 @@
-//! A resource as core asks for it: core's values become the resource's own model, and the model core's values.
+//! Connects core and a resource: core's values become the resource's own model, and the model becomes core's
+//! values.
 
 use futures::future::BoxFuture;
 
@@ -19,7 +20,7 @@ use super::upgrade;
 use super::validate::{validate, write_only_unsupported};
 use super::value::Value;
 
-/// Under this name private state keeps which optional attributes were derived.
+/// The name in private state under which the derived optional attributes are kept.
 const DERIVED: &str = ".derived";
 
 /// A resource with its model, as core asks for it.
@@ -65,7 +66,7 @@ impl<R: Resource> Modelled<R> {
         let Proposal { planned, derived, changes } =
             plan::propose(attributes, &request.config, &request.prior_state, derived_before.as_ref());
         private.set(DERIVED, derived);
-        // Values that were unknown when the configuration was validated are judged here.
+        // Values that were unknown when the configuration was validated are checked here.
         let (_, problems) = validate(attributes, &planned);
         if !problems.is_empty() {
             return Err(problems);
@@ -129,7 +130,7 @@ impl<R: Resource> ResourceHandler for Modelled<R> {
         let completed = plan::propose(attributes, &accepted, &Value::Null, None).planned;
         match Self::planned_model(&completed) {
             Ok(model) => diagnostics.extend(self.resource.validate(&model)),
-            // What a required attribute lacks is core's to say; anything else was said above.
+            // Core itself reports a missing required attribute; everything else was reported above.
             Err(problems) if diagnostics.is_empty() => diagnostics.extend(problems),
             Err(_) => {}
         }
@@ -210,8 +211,8 @@ impl<R: Resource> ResourceHandler for Modelled<R> {
     }
 }
 
-/// Runs a resource's work on an object. A panic is a problem like any other here, so that the answer holds what
-/// was saved before the panic.
+/// Runs a resource's work on an object. A panic is treated like any other problem, so that the answer
+/// contains what was saved before the panic.
 async fn work(rpc: &str, body: impl Future<Output = Result<(), Problems>>) -> Result<(), Problems> {
     guarded(rpc, body).await.unwrap_or_else(|panicked| Err(vec![panicked]))
 }

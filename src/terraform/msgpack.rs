@@ -1,4 +1,4 @@
-//! Values to and from the msgpack in which core sends them (its "object wire format").
+//! Values to and from msgpack, in the form in which core sends them (its "object wire format").
 
 use rmp::encode as write;
 use rmpv::ValueRef as Raw;
@@ -6,18 +6,18 @@ use rmpv::ValueRef as Raw;
 use super::types::Type;
 use super::value::{Number, Value};
 
-/// A deeper value than this is refused; no schema of ours comes near it.
+/// Deeper values are refused; no schema of ours is nearly as deep.
 const MAX_DEPTH: usize = 64;
 
-/// What core sent does not fit the schema, or is no msgpack: core and provider disagree on the schema.
+/// The bytes do not fit the schema, or are not msgpack: core and provider disagree on the schema.
 #[derive(Debug, thiserror::Error, PartialEq)]
 #[error("could not read the value of {at}: expected {expected}, found {found}")]
 pub struct DecodeError {
-    /// Where in the value.
+    /// The path in the value.
     pub at: String,
     /// The type of the schema.
     pub expected: String,
-    /// What was there instead; never the value itself, which may be secret.
+    /// The type that was found; never the value itself, which may be secret.
     pub found: &'static str,
 }
 
@@ -143,7 +143,7 @@ fn put(bytes: &mut Vec<u8>, value: &Value, ty: &Type) {
                 put(bytes, value.get(name), ty);
             }
         }
-        // A value that does not fit its type would be our own mistake; null lets core name it.
+        // A value that does not fit its type would be our own mistake; core reports the null.
         (Value::List(_) | Value::Map(_), _) => bytes.push(0xc0),
     }
 }

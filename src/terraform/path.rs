@@ -1,4 +1,4 @@
-//! Where in a value something stands: `persistence.size`, `tolerations[0].key`.
+//! The place of something in a value: `persistence.size`, `tolerations[0].key`.
 
 use std::fmt;
 
@@ -23,12 +23,12 @@ impl Path {
         Path(dotted.split('.').map(|name| Step::Attribute(name.to_owned())).collect())
     }
 
-    /// This path and one attribute more.
+    /// This path with one more attribute.
     pub fn attribute(&self, name: &str) -> Path {
         self.with(Step::Attribute(name.to_owned()))
     }
 
-    /// This path and one step more.
+    /// This path with one more step.
     pub fn with(&self, step: Step) -> Path {
         let mut steps = self.0.clone();
         steps.push(step);

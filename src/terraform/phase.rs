@@ -1,5 +1,5 @@
-//! One struct for both states of knowledge: `Persistence<Known>` holds values, `Persistence<Planned>` holds
-//! values of which some are not known before apply.
+//! One struct for both states of knowledge: `Persistence<Known>` holds values, and in `Persistence<Planned>`
+//! some values may be unknown before apply.
 //!
 //! A guard reads a planned object with `?`: an unknown ends it, so an unknown never raises an error.
 
@@ -8,13 +8,13 @@ use std::fmt::Debug;
 use super::attribute::Reading;
 use super::value::Value;
 
-/// What any attribute's value can do.
+/// What every value of an attribute can do.
 pub trait Data: Clone + Debug + PartialEq + Send + Sync + 'static {}
 impl<T: Clone + Debug + PartialEq + Send + Sync + 'static> Data for T {}
 
 /// A state of knowledge.
 pub trait Phase: Data {
-    /// What an attribute of type `T` holds in this phase.
+    /// The value of an attribute of type `T` in this phase.
     type Of<T: Data>: Data;
 
     /// Reads a value that may be unknown; `known` reads it when it is not.
@@ -28,7 +28,7 @@ pub trait Phase: Data {
     fn write<T: Data>(held: &Self::Of<T>, known: impl FnOnce(&T) -> Value) -> Value;
 }
 
-/// Everything is known: a state, or what apply was given to do.
+/// Everything is known: a state, or the input of an apply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Known;
 

@@ -1,12 +1,12 @@
 //! Planning, in numbered steps. Each is a plain function of configuration and prior state, so the same
 //! inputs give the same plan, byte for byte.
 //!
-//! 1. [`complete`]: what the configuration leaves out takes its default, what only the provider sets takes
-//!    its prior value, or is unknown.
+//! 1. [`complete`]: a missing value in the configuration takes its default; a value that only the provider
+//!    sets keeps its prior value, or is unknown.
 //! 2. [`derive`]: values that follow from the rest of the configuration are computed.
-//! 3. [`respell`]: what means the same as before keeps its prior spelling.
-//! 4. [`changes`]: what differs, and what that does; replacement follows from it.
-//! 5. [`unsettle`]: where something will be written, volatile attributes become unknown.
+//! 3. [`respell`]: a value with the same meaning as before keeps its prior spelling.
+//! 4. [`changes`]: the differences and their effects; a replacement follows from them.
+//! 5. [`unsettle`]: if something will be written, volatile attributes become unknown.
 
 use std::collections::BTreeMap;
 
@@ -14,33 +14,33 @@ use super::attribute::{Attribute, Change, Derivation, Kind, Nesting, Presence};
 use super::path::Path;
 use super::value::Value;
 
-/// What a plan comes to.
+/// The result of planning.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Proposal {
     /// The planned resource, write-only values still in it: see [`strip_write_only`].
     pub planned: Value,
-    /// The optional attributes whose value was derived, and that value; kept in private state for the next
+    /// The optional attributes whose value was derived, with that value; kept in private state for the next
     /// plan.
     pub derived: Derived,
-    /// What differs from before; empty on create.
+    /// The differences from the prior state; empty on create.
     pub changes: Vec<Changed>,
 }
 
-/// Derived values by dotted path. Kept apart from the state, which a refresh changes when somebody edits
-/// the cluster: the next plan must go back to what was derived, not stay with what was found.
+/// Derived values by dotted path. They are kept apart from the state, because a refresh changes the state
+/// when somebody edits the cluster: the next plan must return to the derived value, not keep the found one.
 pub type Derived = BTreeMap<String, String>;
 
 /// One attribute that differs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Changed {
-    /// Which.
+    /// Its path.
     pub path: Path,
-    /// What that does.
+    /// The effect of the change.
     pub change: Change,
 }
 
-/// Plans. `prior` is null on create. `derived_before` are the attributes that the last plan derived, `None`
-/// where that is not known (after an import).
+/// Plans. `prior` is null on create. `derived_before` contains the attributes that the last plan derived;
+/// `None` if that is not known (after an import).
 pub fn propose(
     attributes: &[Attribute],
     config: &Value,
@@ -55,7 +55,7 @@ pub fn propose(
     Proposal { planned, derived, changes }
 }
 
-/// Step 1. Defaults, and the prior values of what only the provider sets.
+/// Step 1. Defaults, and the prior values of attributes that only the provider sets.
 pub fn complete(attributes: &[Attribute], config: &Value, prior: &Value) -> Value {
     complete_object(attributes, config, config, prior)
 }
@@ -94,8 +94,8 @@ fn complete_object(attributes: &[Attribute], root: &Value, config: &Value, prior
     )
 }
 
-/// Step 2. Computes what follows from the rest, in the order of declaration: a later one may use an earlier one. Also
-/// tells which optional attributes were derived.
+/// Step 2. Computes the values that follow from the rest, in the order of declaration: a later value may use
+/// an earlier one. Also returns which optional attributes were derived.
 pub fn derive(
     attributes: &[Attribute],
     config: &Value,
@@ -109,7 +109,7 @@ pub fn derive(
         let (Presence::Derived(derivation) | Presence::Endpoint(derivation)) = &attribute.presence else {
             continue;
         };
-        // A configured value wins, and below an unknown or absent object there is nothing to fill in.
+        // A configured value wins, and there is nothing to fill in below an unknown or missing object.
         let above = &names[..names.len() - 1];
         if !config.at(&names).is_null() || !matches!(planned.at(above), Value::Map(_)) {
             continue;
@@ -117,7 +117,7 @@ pub fn derive(
         let dotted = names.join(".");
         let before = match derived_before {
             Some(derived) => derived.get(&dotted).map(|text| Value::from(text.as_str())),
-            // After an import nothing is known of the past; what was found stays.
+            // After an import nothing is known of the past, so the found value stays.
             None => Some(prior.at(&names).clone()).filter(|before| !before.is_null()),
         };
         let value = before
@@ -141,7 +141,7 @@ fn inputs_stay(derivation: &Derivation, planned: &Value, prior: &Value) -> bool 
         })
 }
 
-/// Every attribute that is no single nested object, with the names that lead to it.
+/// Every attribute that is not a single nested object, with its path.
 fn leaves(attributes: &[Attribute]) -> Vec<(Vec<&'static str>, &Attribute)> {
     attributes
         .iter()
@@ -167,7 +167,7 @@ fn set(value: &mut Value, names: &[&str], new: Value) {
     }
 }
 
-/// Step 3. What means the same as before keeps the spelling it had; collections only as a whole.
+/// Step 3. A value with the same meaning as before keeps its spelling; collections only as a whole.
 pub fn respell(attributes: &[Attribute], new: &Value, prior: &Value) -> Value {
     let (Value::Map(entries), Value::Map(_)) = (new, prior) else { return new.clone() };
     let mut result = entries.clone();
@@ -183,7 +183,8 @@ pub fn respell(attributes: &[Attribute], new: &Value, prior: &Value) -> Value {
     Value::Map(result)
 }
 
-/// Step 4. What differs from before, attribute by attribute, leaving out what only the provider sets.
+/// Step 4. The differences from the prior state, attribute by attribute, without attributes that only the
+/// provider sets.
 pub fn changes(attributes: &[Attribute], prior: &Value, planned: &Value) -> Vec<Changed> {
     if prior.is_null() || planned.is_null() {
         return Vec::new();
@@ -196,7 +197,7 @@ pub fn changes(attributes: &[Attribute], prior: &Value, planned: &Value) -> Vec<
         .collect()
 }
 
-/// Step 5. Where something will be written, what it changes by itself is not known before.
+/// Step 5. If something will be written, the attributes that it changes are not known in advance.
 pub fn unsettle(attributes: &[Attribute], mut planned: Value, changes: &[Changed]) -> Value {
     if !changes.iter().any(|changed| changed.change != Change::ProviderOnly) {
         return planned;
@@ -207,7 +208,7 @@ pub fn unsettle(attributes: &[Attribute], mut planned: Value, changes: &[Changed
     planned
 }
 
-/// Takes write-only values out: they are in no plan and no state.
+/// Removes write-only values: no plan and no state contains them.
 pub fn strip_write_only(attributes: &[Attribute], value: &Value) -> Value {
     let Value::Map(entries) = value else { return value.clone() };
     let mut stripped = entries.clone();

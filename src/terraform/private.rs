@@ -1,5 +1,5 @@
-//! Private state: what the provider keeps beside a resource that no user sees. Nothing secret, and nothing
-//! that Delete needs, since core passes none of it for a tainted object.
+//! Private state: data that the provider keeps beside a resource and that no user sees. It contains nothing
+//! secret, and nothing that Delete needs, because core passes no private state for a tainted object.
 
 use std::collections::BTreeMap;
 
@@ -11,12 +11,12 @@ use serde::de::DeserializeOwned;
 pub struct Private(BTreeMap<String, serde_json::Value>);
 
 impl Private {
-    /// Reads what core kept. Bytes that are not ours count as nothing.
+    /// Reads what core kept. Bytes in another form count as nothing.
     pub fn decode(bytes: &[u8]) -> Private {
         Private(serde_json::from_slice(bytes).unwrap_or_default())
     }
 
-    /// What core is to keep; no bytes for nothing.
+    /// The bytes for core to keep; none if there is nothing.
     pub fn encode(&self) -> Vec<u8> {
         if self.0.is_empty() { Vec::new() } else { serde_json::to_vec(&self.0).unwrap_or_default() }
     }

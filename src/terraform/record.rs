@@ -1,5 +1,5 @@
-//! What core will be told of an object, kept outside the call that works on it: whether the call ends well,
-//! fails at a `?`, is cancelled, times out or panics, the answer is made from here. So state is never lost.
+//! The answer to core about an object, kept outside the call that works on it. Whether the call succeeds,
+//! fails at a `?`, is cancelled, times out or panics, the answer is made from here. So no state is lost.
 
 use std::marker::PhantomData;
 use std::sync::{Mutex, PoisonError};
@@ -33,7 +33,7 @@ pub struct Saved {
 }
 
 impl<R: Resource> Record<R> {
-    /// A record of what core knows already, private data in core's bytes.
+    /// A record of what core already knows, with private data in core's bytes.
     pub fn of(state: &Value, private: &[u8], identity: Option<&Value>) -> Record<R> {
         Record {
             saved: Mutex::new(Saved {
@@ -46,7 +46,7 @@ impl<R: Resource> Record<R> {
         }
     }
 
-    /// Saves the object as it now is. To be called as soon as something exists, and whenever more is known.
+    /// Saves the object as it is now. To be called as soon as something exists, and whenever more is known.
     pub fn save(&self, model: &R::Model, identity: &R::Identity) {
         self.change(|saved| {
             saved.state = R::Model::write::<Known>(model);
@@ -67,12 +67,13 @@ impl<R: Resource> Record<R> {
         self.change(|saved| saved.warnings.push(warning));
     }
 
-    /// What is saved now.
+    /// What is currently saved.
     pub fn saved(&self) -> Saved {
         self.saved.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The answer to core, however the work ended. What means the same as in `spelling` is spelled that way.
+    /// The answer to core, however the work ended. Values with the same meaning as in `spelling` are spelled
+    /// as there.
     pub fn answer(
         &self,
         attributes: &[Attribute],

@@ -1,4 +1,4 @@
-//! What a resource has to say for itself; all else about Terraform is done for it by the server.
+//! What a resource must declare and do; the server does everything else about Terraform.
 
 use std::future::Future;
 
@@ -13,58 +13,58 @@ use super::private::Private;
 use super::record::Record;
 use super::schema::{IdentitySchema, Schema};
 
-/// Errors that end a call. What exists by then stands in the [`Record`].
+/// Errors that end a call. The [`Record`] contains what exists by then.
 pub type Problems = Vec<Diagnostic>;
 
-/// A resource's model with what is not known before apply.
+/// A resource's model, with values that may be unknown before apply.
 pub type PlannedModel<R> = <<R as Resource>::Model as Attr>::In<Planned>;
 
-/// One call: how it is told to stop.
+/// One call, and the signal to stop it.
 #[derive(Clone, Debug)]
 pub struct Call {
     /// Cancelled by Stop (Ctrl-C), and when core is gone.
     pub cancelled: CancellationToken,
 }
 
-/// What a plan is made of.
+/// The input of a plan.
 pub struct PlanChange<R: Resource> {
     /// The object before; `None` on create, and in the second call of a replace.
     pub prior: Option<R::Model>,
     /// The object after; `None` on destroy. May be changed.
     pub planned: Option<PlannedModel<R>>,
-    /// What differs.
+    /// The differences.
     pub changes: Vec<Changed>,
-    /// What replaces. May be added to.
+    /// The attributes that require a replacement. May be extended.
     pub requires_replace: Vec<Path>,
-    /// Private data of the prior object or, in the second call of a replace, of the first call. Handed to
-    /// Apply as it is left.
+    /// Private data of the prior object or, in the second call of a replace, of the first call. Apply
+    /// receives it as it is left here.
     pub private: Private,
 }
 
-/// What Apply is to do.
+/// What Apply should do.
 pub enum Change<R: Resource> {
-    /// Make it.
+    /// Create the object.
     Create {
         /// As planned, with the configuration's write-only values.
         planned: PlannedModel<R>,
     },
-    /// Change it.
+    /// Change the object.
     Update {
-        /// As it was.
+        /// The prior object.
         prior: R::Model,
         /// As planned, with the configuration's write-only values.
         planned: PlannedModel<R>,
-        /// What differs.
+        /// The differences.
         changes: Vec<Changed>,
     },
-    /// Destroy it.
+    /// Destroy the object.
     Delete {
-        /// As it was.
+        /// The prior object.
         prior: R::Model,
     },
 }
 
-/// What an import was asked for.
+/// What an import asks for.
 pub enum ImportTarget<R: Resource> {
     /// The id of `terraform import` or of an `import` block.
     Id(String),
@@ -72,7 +72,7 @@ pub enum ImportTarget<R: Resource> {
     Identity(R::Identity),
 }
 
-/// What was found for an import.
+/// The result of an import.
 pub struct Imported<R: Resource> {
     /// Its state.
     pub model: R::Model,
@@ -80,13 +80,13 @@ pub struct Imported<R: Resource> {
     pub identity: R::Identity,
     /// Its private data.
     pub private: Private,
-    /// What the user should know of it.
+    /// Warnings for the user.
     pub warnings: Vec<Diagnostic>,
 }
 
 /// A resource type. `Model` and `Identity` are declared with [`object!`](crate::object).
 pub trait Resource: Send + Sync + Sized + 'static {
-    /// What users write and see.
+    /// The schema of what users write and see.
     type Model: Attr<In<Known> = Self::Model>;
     /// What identifies one for import.
     type Identity: Attr<In<Known> = Self::Identity>;
@@ -98,13 +98,14 @@ pub trait Resource: Send + Sync + Sized + 'static {
     /// The schema of `Identity`.
     fn identity_schema(&self) -> &IdentitySchema;
 
-    /// What is wrong across attributes. Defaults are filled in; what is wrong by itself is unknown here.
+    /// Errors across attributes. Defaults are filled in; values that are invalid by themselves are unknown
+    /// here.
     fn validate(&self, config: &PlannedModel<Self>) -> Vec<Diagnostic>;
 
-    /// Guards, warnings and what else the plan needs. Must be pure.
+    /// Guards, warnings and everything else that the plan needs. Must be pure.
     fn plan(&self, change: &mut PlanChange<Self>) -> Vec<Diagnostic>;
 
-    /// Brings the record up to date with the cluster.
+    /// Updates the record from the cluster.
     fn read(
         &self,
         state: Self::Model,
@@ -112,7 +113,7 @@ pub trait Resource: Send + Sync + Sized + 'static {
         call: &Call,
     ) -> impl Future<Output = Result<(), Problems>> + Send;
 
-    /// Does what was planned. Cancelled at any point, the record tells what exists.
+    /// Carries out the plan. If the call is cancelled at any point, the record shows what exists.
     fn apply(
         &self,
         change: Change<Self>,
@@ -120,7 +121,7 @@ pub trait Resource: Send + Sync + Sized + 'static {
         call: &Call,
     ) -> impl Future<Output = Result<(), Problems>> + Send;
 
-    /// Finds what exists already.
+    /// Finds an existing object.
     fn import(
         &self,
         target: ImportTarget<Self>,
@@ -132,7 +133,7 @@ pub trait Resource: Send + Sync + Sized + 'static {
 pub trait Provider: Send + Sync + 'static {
     /// The schema of the provider block.
     fn schema(&self) -> &Schema;
-    /// What is wrong with a provider block, beyond what each attribute says by itself.
+    /// Errors of a provider block, beyond those of each single attribute.
     fn validate(&self, config: &super::Value) -> Vec<Diagnostic>;
     /// Takes the provider block. Must not connect; unknown values are accepted.
     fn configure(&self, config: &super::Value, terraform_version: &str) -> Vec<Diagnostic>;

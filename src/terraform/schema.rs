@@ -1,4 +1,4 @@
-//! Schemas: what core is told about a provider, a resource, or a resource's identity.
+//! Schemas: what core learns about a provider, a resource, or a resource's identity.
 
 use super::attribute::{Attribute, object_type};
 use super::types::Type;
@@ -28,7 +28,7 @@ impl Schema {
     }
 }
 
-/// The schema of what identifies a resource for import.
+/// The schema of the identity of a resource, for import.
 #[derive(Clone, Debug)]
 pub struct IdentitySchema {
     /// Grows when an identity of an older provider needs an upgrade.

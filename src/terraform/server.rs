@@ -1,4 +1,5 @@
-//! The provider as core sees it: what it has, by kind and name, and what concerns it as a whole.
+//! The provider as core sees it: its handlers by kind and name, and everything that concerns the provider as
+//! a whole.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -33,7 +34,7 @@ impl Server {
         self
     }
 
-    /// Its resources. What core asks of one of them is asked there.
+    /// Its resources. Core's questions about a single resource go there.
     pub fn resources(&self) -> &Table<dyn ResourceHandler> {
         &self.resources
     }
@@ -55,13 +56,13 @@ impl Server {
         self.provider.configure(config, terraform_version)
     }
 
-    /// What a call needs that may be told to stop.
+    /// The context of a call that can be stopped.
     pub fn call(&self) -> Call {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         Call { cancelled: running.child_token() }
     }
 
-    /// `StopProvider`: calls in flight are cancelled, later ones work.
+    /// `StopProvider`: calls in flight are cancelled; later calls work.
     pub fn stop(&self) {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::replace(&mut *running, CancellationToken::new()).cancel();

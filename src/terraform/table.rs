@@ -1,4 +1,4 @@
-//! What a provider has of one kind, be it resources or anything else that core asks for by name.
+//! The handlers of one kind, such as resources, that core asks for by name.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ pub struct Table<H: ?Sized> {
 }
 
 impl<H: ?Sized> Table<H> {
-    /// A table without a handler. `kind` is the word for one of them in a message, such as `resource`.
+    /// An empty table. `kind` is the word for one handler in a message, such as `resource`.
     pub fn new(kind: &'static str) -> Table<H> {
         Table { kind, handlers: BTreeMap::new() }
     }
@@ -21,7 +21,7 @@ impl<H: ?Sized> Table<H> {
         self.handlers.insert(name, handler);
     }
 
-    /// The handler of this name. The provider is older than the configuration where there is none.
+    /// The handler of this name. If there is none, the provider is older than the configuration.
     pub fn get(&self, name: &str) -> Result<&H, Diagnostic> {
         self.handlers.get(name).map(AsRef::as_ref).ok_or_else(|| {
             Diagnostic::error(

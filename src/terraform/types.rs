@@ -1,4 +1,4 @@
-//! Terraform's types, and the form in which a schema states them on the wire.
+//! Terraform's types, and the form in which a schema sends them on the wire.
 
 use serde_json::{Value as Json, json};
 
@@ -39,7 +39,7 @@ impl Type {
         }
     }
 
-    /// How a person names it: `a list of string`.
+    /// The name of the type for people: `a list of string`.
     pub fn describe(&self) -> String {
         match self {
             Type::Bool => "a bool".to_owned(),

@@ -1,4 +1,4 @@
-//! What an older version of the provider wrote into a state file, in the form of today's schema.
+//! A state that an older version of the provider wrote, in the form of today's schema.
 
 use super::attribute::Attribute;
 use super::diagnostic::Diagnostic;
@@ -43,7 +43,7 @@ fn fill_in(attributes: &[Attribute], state: &Value) -> Value {
     if state.is_null() {
         return Value::Null;
     }
-    // With the state as its own configuration and prior, all that it holds stays.
+    // With the state as its own configuration and prior state, everything in it stays.
     let completed = plan::complete(attributes, state, state);
     plan::strip_write_only(attributes, &plan::derive(attributes, state, completed, state, None).0)
 }

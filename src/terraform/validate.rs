@@ -1,4 +1,4 @@
-//! Validation: every known value is read by its type and checked, and all that is wrong is reported at once.
+//! Validation: every known value is read by its type and checked, and all errors are reported at once.
 
 use super::attribute::{Attribute, Kind, Nesting, Reading};
 use super::diagnostic::Diagnostic;
@@ -6,8 +6,8 @@ use super::path::{Path, Step};
 use super::plan;
 use super::value::Value;
 
-/// Reports every attribute whose value its type or check refuses, and returns the configuration with those
-/// values unknown, so that guards across attributes can still judge the rest.
+/// Reports every attribute whose value its type or check refuses, and returns the configuration with these
+/// values unknown, so that guards across attributes can still check the rest.
 pub fn validate(attributes: &[Attribute], config: &Value) -> (Value, Vec<Diagnostic>) {
     let mut problems = Vec::new();
     let accepted = object(attributes, config, &Path::default(), &mut problems);
@@ -48,7 +48,7 @@ fn member(attribute: &Attribute, value: &Value, at: &Path, problems: &mut Vec<Di
                 })
                 .collect(),
         ),
-        // An element of a set has no path of its own; the set is blamed.
+        // An element of a set has no path of its own, so the set is reported.
         _ => {
             let mut reading = Reading::from(at.clone());
             (attribute.read)(value, &mut reading);
@@ -66,20 +66,20 @@ fn member(attribute: &Attribute, value: &Value, at: &Path, problems: &mut Vec<Di
         problems.extend(reading.problems());
     }
     match &attribute.kind {
-        // What is right inside an object stays known.
+        // Valid values inside an object stay known.
         Kind::Nested(Nesting::Single, _) => inner,
         _ if problems.len() > before => Value::Unknown,
         _ => inner,
     }
 }
 
-/// What is wrong with a configuration for a core that does not know write-only attributes.
+/// The errors of a configuration for a core that does not know write-only attributes.
 pub fn write_only_unsupported(attributes: &[Attribute], config: &Value) -> Option<Diagnostic> {
     let has_any = &plan::strip_write_only(attributes, config) != config;
     has_any.then(|| {
         Diagnostic::error(
             "Write-only attributes need Terraform 1.11 or OpenTofu 1.11",
-            "This version would keep the value in its state. Upgrade it, or use the attribute's alternative \
+            "This version would store the value in its state. Upgrade it, or use the alternative attribute \
              that refers to an existing Secret.",
         )
     })

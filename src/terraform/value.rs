@@ -1,11 +1,12 @@
-//! Terraform's values: what a configuration, a plan or a state holds, with unknown and null told apart.
+//! Terraform's values: the contents of a configuration, a plan or a state, which distinguish unknown and
+//! null.
 
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// A value of any type, as core sends it. Lists and sets share a form, and so do maps and objects: the
-/// [`Type`](super::Type) beside a value says which it is.
+/// A value of any type, as core sends it. Lists and sets have the same form, and so do maps and objects: the
+/// [`Type`](super::Type) beside a value distinguishes them.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub enum Value {
     /// Not set. Differs from an empty string, list or map.
@@ -91,8 +92,8 @@ impl Value {
         }
     }
 
-    /// The attribute or element of that name; null where there is none or this is no map or object, and
-    /// unknown where this is unknown.
+    /// The attribute or element of that name. It is null if there is none or if this is no map or object, and
+    /// unknown if this is unknown.
     pub fn get(&self, name: &str) -> &Value {
         match self {
             Value::Map(elements) => elements.get(name).unwrap_or(&Value::Null),

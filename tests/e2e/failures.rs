@@ -186,7 +186,7 @@ for_alternate_clis! {
         assert_eq!(custom_resource(&case)["spec"], before["spec"], "nothing is changed");
         case.write("main.tf", &adopting.with("persistence", "{ enabled = false }").text());
         let output = case.apply();
-        let warned = case.diagnostics(&output).into_iter().any(|one| one.summary == "<namespace>/cache is given another password");
+        let warned = case.diagnostics(&output).into_iter().any(|one| one.summary == "The password of <namespace>/cache changes");
         assert!(warned, "{output}");
         case.plan_is_empty();
         let after = custom_resource(&case);

@@ -28,7 +28,7 @@ for_alternate_clis! {
         case.write("main.tf", &resting().with("persistence", "{ enabled = false }").text());
         assert_eq!(summaries(&case, &case.plan_fails()), ["persistence.enabled cannot change on an existing instance"]);
         case.write("main.tf", &resting().with("image", "{ tag = \"v6.2.14\" }").text());
-        assert_eq!(summaries(&case, &case.plan_fails()), ["Redis cannot go back from 7.0 to 6.2"]);
+        assert_eq!(summaries(&case, &case.plan_fails()), ["Redis cannot be downgraded from 7.0 to 6.2"]);
         case.write("main.tf", &resting().with("persistence", "{ size = \"131072Ki\" }").text());
         case.plan_is_empty();
         case.write("main.tf", &resting().with("version", "\"7.1\"").text());

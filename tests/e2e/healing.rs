@@ -123,7 +123,7 @@ for_terraform! {
             .with("timeouts", "{ update = \"5s\", delete = \"3m\" }");
         case.write("main.tf", &later.text());
         let output = case.apply_fails();
-        says(&case, &output, &["there is no key word of Secret mine", "Create what is missing in the namespace"]);
+        says(&case, &output, &["there is no key word of Secret mine", "Create the missing object in the namespace"]);
         let after = case.kubectl(&["get", "redisreplication,redissentinel,pod", "-o", "jsonpath={.items[*].metadata.uid}{.items[*].metadata.generation}"]);
         assert_eq!(after, before);
         case.write("main.tf", &of(1).text());

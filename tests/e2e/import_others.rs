@@ -116,7 +116,7 @@ fn adopted(case: &Case) {
         let configuration = configuration.with("name", &format!("{name:?}"));
         case.write("main.tf", &configuration.text());
         let output = case.apply_fails();
-        assert!(output.to_string().contains("exists already"), "{output}");
+        assert!(output.to_string().contains("already exists"), "{output}");
         case.write("main.tf", &configuration.with("adopt_existing", "true").text());
         case.apply();
         case.plan_is_empty();

@@ -39,7 +39,7 @@ fn by_hand(case: &Case) -> Value {
 
 fn is_refused(case: &Case, theirs: &Value) {
     let output = case.apply_fails();
-    let summary = "The NetworkPolicy <namespace>/cache exists already".to_owned();
+    let summary = "The NetworkPolicy <namespace>/cache already exists".to_owned();
     assert_eq!(summaries(case, &output), [summary]);
     assert_eq!(of_case(case, POLICIES), std::slice::from_ref(theirs), "it was changed");
 }

@@ -65,7 +65,7 @@ for_alternate_clis! {
 
     fn no_node_takes_the_pod(cli: Cli) {
         let wrong = impatient().with("node_selector", "{ no-such = \"node\" }");
-        let words = ["no node takes pod cache-0", "didn't match Pod's node affinity/selector", "check node_selector and tolerations"];
+        let words = ["no node can run pod cache-0", "didn't match Pod's node affinity/selector", "check node_selector and tolerations"];
         let (case, _) = fails(cli, "no-node", &wrong, &words);
         mended(&case);
     }
@@ -80,7 +80,7 @@ for_alternate_clis! {
     fn the_secret_is_missing(cli: Cli) {
         let existing = "{ existing_secret = { name = \"mine\", key = \"word\" } }";
         let wrong = impatient().with("authentication", existing);
-        let words = ["secret \"mine\" not found", "Create what is missing in the namespace"];
+        let words = ["secret \"mine\" not found", "Create the missing object in the namespace"];
         let (case, _) = fails(cli, "no-secret", &wrong, &words);
         case.kubectl(&["create", "secret", "generic", "mine", "--from-literal=word=hush"]);
         case.write("main.tf", &Configuration::small().with("authentication", existing).text());
@@ -127,7 +127,7 @@ for_alternate_clis! {
 
     fn the_storage_class_is_missing(cli: Cli) {
         let wrong = impatient().with("persistence", "{ size = \"64Mi\", storage_class = \"no-such-class\" }");
-        let words = ["the volume claim cache-cache-0 (storage class no-such-class) is not bound", "storageclass.storage.k8s.io \"no-such-class\" not found", "Check that persistence.storage_class names a storage class of this cluster"];
+        let words = ["the volume claim cache-cache-0 (storage class no-such-class) is not bound", "storageclass.storage.k8s.io \"no-such-class\" not found", "Check that persistence.storage_class names an existing storage class"];
         let (case, _) = fails(cli, "no-class", &wrong, &words);
         mended(&case);
     }

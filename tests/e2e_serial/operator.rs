@@ -88,7 +88,7 @@ for_both_clis! {
             let output = case.apply_fails();
             took_its_time(&output, 5);
             says(case, &output, &[
-                "the operator has not acted on this specification of the Redis yet",
+                "the operator has not processed this specification of the Redis yet",
                 "The operator's Deployment redis-operator/redis-operator has no ready pod",
                 "Once the operator works, apply again",
             ]);

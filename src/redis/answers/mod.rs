@@ -7,17 +7,19 @@ use self::set::Set;
 use self::shards::Shards;
 use super::password::PasswordAt;
 
-/// What was asked, and what came of it. Whatever happens makes the answers old: they are dropped with each change.
+/// All questions and their answers. Every change discards the answers, because they may be old.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Answers {
-    /// Whether every endpoint is what it should be; `None`: not asked. `Err` says which is not.
+    /// Whether every endpoint is as it should be; `None`: not asked. `Err` says which endpoint is not.
     pub reached: Option<Result<(), String>>,
-    /// What the pods of a replicated set say, and those of a cluster about passwords; `None`: not asked.
+    /// Answers of the pods of a replicated set, and answers of the pods of a cluster about passwords; `None`:
+    /// not asked.
     pub set: Option<Set>,
-    /// The password that is wanted, if it was looked for and is not there: nobody can be asked with it, and no pod started.
+    /// The wanted password, if its Secret does not exist: without the password no pod can be asked, and no
+    /// pod can start.
     pub missing_password: Option<PasswordAt>,
-    /// What the nodes of a cluster say; `None`: not asked. `Err`: they cannot be asked.
+    /// Answers of the nodes of a cluster; `None`: not asked. `Err`: the nodes cannot be asked.
     pub shards: Option<Result<Shards, String>>,
-    /// The address of the master that each sentinel names, by pod: all that a refresh asks of sentinels.
+    /// The address of the master that each sentinel names, by pod. A refresh asks sentinels nothing else.
     pub named_masters: Vec<(String, String)>,
 }

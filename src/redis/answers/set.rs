@@ -7,7 +7,7 @@ use crate::redis::password::PasswordAt;
 use crate::redis::running::{self, ROLE, address, is_ready};
 use crate::redis::talk::{Master, Peer, Quorum, Replica, Replication};
 
-/// A pod with what is known of it.
+/// A pod with everything that is known about it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pod<Said> {
     /// Its name.
@@ -16,19 +16,20 @@ pub struct Pod<Said> {
     pub uid: String,
     /// Its IP address.
     pub address: String,
-    /// Whether it is of the newest revision.
+    /// Whether the pod has the newest revision.
     pub is_new: bool,
-    /// Whether the node says that it serves.
+    /// Whether the node reports the pod as Ready.
     pub is_ready: bool,
     /// The operator's label for its role.
     pub label: Option<String>,
-    /// What it says; `None` while it does not answer.
+    /// Its answer; `None` while it does not answer.
     pub said: Option<Said>,
-    /// Which of the passwords that matter it accepts; `None` where it asks for none, or they were not asked for.
+    /// Which of the relevant passwords the pod accepts; `None` if it needs no password, or if it was not
+    /// asked.
     pub accepts: Option<Vec<PasswordAt>>,
 }
 
-/// What a sentinel says of the set.
+/// What a sentinel reports about the set.
 #[derive(Clone, Debug, PartialEq)]
 pub struct View {
     /// The master it watches.
@@ -37,39 +38,40 @@ pub struct View {
     pub replicas: Vec<Replica>,
     /// The other sentinels it knows.
     pub peers: Vec<Peer>,
-    /// Whether a failover could be decided on.
+    /// Whether the sentinels could decide on a failover.
     pub quorum: Quorum,
 }
 
-/// A replicated set, as it is in the middle of being rolled.
+/// A replicated set during a rollout.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Set {
     /// How many Redis pods the StatefulSet has.
     pub size: usize,
-    /// How many of them, from the first, are to stay.
+    /// How many of these pods should stay, counted from the first.
     pub stays: usize,
-    /// Those that are not going, by name.
+    /// The pods that are not being deleted, by name.
     pub members: Vec<Pod<Replication>>,
     /// How many sentinels there should be.
     pub sentinels: usize,
-    /// Those that are not going, by name.
+    /// The sentinels that are not being deleted, by name.
     pub watchers: Vec<Pod<View>>,
-    /// Whether the operator changes the sentinels only once the data is rolled: what they are to be is not known yet, and
-    /// one that does not come up stays so until then.
+    /// Whether the operator changes the sentinels only once the data's pods are rolled. Until then the final
+    /// spec of the sentinels is not known, and a sentinel that does not start stays that way.
     pub sentinels_are_later: bool,
-    /// Whether the operator is told to leave the data's pods alone: then an earlier run was cut off, and may have left
-    /// anything.
+    /// Whether the operator is paused for the data's pods. If so, an earlier run was cut off and may have
+    /// left anything behind.
     pub is_paused: bool,
-    /// Whether the operator is proven to leave the set alone.
+    /// Whether it is proven that the operator does not touch the set.
     pub is_quiet: bool,
-    /// The passwords that must be accepted while pods are rolled: the one that is wanted first.
+    /// The passwords that must be accepted while pods are rolled, the wanted one first.
     pub valid: Vec<PasswordAt>,
-    /// Those that must not be accepted any more in the end.
+    /// The passwords that no pod may accept in the end.
     pub former: Vec<PasswordAt>,
 }
 
 impl<Said> Pod<Said> {
-    /// A pod, given the newest revision of its StatefulSet; `None` for one that is going, or has no address yet.
+    /// A pod, given the newest revision of its StatefulSet; `None` for a pod that is being deleted or has no
+    /// address yet.
     pub fn of(pod: &Json, revision: &str, said: Option<Said>) -> Option<Pod<Said>> {
         if is_terminating(pod) {
             return None;

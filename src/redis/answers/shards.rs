@@ -1,22 +1,22 @@
-//! Answers of a cluster: what each of its nodes says.
+//! Answers of a cluster: what each of its nodes reports.
 
 use crate::redis::talk::{Node, Replication};
 
 /// All slots of a cluster.
 pub const SLOTS: u32 = 16384;
 
-/// What the pods of a cluster tell.
+/// The answers of all pods of a cluster.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Shards {
     /// All pods.
     pub pods: Vec<Pod>,
-    /// How many masters there are to be.
+    /// How many masters there should be.
     pub masters: usize,
-    /// How many pods in all.
+    /// How many pods there should be in all.
     pub size: usize,
-    /// Whether the operator is proven to leave it alone.
+    /// Whether it is proven that the operator does not touch the cluster.
     pub is_quiet: bool,
-    /// Whether the same slots have been on the move for so long that whoever moved them has given up.
+    /// Whether the same slots have been in a move for so long that the move counts as abandoned.
     pub is_stalled: bool,
 }
 
@@ -27,18 +27,19 @@ pub struct Pod {
     pub name: String,
     /// Its address.
     pub address: String,
-    /// Whether it is one of the operator's leaders. It need not be a master: followers take over when it restarts.
+    /// Whether the pod is one of the operator's leaders. A leader need not be a master: a follower takes over
+    /// when the leader restarts.
     pub is_leader: bool,
-    /// What it tells; `None`: it does not answer.
+    /// Its answer; `None` if it does not answer.
     pub said: Option<Said>,
 }
 
-/// What a node tells.
+/// The answer of a node.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Said {
-    /// Which nodes it knows, itself among them.
+    /// The nodes that it knows, including itself.
     pub nodes: Vec<Node>,
-    /// Whom it follows, or who follows it.
+    /// Its master, or its followers.
     pub replication: Replication,
 }
 

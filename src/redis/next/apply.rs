@@ -1,5 +1,5 @@
-//! Create and update: our own objects first, then the custom resources, then the wait until Redis serves, then what is no
-//! longer wanted goes.
+//! Create and update: our own objects first, then the custom resources, then the wait until Redis serves. At
+//! the end, objects that are no longer wanted are deleted.
 
 use super::objects;
 use crate::redis::desired::{Desired, Form};
@@ -16,7 +16,7 @@ use crate::redis::step::{Next, Step};
 use crate::redis::waiting::{Cause, Waiting};
 use crate::redis::{ready, volumes};
 
-/// What apply is to do now.
+/// The next step of an apply.
 pub fn next(desired: &Desired, picture: &Picture, memory: &Memory) -> Next {
     let steps = [
         obstacle,
@@ -58,7 +58,7 @@ fn custom_resource(kind: Kind, desired: &Desired, picture: &Picture) -> Option<N
         let left = picture.running.as_ref().and_then(ready::left_of_another_life).filter(|_| carries_data);
         return Some(match left {
             _ if carries_data && !desired.creating => {
-                let why = "it was deleted by somebody else while this apply was running";
+                let why = "somebody else deleted the custom resource while this apply was running";
                 Next::Stuck(Waiting::new(Cause::Deleted, why).about(kind))
             }
             Some(left) => Next::wait(Cause::Terminating, left),
@@ -104,13 +104,13 @@ fn readiness(desired: &Desired, picture: &Picture, memory: &Memory) -> Option<Ne
     Some(nudge(&waiting, desired, picture, memory, running).unwrap_or(Next::Wait(waiting)))
 }
 
-/// Whoever asks for larger volumes wants to use them, but what Redis has fits into those that are there.
+/// Whoever asks for larger volumes wants to use them, but the present data fits into the existing volumes.
 fn grown(desired: &Desired, picture: &Picture, memory: &Memory, running: &Running) -> Option<Next> {
     let growing = || volumes::growing(desired.topology, &picture.custom_resources, running);
     (!memory.volumes_are_late).then(growing).flatten().map(Next::Wait)
 }
 
-/// All that can be watched is as it should be; what cannot is asked.
+/// Everything that can be watched is as it should be; everything else must be asked.
 fn reach(picture: &Picture, memory: &Memory) -> Option<Next> {
     match &picture.answers.reached {
         _ if memory.denied.has(&Denial::Endpoints) => None,

@@ -1,4 +1,5 @@
-//! Destroy: what watches the data first, then the data, then what the operator made of both, then what we made.
+//! Destroy: first the sentinels, which watch the data, then the data, then the objects that the operator
+//! created, then our own objects.
 
 use serde_json::Value as Json;
 
@@ -19,14 +20,14 @@ pub struct Leaving<'a> {
     pub topology: Topology,
     /// Its namespace.
     pub namespace: &'a str,
-    /// The mark of its state.
+    /// The mark of the state that owns it.
     pub claim: &'a str,
     /// Whether the volumes stay.
     pub retained: bool,
 }
 
-/// What delete is to do now. The custom resource with the data goes last: once it is gone, a refresh drops the state, and
-/// nothing would tell of another that is still there.
+/// The next step of a destroy. The custom resource with the data goes last: once it is gone, a refresh drops
+/// the state, and nothing would show that another custom resource still exists.
 pub fn next_delete(leaving: Leaving<'_>, picture: &Picture) -> Next<Removal> {
     let Leaving { topology, namespace, claim, retained } = leaving;
     let data = picture.custom_resource(topology.data());
@@ -42,7 +43,7 @@ pub fn next_delete(leaving: Leaving<'_>, picture: &Picture) -> Next<Removal> {
         if object::is_terminating(found) {
             return held(*kind, found);
         }
-        // An owner of another namespace would make the cluster delete the object at once.
+        // An owner in another namespace would make the cluster delete the object at once.
         let is_unowned = |one: &&Found| !one.is_owned() && one.key.namespace == namespace;
         if let (Some(one), Some(owner)) = (ours().find(is_unowned), data.and_then(object::uid)) {
             return Next::Do(Removal::HandOver { key: one.key.clone(), owner: owner.to_owned() });
@@ -51,7 +52,10 @@ pub fn next_delete(leaving: Leaving<'_>, picture: &Picture) -> Next<Removal> {
         return Next::Do(Removal::DeleteCustomResource { kind: *kind, uid });
     }
     let Some(running) = &picture.running else {
-        return Next::wait(Cause::Terminating, "what the operator made has not been looked at yet");
+        return Next::wait(
+            Cause::Terminating,
+            "the objects that the operator created have not been read yet",
+        );
     };
     if !retained && let Some((name, uid)) = ready::claim_made_anew(running) {
         return Next::Do(Removal::DeleteClaim { name, uid });
@@ -65,7 +69,7 @@ pub fn next_delete(leaving: Leaving<'_>, picture: &Picture) -> Next<Removal> {
     }
 }
 
-/// It was made anew by somebody else, or is the successor of a deposed object.
+/// Somebody else recreated it, or it is the successor of a deposed object.
 fn belongs_to_another(custom_resource: &Json, claim: &str) -> bool {
     object::annotation(custom_resource, annotation::CLAIM).is_some_and(|owner| owner != claim)
 }

@@ -1,5 +1,5 @@
-//! What to do now. One pure function for apply and one for delete: they look at what is wanted and what is there, and so go
-//! on from wherever an earlier run was cut off.
+//! What to do now: one pure function for apply and one for delete. They look at what is wanted and what
+//! exists, so they continue from wherever an earlier run was cut off.
 
 mod apply;
 mod delete;

@@ -1,4 +1,4 @@
-//! Our own objects in an apply: those that are wanted are written, the others go at the end.
+//! Our own objects in an apply: wanted objects are written, and all others are deleted at the end.
 
 use crate::redis::desired::Desired;
 use crate::redis::memory::{Denial, Memory};
@@ -38,7 +38,7 @@ fn write(wanted: &Wanted, desired: &Desired, picture: &Picture, memory: &Memory)
         }));
     };
     if !is_ours(found, desired) {
-        let why = format!("a {} of this name exists, and it is not of this instance", wanted.key);
+        let why = format!("the {} already exists, but it does not belong to this instance", wanted.key);
         return Some(Next::stuck(Cause::Taken, why));
     }
     if found.is_owned() {
@@ -49,7 +49,7 @@ fn write(wanted: &Wanted, desired: &Desired, picture: &Picture, memory: &Memory)
             let differs = !differences(&wanted.object, &found.object).is_empty();
             differs.then(|| Next::Do(Step::ApplyObject(key())))
         }
-        // Nothing depends on labels: without the right to change them they stay.
+        // Nothing depends on labels: without the right to change them they stay as they are.
         Write::Once => {
             let differs = labelling(&wanted.object, &found.object).is_some();
             let is_denied = memory.denied.has(&Denial::Metadata(key()));
@@ -72,14 +72,15 @@ pub(super) fn superseded(desired: &Desired, picture: &Picture) -> Option<Next> {
     Some(Next::Do(Step::DeleteObject(found.key.clone())))
 }
 
-/// An object that is not ours and has the name that ours is to have.
+/// An object that is not ours but has the name of a wanted object.
 pub fn taken<'d>(desired: &'d Desired, picture: &Picture) -> Option<&'d Key> {
     let is_taken = |key: &&Key| picture.object(key).is_some_and(|found| !is_ours(found, desired));
     desired.objects.iter().map(|wanted| &wanted.key).find(is_taken)
 }
 
-/// Whether an object may be changed and deleted: it bears our claim. A create refuses a name that is in use, so the objects
-/// of that name which it finds are those of a create that was cut off, whose claim nobody knows any more.
+/// Whether an object may be changed and deleted: it has our claim. A create refuses a name that is in use. So
+/// if a create finds objects of that name, they come from a create that was cut off, and nobody knows their
+/// claim any more.
 fn is_ours(found: &Found, desired: &Desired) -> bool {
     found.is_claimed_by(&desired.claim)
         || (found.is_unclaimed_of_ours() && desired.object(&found.key).is_some())

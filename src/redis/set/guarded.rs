@@ -1,8 +1,9 @@
-//! The guarded rollout's place in an apply. The custom resources are written so that no pod restarts by itself; once the
-//! operator has taken that over, `set` replaces the pods; then they are written as they are to stay.
+//! The guarded rollout's place in an apply. The custom resources are written so that no pod restarts by
+//! itself. Once the operator has processed that, `set` replaces the pods. Then the custom resources are
+//! written in their final form.
 //!
-//! How far an earlier run came is told by the custom resources alone: as each is to stay, as it is while pods are rolled, or
-//! neither.
+//! The custom resources alone show how far an earlier run came: each has its final form, its form during a
+//! rollout, or neither.
 
 use serde_json::Value as Json;
 
@@ -21,7 +22,7 @@ use crate::redis::running::{Running, is_acted_on};
 use crate::redis::step::{Next, Step};
 use crate::redis::waiting::{Cause, Waiting};
 
-/// What to do as long as the set is not as it is to stay; `None` where nothing is to be rolled.
+/// The next step as long as the set is not in its final form; `None` if nothing must be rolled.
 pub fn rolling(desired: &Desired, picture: &Picture, memory: &Memory) -> Option<Next> {
     if !is_possible(desired, memory) {
         return None;
@@ -42,7 +43,7 @@ pub fn rolling(desired: &Desired, picture: &Picture, memory: &Memory) -> Option<
     if let Some(next) = before_writing(desired, picture, memory, running, data) {
         return Some(next);
     }
-    // The sentinels' first: the operator puts them off while the data's pods are not all of one revision.
+    // The sentinels first: the operator postpones them while the data's pods are not all of one revision.
     for kind in kinds().rev() {
         if let Some(next) = prepare(kind, desired, picture, running) {
             return Some(next);
@@ -61,7 +62,7 @@ pub fn rolling(desired: &Desired, picture: &Picture, memory: &Memory) -> Option<
     if let Some(next) = carry_out(super::next(set), set, desired, running) {
         return Some(next);
     }
-    // What a cut-off run has left is right now; what is asked for since comes next.
+    // The remains of a cut-off run are repaired now; later wishes come next.
     let superseded = kinds().find(|kind| {
         picture.hold(*kind) != Hold::Nobody
             && !stays(*kind, desired, picture)
@@ -70,13 +71,13 @@ pub fn rolling(desired: &Desired, picture: &Picture, memory: &Memory) -> Option<
     superseded.map(|kind| Next::Do(Step::Unpause(kind))).or_else(|| finish(desired, picture, running))
 }
 
-/// Whether pods can be rolled by us at all: those of a new instance start for the first time.
+/// Whether we can roll pods at all: the pods of a new instance start for the first time.
 pub fn is_possible(desired: &Desired, memory: &Memory) -> bool {
     desired.topology.is_replicated() && !desired.creating && !memory.denied.has(&Denial::GuardedRollout)
 }
 
-/// What must be so before the operator is shown what is wanted: every pod accepts the new password, and the master is one of
-/// the pods that stay. `None` where it is, or nothing of the kind changes.
+/// The conditions for showing the operator the wanted spec: every pod accepts the new password, and the
+/// master is one of the pods that stay. `None` if they hold, or if no such change is wanted.
 fn before_writing(
     desired: &Desired,
     picture: &Picture,
@@ -107,16 +108,17 @@ fn before_writing(
     if let Some(paused) = kinds().find(|kind| picture.hold(*kind) != Hold::Nobody) {
         return Some(Next::Do(Step::Unpause(paused)));
     }
-    // Until it has noticed who the master is, the operator would make that pod a replica of one that goes.
+    // Until the operator has noticed the new master, it would make that pod a replica of a pod that will be
+    // removed.
     let master = text(data, &["status", "masterNode"]).unwrap_or_default();
     (shrinks && Some(master) != super::master_of(set)).then(|| {
-        let why = format!("the operator still takes {master:?} for the master");
+        let why = format!("the operator still considers {master:?} the master");
         let waiting = Waiting::new(Cause::Roles, why);
         nudge(&waiting, desired, picture, memory, running).unwrap_or(Next::Wait(waiting))
     })
 }
 
-/// What a decision about the set means for the run; `None` where nothing is left to do.
+/// The step that follows from a decision about the set; `None` if nothing is left to do.
 fn carry_out(decision: Decision, set: &Set, desired: &Desired, running: &Running) -> Option<Next> {
     match decision {
         Decision::Done => None,
@@ -129,7 +131,7 @@ fn carry_out(decision: Decision, set: &Set, desired: &Desired, running: &Running
     }
 }
 
-/// The pods that may be why: sentinels that are put off are not waited for.
+/// The pods that may be the cause: postponed sentinels are not waited for.
 fn waited_for(set: &Set, name: &str, running: &Running) -> Vec<Json> {
     match set.sentinels_are_later {
         true => running.pods_of(name).cloned().collect(),
@@ -137,20 +139,20 @@ fn waited_for(set: &Set, name: &str, running: &Running) -> Vec<Json> {
     }
 }
 
-/// Whether the custom resource is there as it is to stay.
+/// Whether the custom resource has its final form.
 fn stays(kind: Kind, desired: &Desired, picture: &Picture) -> bool {
     let found = picture.custom_resource(kind);
     found.is_some_and(|found| opstree::differences(desired.custom_resource(kind), found).is_empty())
 }
 
-/// Whether the custom resource is there as it is while its pods are rolled.
+/// Whether the custom resource has its form during a rollout.
 fn is_rolled_by_us(kind: Kind, desired: &Desired, picture: &Picture) -> bool {
     let wanted = desired.written(kind, &Form::Rolled);
     let found = picture.custom_resource(kind);
     found.is_some_and(|found| opstree::differences(&wanted, found).is_empty())
 }
 
-/// Writes the custom resource for the rollout, and waits until the operator has taken it over.
+/// Writes the custom resource for the rollout, and waits until the operator has processed it.
 fn prepare(kind: Kind, desired: &Desired, picture: &Picture, running: &Running) -> Option<Next> {
     if stays(kind, desired, picture) {
         return None;
@@ -158,7 +160,8 @@ fn prepare(kind: Kind, desired: &Desired, picture: &Picture, running: &Running) 
     if !is_rolled_by_us(kind, desired, picture) {
         let found = picture.custom_resource(kind);
         if picture.hold(kind) != Hold::Nobody {
-            // Ours: cut off, and asked for something else since. The pods are put right first, see `rolling`.
+            // The pause is ours: a run was cut off, and the wish has changed since. The pods are repaired
+            // first, see `rolling`.
             return (picture.hold(kind) == Hold::Others).then(|| Next::Wait(kept_off(kind)));
         }
         if !desired.is_guarded {
@@ -184,12 +187,13 @@ fn prepare(kind: Kind, desired: &Desired, picture: &Picture, running: &Running) 
     }
 }
 
-/// The operator looks after sentinels only once the data's pods are all of one revision: those first.
+/// The operator handles sentinels only once the data's pods are all of one revision, so the data comes first.
 fn is_later(kind: Kind, desired: &Desired, running: &Running) -> bool {
     kind == Kind::RedisSentinel && !running.is_of_one_revision(&desired.name)
 }
 
-/// Waits for the operator to act on a custom resource; `None` where it will not before the data's pods are rolled.
+/// Waits for the operator to process a custom resource; `None` if the operator will not process it before the
+/// data's pods are rolled.
 fn wait_unless_later(
     kind: Kind,
     waiting: Waiting,
@@ -206,7 +210,7 @@ fn wait_unless_later(
     (!is_later(kind, desired, running) || is_left_to_operator()).then_some(Next::Wait(waiting))
 }
 
-/// Whether the operator has acted on the custom resource as it is while its pods are rolled.
+/// Whether the operator has processed the form of the custom resource for a rollout.
 fn taken_over(kind: Kind, desired: &Desired, picture: &Picture, running: &Running) -> Result<(), Waiting> {
     let (Some(custom_resource), Some(part)) =
         (picture.custom_resource(kind), desired.topology.parts_of(kind).next())
@@ -222,7 +226,7 @@ fn taken_over(kind: Kind, desired: &Desired, picture: &Picture, running: &Runnin
     if running.stateful_set(&app).is_some_and(is_of_it) {
         return Ok(());
     }
-    let why = format!("the StatefulSet {app} has not been acted on yet");
+    let why = format!("the StatefulSet {app} has not been processed yet");
     Err(Waiting::new(Cause::OperatorBehind, why))
 }
 
@@ -230,8 +234,8 @@ fn is_taken_over(kind: Kind, desired: &Desired, picture: &Picture, running: &Run
     stays(kind, desired, picture) || taken_over(kind, desired, picture, running).is_ok()
 }
 
-/// Whether the operator changes the sentinels only once the data's pods are all of one revision. Until then they may be of
-/// something that was wanted before, and does not come up.
+/// Whether the operator changes the sentinels only once the data's pods are all of one revision. Until then
+/// the sentinels may have an earlier spec that does not start.
 pub fn sentinels_are_later(desired: &Desired, picture: &Picture, running: &Running) -> bool {
     desired.topology.kinds().contains(&Kind::RedisSentinel)
         && !is_taken_over(Kind::RedisSentinel, desired, picture, running)
@@ -245,14 +249,17 @@ fn has_old_pods(kind: Kind, desired: &Desired, running: &Running) -> bool {
     desired.topology.parts_of(kind).any(|part| running.has_old_pods(&part.name(&desired.name)))
 }
 
-/// All pods are new: written as it is to stay, and left to the operator again. The data first; the sentinels only once the
-/// operator has taken over what they are to be, or it would roll them.
+/// All pods are new: the custom resources are written in their final form, and the operator handles them
+/// again. The data comes first. The sentinels follow only once the operator has processed their spec, or the
+/// operator would roll them.
 fn finish(desired: &Desired, picture: &Picture, running: &Running) -> Option<Next> {
     for kind in desired.topology.kinds() {
         if *kind == Kind::RedisSentinel && !is_taken_over(*kind, desired, picture, running) {
             return Some(match picture.hold(*kind) != Hold::Nobody {
                 true => Next::Do(Step::Unpause(*kind)),
-                false => Next::wait(Cause::OperatorBehind, "the operator has not acted on the sentinels yet"),
+                false => {
+                    Next::wait(Cause::OperatorBehind, "the operator has not processed the sentinels yet")
+                }
             });
         }
         if !stays(*kind, desired, picture) {

@@ -1,5 +1,6 @@
-//! A replicated set that neither the operator nor the sentinels get out of its state: without any master, or watched at an
-//! address that is gone. To heal it is what a rollout does after it was cut off, so all that is to be done here is to begin.
+//! A replicated set that neither the operator nor the sentinels can repair: it has no master, or its
+//! sentinels watch an address that no pod has. A rollout repairs the same after it was cut off, so the only
+//! thing to do here is to begin.
 
 use super::{asked, guarded, is_without_master, needs_healing};
 use crate::redis::desired::Desired;
@@ -8,7 +9,7 @@ use crate::redis::picture::Picture;
 use crate::redis::step::{Move, Next, Step};
 use crate::redis::topology::Topology;
 
-/// Begins to heal the set, if it must be healed.
+/// Begins to repair the set, if that is necessary.
 pub fn heal(desired: &Desired, picture: &Picture, memory: &Memory) -> Option<Next> {
     let topology = desired.topology;
     if !desired.wait || !guarded::is_possible(desired, memory) || picture.running.is_none() {
@@ -25,7 +26,7 @@ pub fn heal(desired: &Desired, picture: &Picture, memory: &Memory) -> Option<Nex
     }
 }
 
-/// Something is not reached: it may be that sentinels name a master that is not there.
+/// An endpoint is not reachable: sentinels may name a master that does not exist.
 fn is_watched_elsewhere(topology: Topology, picture: &Picture) -> bool {
     topology == Topology::Sentinel && matches!(&picture.answers.reached, Some(Err(_)))
 }

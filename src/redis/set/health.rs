@@ -1,4 +1,4 @@
-//! Whether a set is well: what to put right, and what to wait for.
+//! Whether a set is healthy: what to repair, and what to wait for.
 
 use super::master::said;
 use super::{Decision, old_sentinels};
@@ -6,8 +6,8 @@ use crate::redis::answers::set::{Pod, Set, View};
 use crate::redis::step::Move;
 use crate::redis::talk::{Address, Quorum, Replica, Replication};
 
-/// What a cut-off run, or the restart of a pod, has left. The label of the master comes first, lest its Service leads
-/// nowhere.
+/// Repairs what a cut-off run, or the restart of a pod, has left. The label of the master comes first,
+/// because otherwise its Service may reach no pod.
 pub(super) fn put_right(set: &Set, master: &Pod<Replication>) -> Option<Move> {
     let follows = |pod: &&Pod<Replication>| {
         let link = said(pod).map(|said| said.master.as_ref().map(|link| link.address.host.as_str()));
@@ -30,7 +30,7 @@ pub(super) fn put_right(set: &Set, master: &Pod<Replication>) -> Option<Move> {
     Some(Move::Watch { pod: astray.name.clone(), master: master.address.clone() })
 }
 
-/// A pod of an older revision that does not come up: what is wanted now may be what mends it.
+/// A pod of an older revision that does not start: the wanted spec may be what repairs it.
 pub(super) fn broken(set: &Set, master: &Pod<Replication>) -> Option<Move> {
     let members = set.members.iter().filter(|pod| pod.name != master.name);
     let members = members.map(|pod| (&pod.name, &pod.uid, pod.is_new, pod.is_ready || pod.said.is_some()));
@@ -40,14 +40,14 @@ pub(super) fn broken(set: &Set, master: &Pod<Replication>) -> Option<Move> {
     Some(Move::Delete { pod: pod.clone(), uid: uid.clone() })
 }
 
-/// What is not well yet.
+/// The first part of the set that is not healthy yet.
 pub(super) fn unsettled(set: &Set, master: &Pod<Replication>) -> Option<String> {
     if set.members.len() < set.size {
-        return Some(format!("{} of {} Redis pods are there", set.members.len(), set.size));
+        return Some(format!("{} of {} Redis pods exist", set.members.len(), set.size));
     }
     let watchers = || set.watchers.iter().filter(|pod| !set.sentinels_are_later || pod.said.is_some());
     if set.watchers.len() < set.sentinels && !set.sentinels_are_later {
-        return Some(format!("{} of {} sentinels are there", set.watchers.len(), set.sentinels));
+        return Some(format!("{} of {} sentinels exist", set.watchers.len(), set.sentinels));
     }
     let starting = |(name, answers, is_ready): (&String, bool, bool)| {
         let what = match (answers, is_ready) {
@@ -90,14 +90,14 @@ pub(super) fn unsettled(set: &Set, master: &Pod<Replication>) -> Option<String> 
         match &view.quorum {
             Quorum::Reached { .. } if view.master.flags.are_only("master") => None,
             Quorum::Reached { .. } => {
-                Some(format!("sentinel {} finds the master {}", pod.name, view.master.flags))
+                Some(format!("sentinel {} reports the master as {}", pod.name, view.master.flags))
             }
             Quorum::Missed(why) => Some(format!("sentinel {}: {why}", pod.name)),
         }
     })
 }
 
-/// A sentinel never forgets by itself: what it knows of pods that are gone would be counted in a failover.
+/// A sentinel never forgets by itself: removed pods would be counted in a failover.
 pub(super) fn stale(set: &Set, master: &Pod<Replication>) -> Option<Decision> {
     let dead = |view: &View| {
         let members = |address: &Address| set.members.iter().any(|pod| pod.address == address.host);

@@ -1,7 +1,8 @@
-//! Labels of a replicated set that are to be other ones. The operator selects by every label of a custom resource, in all
-//! Services at once, and pods get other labels only when they are replaced. So that no Service is empty meanwhile, we label
-//! the pods first. If the value of a label changes, its Services must not select by the label at all while some pods have
-//! the one value and some the other: for that time the custom resource is written without it.
+//! Changed labels of a replicated set. The operator selects by every label of a custom resource, in all
+//! Services at once, but pods get other labels only when they are replaced. So that no Service is empty
+//! during that time, we label the pods first. If the value of a label changes, the Services must not select
+//! by the label at all while some pods have the old value and some the new one: during that time the custom
+//! resource is written without the label.
 
 use serde_json::Value as Json;
 
@@ -14,8 +15,8 @@ use crate::redis::running::Running;
 use crate::redis::step::{Next, Step};
 use crate::redis::waiting::Cause;
 
-/// What must be done before a custom resource may be written as it is while its pods are rolled; `None` where its pods have
-/// every label of it.
+/// The steps before a custom resource may be written in its form for a rollout; `None` if its pods have all
+/// its labels.
 pub fn before_writing(
     kind: Kind,
     rolled: &Json,
@@ -38,7 +39,8 @@ pub fn before_writing(
     let is_other = |found: &Json| {
         labels().any(|(name, value)| text(found, &[name]).is_some_and(|found| Some(found) != value.as_str()))
     };
-    // Those that bear our hash are the operator's; a Service that somebody else has made is nobody's to wait for.
+    // Services with our hash belong to the operator; a Service that somebody else has created is not waited
+    // for.
     let would_lose = |service: &&Json| {
         mark(service, annotation::SPEC_HASH).is_some() && is_other(at(service, &["spec", "selector"]))
     };
@@ -47,8 +49,7 @@ pub fn before_writing(
     };
     let found = picture.custom_resource(kind)?;
     if !is_other(at(found, &["metadata", "labels"])) {
-        let why =
-            format!("the operator still has the Service {} select by a label that changes", name(service));
+        let why = format!("the Service {} still selects by a label that changes", name(service));
         return Some(Next::wait(Cause::OperatorBehind, why));
     }
     let form = Form::Without(lacking);

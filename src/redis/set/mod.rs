@@ -1,12 +1,14 @@
-//! How a replicated set is rolled without losing a write: what to do next, given what Redis and the sentinels say.
+//! How a replicated set is rolled without losing a write: the next step, given the answers of Redis and the
+//! sentinels.
 //!
-//! `next` remembers nothing: it first puts right what a cut-off run may have left (a second master, a replica that follows
-//! nobody, a label, a sentinel that watches a dead address), then waits until all is well, and only then takes the next
-//! pod: sentinels, replicas, and last the master, after it has handed over to a pod that was rolled already. While pods of
-//! two passwords are about, each accepts both; in the end none accepts the old one.
+//! `next` remembers nothing. First it repairs what a cut-off run may have left: a second master, a replica
+//! without a master, a wrong label, a sentinel that watches a dead address. Then it waits until the set is
+//! healthy. Only then it takes the next pod: sentinels, replicas, and last the master, after it has handed
+//! over to a pod that was replaced already. While pods with two passwords run, each pod accepts both; in the
+//! end none accepts the old one.
 //!
-//! `before_writing` is what must be so before the operator is shown a specification with another password or fewer pods.
-//! `guarded`, `labels` and `heal` are the set's place in an apply.
+//! `before_writing` states the conditions for showing the operator a specification with another password or
+//! fewer pods. `guarded`, `labels` and `heal` are the set's place in an apply.
 
 pub mod guarded;
 pub mod heal;
@@ -32,26 +34,26 @@ use super::waiting::Cause;
 /// What comes next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// Every pod is new, and all is well.
+    /// Every pod is new, and the set is healthy.
     Done,
     /// Something must happen first.
     Wait(String),
     /// This.
     Do(Move),
-    /// Nothing that could be done without asking.
+    /// Nothing that could be done without asking a person.
     Stuck(String),
 }
 
-/// What Redis and the sentinels say; otherwise, what must come first.
+/// The answers of Redis and the sentinels; otherwise the step that must come first.
 pub fn asked(picture: &Picture) -> Result<&Set, Next> {
     if let Some(missing) = &picture.answers.missing_password {
-        let why = format!("there is no {missing}, which is to be the password");
+        let why = format!("there is no {missing}, which should hold the password");
         return Err(Next::wait(Cause::Reference, why));
     }
     picture.answers.set.as_ref().ok_or(Next::Do(Step::Talk))
 }
 
-/// What to do now.
+/// The next step.
 pub fn next(set: &Set) -> Decision {
     let is_old = !set.members.iter().all(|pod| pod.is_new) || old_sentinels(set).next().is_some();
     if let Some(todo) = wanting(set).filter(|_| is_old) {
@@ -73,24 +75,25 @@ pub fn next(set: &Set) -> Decision {
         .unwrap_or_else(|| expel(set))
 }
 
-/// The sentinels that can be replaced by what is wanted.
+/// The sentinels that can be replaced with the wanted spec.
 fn old_sentinels(set: &Set) -> impl DoubleEndedIterator<Item = &Pod<View>> {
     set.watchers.iter().filter(|pod| !set.sentinels_are_later && !pod.is_new)
 }
 
-/// All pods are new and well, and so is all that needed the former password.
+/// All pods are new and Ready, and nothing needs the former password any more.
 pub fn expel(set: &Set) -> Decision {
     if let Some(todo) = superfluous(set) {
         return Decision::Do(todo);
     }
     let silent = (!set.former.is_empty()).then(|| silent(set)).flatten();
     silent.map_or(Decision::Done, |silent| {
-        Decision::Wait(format!("pod {silent} does not answer, and it may still accept the former password"))
+        Decision::Wait(format!("pod {silent} does not answer, but it may still accept the former password"))
     })
 }
 
-/// What must be so before the operator is shown a specification with another password or fewer pods: it logs in with the
-/// new password at once, and the StatefulSet gives its highest pods up, whoever is the master.
+/// The conditions for showing the operator a specification with another password or fewer pods. The operator
+/// logs in with the new password at once, and the StatefulSet removes its highest pods, whichever pod is the
+/// master.
 pub fn before_writing(set: &Set) -> Decision {
     let accepted = both_accepted(set);
     if accepted != Decision::Done {
@@ -117,7 +120,7 @@ pub fn before_writing(set: &Set) -> Decision {
         .unwrap_or(Decision::Done)
 }
 
-/// Every pod that serves accepts every password that is valid.
+/// Whether every pod that serves accepts every valid password.
 pub fn both_accepted(set: &Set) -> Decision {
     if let Some(todo) = wanting(set) {
         return Decision::Do(todo);
@@ -125,12 +128,12 @@ pub fn both_accepted(set: &Set) -> Decision {
     let silent = (set.valid.len() > 1).then(|| silent(set)).flatten();
     silent.map_or(Decision::Done, |silent| {
         Decision::Wait(format!(
-            "pod {silent} does not answer, and it must accept the new password before the operator uses it"
+            "pod {silent} does not answer, but it must accept the new password before the operator uses it"
         ))
     })
 }
 
-/// Whether the pod is one that a smaller set keeps.
+/// Whether a smaller set keeps the pod.
 fn is_to_stay(set: &Set, pod: &Pod<Replication>) -> bool {
     ordinal(&pod.name).is_none_or(|ordinal| ordinal < set.stays)
 }
@@ -140,7 +143,7 @@ pub fn ordinal(pod: &str) -> Option<usize> {
     pod.rsplit('-').next()?.parse().ok()
 }
 
-/// The next pod to be replaced.
+/// The next pod to replace.
 fn replace(set: &Set, master: &Pod<Replication>) -> Option<Decision> {
     if let Some(pod) = old_sentinels(set).next_back() {
         return Some(Decision::Do(Move::Delete { pod: pod.name.clone(), uid: pod.uid.clone() }));
@@ -156,7 +159,7 @@ fn replace(set: &Set, master: &Pod<Replication>) -> Option<Decision> {
     Some(Decision::Do(successor(set, master).unwrap_or_else(delete)))
 }
 
-/// The handover to the replica that is furthest; `None` where there is none.
+/// The handover to the replica that is furthest; `None` if there is no replica.
 fn successor(set: &Set, master: &Pod<Replication>) -> Option<Move> {
     let replicas = set.members.iter().rev().filter(|pod| pod.name != master.name && is_to_stay(set, pod));
     let best = replicas.max_by_key(|pod| said(pod).map(|said| said.offset))?;

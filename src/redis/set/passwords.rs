@@ -1,14 +1,14 @@
-//! Which pod must still be told of a password, and which must forget one.
+//! Which pod must still learn a password, and which pod must forget one.
 //!
-//! A pod starts with one password. While pods of two are about, replicas, sentinels, the operator and applications log in
-//! with either, so each pod is told of the others as soon as it answers.
+//! A pod starts with one password. While pods with two passwords run, replicas, sentinels, the operator and
+//! applications log in with either. So each pod is given the other passwords as soon as it answers.
 
 use crate::redis::answers::set::{Pod, Set};
 use crate::redis::password::PasswordAt;
 use crate::redis::step::Move;
 use crate::redis::talk::Replication;
 
-/// A pod that does not accept every password that is valid.
+/// A pod that does not accept every valid password.
 pub(super) fn wanting(set: &Set) -> Option<Move> {
     let lacks = |accepts: &[PasswordAt]| set.valid.iter().any(|one| !accepts.contains(one));
     let pod = find(set, lacks)?;
@@ -26,7 +26,7 @@ fn find(set: &Set, is_it: impl Fn(&[PasswordAt]) -> bool) -> Option<String> {
     fn accepts<Said>(pod: &Pod<Said>) -> (&str, Option<&[PasswordAt]>) {
         (&pod.name, pod.accepts.as_deref())
     }
-    // A replica that logs in with another password is told of it after its master.
+    // A replica that logs in with another password learns it after its master.
     let is_master = |pod: &&Pod<Replication>| pod.said.as_ref().is_some_and(|said| said.master.is_none());
     let masters = set.members.iter().filter(is_master).map(accepts);
     let mut pods = masters.chain(set.members.iter().map(accepts)).chain(set.watchers.iter().map(accepts));
@@ -34,7 +34,7 @@ fn find(set: &Set, is_it: impl Fn(&[PasswordAt]) -> bool) -> Option<String> {
     Some(name.to_owned())
 }
 
-/// A pod that serves and could not be asked.
+/// A pod that serves but could not be asked.
 pub(super) fn silent(set: &Set) -> Option<&str> {
     fn is_silent<Said>(pod: &Pod<Said>) -> Option<&str> {
         (pod.is_ready && pod.said.is_none()).then_some(pod.name.as_str())

@@ -182,7 +182,7 @@ fn nothing_is_deleted_while_a_replica_is_copying() {
     set.members[2].said = None;
     assert_eq!(next(&set), Decision::Wait("pod a-2 does not answer yet".to_owned()));
     set.members.pop();
-    assert_eq!(next(&set), Decision::Wait("2 of 3 Redis pods are there".to_owned()));
+    assert_eq!(next(&set), Decision::Wait("2 of 3 Redis pods exist".to_owned()));
 }
 
 #[test]

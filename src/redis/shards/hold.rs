@@ -1,13 +1,13 @@
-//! A cluster's place in an apply: the operator puts it together and rolls it, and we see to it that it does not go on while
-//! a replica copies its master's data.
+//! A cluster's place in an apply: the operator assembles the cluster and rolls its pods, and we pause the
+//! operator while a replica copies the data of its master.
 //!
-//! What can be mended is mended while the operator is kept off, too: it counts nodes, and acts on what it has counted.
+//! Repairs also happen while the operator is paused, because the operator counts nodes and acts on the count.
 //!
-//! The operator asks only whether pods are Ready. A pod is Ready long before it has copied everything: restarted then, its
-//! master would leave the shard without anybody who could take over. And until the copy is done, the operator (v0.26) has it
-//! begin anew every 15 s, so that a copy that takes longer never ends. So the operator is kept off from when pods restart
-//! until all have copied: once between leaders and followers, and once after the followers. Nothing else of it is needed
-//! for that time.
+//! The operator asks only whether pods are Ready. A pod is Ready long before it has copied everything. If its
+//! master restarted then, nobody in the shard could take over. And until the copy is complete, the operator
+//! (v0.26) restarts the copy every 15 s, so that a copy that takes longer never ends. So the operator is paused
+//! from when pods restart until all have copied: once between leaders and followers, and once after the
+//! followers. Nothing else needs the operator during that time.
 
 use serde_json::Value as Json;
 
@@ -25,9 +25,10 @@ use crate::redis::step::{Mending, Move, Next, Step};
 use crate::redis::topology::{Part, Topology};
 use crate::redis::waiting::{Cause, Waiting};
 
-/// Before shards go. The operator moves their slots to others only if it counts as many masters as it expects, and each leader
-/// is one; otherwise it shrinks the StatefulSet all the same, and the slots are lost with their keys. So it is given the
-/// smaller number only when all that holds.
+/// Before shards are removed. The operator moves their slots to other shards only if it counts as many
+/// masters as it expects, and if each leader is a master. Otherwise it shrinks the StatefulSet all the same,
+/// and the slots are lost with their keys. So the operator gets the smaller number only when all these
+/// conditions hold.
 pub fn fewer(desired: &Desired, picture: &Picture, _: &Memory) -> Option<Next> {
     let leaders = desired.topology.parts().first()?;
     let data = picture.custom_resource(desired.topology.data())?;
@@ -35,26 +36,25 @@ pub fn fewer(desired: &Desired, picture: &Picture, _: &Memory) -> Option<Next> {
         return None;
     }
     let Some(running) = &picture.running else { return Some(Next::Do(Step::Watch)) };
-    // None has served: there is nothing to lose, and nobody to ask.
+    // No pod has served: there is nothing to lose, and nobody to ask.
     if !running.pods.iter().any(is_ready) {
         return None;
     }
     match &picture.answers.shards {
         None => Some(Next::Do(Step::AskNodes)),
         Some(Err(why)) => {
-            let why = format!(
-                "no shard is removed before all nodes are known to agree, and they cannot be asked: {why}"
-            );
+            let why =
+                format!("no shard is removed until all nodes agree, and the nodes cannot be asked: {why}");
             Some(Next::stuck(Cause::Nodes, why))
         }
         Some(Ok(shards)) => match shards.whole() {
             Ok(()) => shards.leader_that_follows().map(|todo| Next::Do(Step::MendNodes(todo))),
             Err(why) => Some(mend(shards, running, desired, data).unwrap_or_else(|| {
-                // What is left is the operator's to mend.
+                // The operator repairs the rest.
                 match Hold::of(data) == Hold::Ours && shards.copying().is_none() {
                     true => let_go(desired),
                     false => {
-                        Next::wait(Cause::Nodes, format!("no shard is removed before this is over: {why}"))
+                        Next::wait(Cause::Nodes, format!("no shard is removed until this is resolved: {why}"))
                     }
                 }
             })),
@@ -62,7 +62,7 @@ pub fn fewer(desired: &Desired, picture: &Picture, _: &Memory) -> Option<Next> {
     }
 }
 
-/// Keeps the operator off, waits, and lets it go on; `None` where it is to go on as it does.
+/// Pauses the operator, waits, and unpauses it; `None` if the operator may continue as it is.
 pub fn hold(desired: &Desired, picture: &Picture, memory: &Memory, running: &Running) -> Option<Next> {
     if desired.topology != Topology::Cluster {
         return None;
@@ -80,7 +80,8 @@ pub fn hold(desired: &Desired, picture: &Picture, memory: &Memory, running: &Run
         }
         return left_open(picture).or_else(release).or_else(|| moving(*leaders, data, running, picture));
     }
-    // A pod cannot copy from one that has another password: only the operator's going on helps.
+    // A pod cannot copy from a pod with another password, and only the operator can replace the pods, so it
+    // must continue.
     let keeps_off =
         desired.is_guarded && !(memory.denied.has(&Denial::BothPasswords) && has_two_passwords(running));
     // The pods of a new cluster start for the first time: nobody can take over from them.
@@ -110,7 +111,7 @@ pub fn hold(desired: &Desired, picture: &Picture, memory: &Memory, running: &Run
     }
 }
 
-/// The operator acts on a smaller number last, once it has moved all slots; with much data that takes long.
+/// The operator shrinks the StatefulSet last, once it has moved all slots; with much data that takes long.
 fn moving(leaders: Part, data: &Json, running: &Running, picture: &Picture) -> Option<Next> {
     let stateful_set = running.stateful_set(&leaders.name(name(data)))?;
     let (is, wanted) = (count(stateful_set, &["spec", "replicas"]), leaders.replicas(data));
@@ -121,25 +122,25 @@ fn moving(leaders: Part, data: &Json, running: &Running, picture: &Picture) -> O
         None => Next::Do(Step::AskNodes),
         Some(_) => Next::wait(
             Cause::Nodes,
-            format!("the operator moves the slots of {} shards to the others", is - wanted),
+            format!("the operator is moving the slots of {} shards to the other shards", is - wanted),
         ),
     })
 }
 
-/// Where the operator has broken off the moving of slots, it does not take it up again.
+/// If the operator has abandoned a move of slots, it does not resume the move.
 fn left_open(picture: &Picture) -> Option<Next> {
     let Some(Ok(shards)) = &picture.answers.shards else { return None };
     Some(quietly(shards, shards.left_open()?))
 }
 
-/// What an earlier run has left, where this one is not to wait.
+/// Unpauses the operator after an earlier run, if this run does not wait.
 pub fn left_paused(desired: &Desired, picture: &Picture) -> Option<Next> {
     let data = picture.custom_resource(desired.topology.data())?;
     let is_ours = desired.topology == Topology::Cluster && Hold::of(data) == Hold::Ours;
     is_ours.then(|| let_go(desired))
 }
 
-/// All that can be watched is as it should be: whether the nodes agree is asked.
+/// Everything that can be watched is as it should be; whether the nodes agree must be asked.
 pub fn whole(desired: &Desired, picture: &Picture, running: &Running) -> Option<Next> {
     if desired.topology != Topology::Cluster {
         return None;
@@ -155,7 +156,7 @@ pub fn whole(desired: &Desired, picture: &Picture, running: &Running) -> Option<
     }
 }
 
-/// Only once no pod comes or goes any more: until then a node that is gone may come back.
+/// Only once all pods are settled: until then a node that is gone may come back.
 fn mend(shards: &Shards, running: &Running, desired: &Desired, data: &Json) -> Option<Next> {
     if Hold::of(data) == Hold::Others {
         return None;
@@ -172,7 +173,8 @@ fn mend(shards: &Shards, running: &Running, desired: &Desired, data: &Json) -> O
     shards.mending().map(|mending| quietly(shards, mending))
 }
 
-/// The operator gives slots to a master that has none, and adds whom it does not find: not in the middle of this.
+/// Repairs need a paused operator. Otherwise the operator may give slots to an empty master, or add nodes, in
+/// the middle of the repair.
 fn quietly(shards: &Shards, mending: Mending) -> Next {
     Next::Do(if shards.is_quiet { Step::MendNodes(mending) } else { Step::Roll(Move::Pause) })
 }
@@ -181,7 +183,8 @@ fn let_go(desired: &Desired) -> Next {
     Next::Do(Step::Unpause(desired.topology.data()))
 }
 
-/// Why the pods of a part are not all as its StatefulSet has them; those that it has not been told of yet are no matter.
+/// Why the pods of a part differ from what its StatefulSet asks for. Pods that the StatefulSet does not ask
+/// for yet do not count.
 fn restarting(part: Part, desired: &Desired, running: &Running) -> Option<String> {
     let stateful_set = running.stateful_set(&part.name(&desired.name))?;
     let replicas = count(stateful_set, &["spec", "replicas"]);
@@ -367,8 +370,8 @@ mod tests {
     #[test]
     fn slots_that_are_left_open_are_closed_while_the_operator_is_kept_off() {
         let (mut desired, scene) = changed();
-        let steps = ["ask the nodes", "keep the operator off", "ask the nodes"];
-        let steps = [&steps[..], &["close slots whose move was broken off"]].concat();
+        let steps = ["ask the nodes", "pause the operator", "ask the nodes"];
+        let steps = [&steps[..], &["close slots whose move was abandoned"]].concat();
         assert_eq!(steps_to_close_slots(&desired, scene.clone()), steps);
         // In the middle of giving up a shard, of which the operator says nothing before it is done.
         let mut giving_up = scene;

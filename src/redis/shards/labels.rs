@@ -1,4 +1,4 @@
-//! Labels of a cluster that are new: each pod gets the label before the operator selects by it.
+//! New labels of a cluster: each pod gets the label before the operator selects by it.
 
 use serde_json::Value as Json;
 
@@ -9,9 +9,9 @@ use crate::redis::opstree::{Hold, Kind};
 use crate::redis::picture::Picture;
 use crate::redis::step::{Next, Step};
 
-/// The operator rolls the pods of a cluster one after the other, and selects by a new label of theirs at once: so each has it
-/// before the operator is shown it. `None` where nothing of the kind changes, or where a value does: the operator follows for
-/// followers only once all leaders have restarted, and pods cannot have both.
+/// The operator rolls the pods of a cluster one by one, but selects by a new label at once. So every pod gets
+/// the label before the operator sees it. `None` if no label is new, or if the value of a label changes: the
+/// operator updates the followers only once all leaders have restarted, and pods cannot have both values.
 pub fn of_cluster(desired: &Desired, picture: &Picture, memory: &Memory) -> Option<Next> {
     let kind = desired.topology.data();
     let is_ours_to_tell = kind == Kind::RedisCluster && desired.is_guarded && !desired.creating;

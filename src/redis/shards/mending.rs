@@ -1,4 +1,4 @@
-//! What brings a cluster nearer to being whole, without a doubt and without losing a key.
+//! Repairs that bring a cluster nearer to being healthy, without a doubt and without losing a key.
 
 use std::collections::BTreeSet;
 
@@ -8,8 +8,8 @@ use crate::redis::step::Mending;
 use crate::redis::talk::Node;
 
 impl Shards {
-    /// Slots that nobody goes on moving: the operator begins nothing before they are closed, and cannot close them. Nor can
-    /// redis-cli while a node is known that has failed.
+    /// Slots of an abandoned move. The operator begins nothing before they are closed, but cannot close them.
+    /// redis-cli cannot close them either while a failed node is known.
     pub fn left_open(&self) -> Option<Mending> {
         let mut known = self.answers().flat_map(|(_, said)| &said.nodes);
         let is_left = self.is_stalled
@@ -20,8 +20,8 @@ impl Shards {
         is_left.then(|| Mending::CloseSlots { at: at.address.clone() })
     }
 
-    /// What would bring the cluster nearer to being whole. Only where every pod answers: a node that is known and is none of
-    /// them is certainly gone then.
+    /// The next repair of the cluster. Only if every pod answers: then a known node that is none of the pods
+    /// is certainly gone.
     pub fn mending(&self) -> Option<Mending> {
         self.left_open().or_else(|| self.mending_of_all())
     }
@@ -61,8 +61,8 @@ impl Shards {
         self.drained().or_else(|| self.evened())
     }
 
-    /// A pod that has met nobody is the operator's to add, as it lacks a leader or followers. But where a follower took over
-    /// from a leader that has lost its volumes, it lacks neither.
+    /// The operator adds a pod that knows no other node, because the pod is missing as a leader or a
+    /// follower. But if a follower took over from a leader that has lost its volumes, neither is missing.
     fn met(&self, alone: &Pod) -> Option<Mending> {
         let (at, _) = self.serving().next()?;
         let is_all_served = self.serving().count() == self.masters && self.slots_served() == SLOTS;
@@ -70,14 +70,14 @@ impl Shards {
         is_superfluous.then(|| Mending::Meet { address: alone.address.clone(), at: at.address.clone() })
     }
 
-    /// By the masters that are there.
+    /// How many slots the existing masters serve.
     fn slots_served(&self) -> u32 {
         self.serving().filter_map(|(_, said)| said.myself()).map(Node::slot_count).sum()
     }
 
-    /// A pod that knows others, and is known to none: one whose number went and came back with its volumes. The operator
-    /// cannot add it, as redis-cli adds only nodes that know nobody. It serves no slot, so nothing is lost; and Redis resets no
-    /// master that has keys.
+    /// A pod that knows other nodes, while no other node knows it: it was removed and came back with its
+    /// volumes. The operator cannot add the pod, because redis-cli adds only nodes that know no other
+    /// node. The pod serves no slot, so nothing is lost; and Redis never resets a master that has keys.
     fn forgotten(&self) -> Option<&Pod> {
         let is_known = |pod: &Pod, id: &str| {
             let at = |node: &Node| node.address.as_ref().is_some_and(|at| at.host == pod.address);
@@ -86,7 +86,7 @@ impl Shards {
                 .flat_map(|(_, said)| &said.nodes)
                 .any(|node| node.id == id || at(node) || node.has("handshake"))
         };
-        // Else it may be the last that has the keys of a shard.
+        // Otherwise the pod may be the last with the keys of a shard.
         if self.slots_served() != SLOTS {
             return None;
         }
@@ -99,15 +99,16 @@ impl Shards {
         self.answers().find(|(pod, said)| is_forgotten(pod, said)).map(|(pod, _)| pod)
     }
 
-    /// A leader that follows, in a cluster that is whole. Where one does, the operator (v0.26) has it take over when shards
-    /// are to go, counts the masters before that is done, and deletes the pods of a shard with all their slots.
+    /// A leader that is a follower, in a healthy cluster. If there is one when shards are removed, the
+    /// operator (v0.26) makes it take over, counts the masters before that is done, and deletes the pods of a
+    /// shard with all their slots.
     pub fn leader_that_follows(&self) -> Option<Mending> {
         let follows = |said: &Said| !said.myself().is_some_and(Node::is_master);
         let (pod, _) = self.answers().find(|(pod, said)| pod.is_leader && follows(said))?;
         Some(Mending::TakeOver { address: pod.address.clone() })
     }
 
-    /// All pods are there, and more of them serve than there are to be shards.
+    /// All pods exist, and more masters serve slots than there should be shards.
     fn drained(&self) -> Option<Mending> {
         let is_one_too_many = self.serving().count() > self.masters && self.moving().is_empty();
         let (at, _) = self.serving().find(|(pod, _)| pod.is_leader).filter(|_| is_one_too_many)?;
@@ -116,8 +117,9 @@ impl Shards {
         Some(Mending::Drain { id: said.myself()?.id.clone(), at: at.address.clone() })
     }
 
-    /// Pods go by their number, whoever they follow: one master may be left with too few, another with too many. And one that
-    /// came back without its volumes is a master of nothing, or follows one that follows by now.
+    /// Pods are removed by their ordinal, whatever master they follow: one master may be left with too few
+    /// followers, another with too many. And a pod that came back without its volumes is an empty master, or
+    /// follows a node that is now a follower itself.
     fn evened(&self) -> Option<Mending> {
         if self.serving().count() != self.masters {
             return None;

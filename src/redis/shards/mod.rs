@@ -1,10 +1,10 @@
-//! The nodes of a Redis Cluster, as each of them tells: whether they agree and serve all slots, and what keeps them from
-//! it that can be mended without asking.
+//! The nodes of a Redis Cluster, according to their own answers: whether they agree and serve all slots, and
+//! which problems can be repaired without asking a person.
 //!
 //! `hold`, `labels` and `passwords` are the cluster's place in an apply.
 //!
-//! The operator asks its first pod alone, and counts. A pod that is Ready may still be copying its master's data, and a node
-//! that is gone stays in the tables of the others for ever.
+//! The operator asks only its first pod, and counts. A pod that is Ready may still be copying the data of its
+//! master, and a removed node stays in the tables of the other nodes forever.
 
 pub mod hold;
 pub mod labels;
@@ -24,8 +24,8 @@ use super::running::{Running, address};
 use super::talk::{Link, Node};
 use super::topology::Topology;
 
-/// The pods of a cluster, each with what it says. `data`: the custom resource, which says how many there are to be;
-/// `said`: by address.
+/// The pods of a cluster with their answers. `data`: the custom resource, which says how many pods there
+/// should be; `said`: the answers by address.
 pub fn gathered(
     topology: Topology,
     instance: &str,
@@ -52,13 +52,13 @@ pub fn gathered(
 }
 
 impl Shards {
-    /// A replica that is copying all of its master's data, in words. Left alone it ends; but the operator (v0.26) makes it
-    /// begin anew every 15 s, and the next pod that restarts may be the master that it copies from.
+    /// A replica that is copying all data of its master, in words. A copy ends by itself. But the operator
+    /// (v0.26) restarts the copy every 15 s, and the next pod that restarts may be the master of the copy.
     pub fn copying(&self) -> Option<String> {
         let answers = || self.pods.iter().filter_map(|pod| Some((pod, pod.said.as_ref()?)));
         answers().find_map(|(pod, said)| {
             let link = said.replication.master.as_ref()?;
-            // Until its turn comes, only the master knows that it wants to copy.
+            // Until its turn comes, only the master knows that the replica will copy.
             let is_expected = || {
                 answers().any(|(_, master)| {
                     master.replication.replicas.iter().any(|one| one.address.host == pod.address)
@@ -70,10 +70,11 @@ impl Shards {
         })
     }
 
-    /// Whether all nodes agree, all slots are served, and every master has its followers. `Err` says what is not so.
+    /// Whether all nodes agree, all slots are served, and every master has its followers. `Err` says what is
+    /// wrong.
     pub fn whole(&self) -> Result<(), String> {
         if self.pods.len() != self.size {
-            return Err(format!("{} of {} pods are there", self.pods.len(), self.size));
+            return Err(format!("{} of {} pods exist", self.pods.len(), self.size));
         }
         for pod in &self.pods {
             let Some(said) = &pod.said else { return Err(format!("{} does not answer", pod.name)) };
@@ -95,19 +96,19 @@ impl Shards {
         Ok(())
     }
 
-    /// Whether what a node tells is as it should be.
+    /// Whether the answer of a node is as it should be.
     fn agrees(&self, pod: &Pod, said: &Said) -> Result<(), String> {
         let named = |node: &Node| self.named_by_id(&node.id).unwrap_or_else(|| place(node));
         for node in &said.nodes {
             let wrong = ["fail", "fail?", "handshake", "noaddr"].into_iter().find(|flag| node.has(flag));
             if let Some(flag) = wrong {
-                return Err(format!("{} finds {} {flag}", pod.name, named(node)));
+                return Err(format!("{} reports {} as {flag}", pod.name, named(node)));
             }
             if node.link == Link::Disconnected && !node.has("myself") {
                 return Err(format!("{} has no link to {}", pod.name, named(node)));
             }
             if !node.moving.is_empty() {
-                return Err(format!("slots are moved to or from {}", named(node)));
+                return Err(format!("slots are being moved to or from {}", named(node)));
             }
         }
         if said.nodes.len() != self.size {
@@ -115,11 +116,11 @@ impl Shards {
         }
         let slots: u32 = said.nodes.iter().filter(|node| node.is_master()).map(Node::slot_count).sum();
         if slots != SLOTS {
-            return Err(format!("{} finds {slots} of {SLOTS} slots served", pod.name));
+            return Err(format!("{} reports {slots} of {SLOTS} slots as served", pod.name));
         }
         let masters = || said.nodes.iter().filter(|node| node.is_master());
         if masters().count() != self.masters {
-            return Err(format!("{} finds {} of {} masters", pod.name, masters().count(), self.masters));
+            return Err(format!("{} reports {} of {} masters", pod.name, masters().count(), self.masters));
         }
         match masters().find(|node| node.slots.is_empty()) {
             Some(empty) => Err(format!("{} has no slots yet", named(empty))),
@@ -127,7 +128,7 @@ impl Shards {
         }
     }
 
-    /// The slots that are on the move, as the nodes tell it.
+    /// The slots that are being moved, according to the nodes.
     pub fn moving(&self) -> Vec<&str> {
         let nodes = self.answers().filter_map(|(_, said)| said.myself());
         nodes.flat_map(|node| &node.moving).map(String::as_str).collect()
@@ -158,13 +159,13 @@ impl Shards {
     }
 }
 
-/// How many follow this master, as it knows itself.
+/// How many nodes follow this master, according to its own answer.
 fn followers_of(said: &Said) -> usize {
     let Some(myself) = said.myself() else { return 0 };
     said.nodes.iter().filter(|node| node.master.as_deref() == Some(myself.id.as_str())).count()
 }
 
-/// A node that is no pod, in words.
+/// A node that is not a pod, in words.
 fn place(node: &Node) -> String {
     match (&node.hostname, &node.address) {
         (Some(host), _) => format!("a former {host}"),

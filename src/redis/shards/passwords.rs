@@ -1,5 +1,5 @@
-//! Passwords of a cluster whose pods the operator rolls: before the operator is shown another password each pod is told of
-//! it, and each pod that it replaces is told of the former one.
+//! Passwords of a cluster whose pods the operator rolls: every pod is given the new password before the
+//! operator sees it, and every pod that the operator replaces is given the former one.
 
 use crate::redis::desired::Desired;
 use crate::redis::memory::{Denial, Memory};
@@ -12,8 +12,8 @@ use crate::redis::step::{Next, Step};
 use crate::redis::topology::Topology;
 use crate::redis::waiting::Cause;
 
-/// Has every pod of a cluster accept the password that is wanted and the former one; `None` where there is but one, and
-/// where all that can be told are.
+/// Makes every pod of a cluster accept the wanted password and the former one; `None` if there is only one
+/// password, or if all reachable pods accept both.
 pub fn admitted(desired: &Desired, picture: &Picture, memory: &Memory) -> Option<Next> {
     let data = picture.custom_resource(desired.topology.data())?;
     if !is_ours_to_tell(desired, memory) || desired.creating || is_terminating(data) {
@@ -30,13 +30,13 @@ pub fn admitted(desired: &Desired, picture: &Picture, memory: &Memory) -> Option
     };
     match set::both_accepted(set) {
         Decision::Do(todo) => Some(Next::Do(Step::Roll(todo))),
-        // Once the operator is at it, pods come and go.
+        // Once the operator has begun, pods come and go.
         Decision::Wait(why) if !is_shown => Some(Next::wait(Cause::Rolling, why)),
         _ => None,
     }
 }
 
-/// Has no pod of a cluster accept the former password any more: all have been replaced, and are well.
+/// Makes every pod of a cluster forget the former password, once all pods have been replaced and are Ready.
 pub fn expelled(desired: &Desired, picture: &Picture, memory: &Memory) -> Option<Next> {
     if !is_ours_to_tell(desired, memory) || !has_former_password(desired, picture) {
         return None;

@@ -99,19 +99,19 @@ fn what_is_wrong_is_said_of_the_pod_that_says_it() {
         change(shards.pods[1].said.as_mut().unwrap());
         shards.whole().unwrap_err()
     };
-    assert_eq!(wrong(&|said| said.nodes[4].flags.push("fail?".to_owned())), "n1 finds n4 fail?");
+    assert_eq!(wrong(&|said| said.nodes[4].flags.push("fail?".to_owned())), "n1 reports n4 as fail?");
     assert_eq!(wrong(&|said| said.nodes[4].link = Link::Disconnected), "n1 has no link to n4");
     assert_eq!(wrong(&|said| drop(said.nodes.pop())), "n1 knows 5 of 6 nodes");
     assert_eq!(
         wrong(&|said| said.nodes[1].moving.push("[7-<-id0]".to_owned())),
-        "slots are moved to or from n1"
+        "slots are being moved to or from n1"
     );
-    assert_eq!(wrong(&|said| said.nodes[0].slots[0].first = 1), "n1 finds 16383 of 16384 slots served");
+    assert_eq!(wrong(&|said| said.nodes[0].slots[0].first = 1), "n1 reports 16383 of 16384 slots as served");
     let mut shards = cluster();
     shards.pods[2].said = None;
     assert_eq!(shards.whole().unwrap_err(), "n2 does not answer");
     shards.pods.pop();
-    assert_eq!(shards.whole().unwrap_err(), "5 of 6 pods are there");
+    assert_eq!(shards.whole().unwrap_err(), "5 of 6 pods exist");
     let mut shards = cluster();
     link(&mut shards, 4).is_up = false;
     shards.pods[1].said.as_mut().unwrap().replication.replicas.clear();

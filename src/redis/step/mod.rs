@@ -1,4 +1,4 @@
-//! What to do now: the deeds of an apply and of a destroy, as values.
+//! What to do now: the steps of an apply and of a destroy, as values.
 
 mod moves;
 
@@ -34,90 +34,91 @@ impl<Deed> Next<Deed> {
     }
 }
 
-/// A deed of an apply.
+/// A step of an apply.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
-    /// Make the namespace.
+    /// Create the namespace.
     CreateNamespace,
-    /// Make an object whose data is written once.
+    /// Create an object whose data is written once.
     CreateObject(Key),
     /// Write an object.
     ApplyObject(Key),
-    /// Give an object the labels and annotations that it is to have.
+    /// Give an object the labels and annotations that it should have.
     LabelObject(Key),
-    /// Take an object from its owner, which is going and would take it along.
+    /// Remove the owner of an object, because the owner is being deleted and the object would be deleted with
+    /// it.
     DisownObject(Key),
     /// Delete an object that is no longer wanted.
     DeleteObject(Key),
-    /// Write a custom resource; that of the data is marked as unfinished.
+    /// Write a custom resource; the one with the data is marked as unfinished.
     ApplyCustomResource {
-        /// Which.
+        /// Its kind.
         kind: Kind,
-        /// Of the object that is there, so that a deleted one is not brought back.
+        /// The uid of the existing object, so that a deleted one is not recreated.
         uid: Option<String>,
-        /// What is to change, for the log.
+        /// The changes, for the log.
         differences: Vec<Difference>,
-        /// How.
+        /// The form.
         form: Form,
     },
     /// Begin to watch what runs.
     Watch,
-    /// Have the operator look again, which it does at every write of a custom resource.
+    /// Make the operator look again, which it does at every write of a custom resource.
     Nudge(String),
-    /// Ask Redis and the sentinels how they are.
+    /// Ask Redis and the sentinels about their state.
     Talk,
     /// A move of a guarded rollout.
     Roll(Move),
-    /// Give the pods of a custom resource the labels that it is about to have.
+    /// Give the pods of a custom resource the labels that it is about to get.
     LabelPods(Kind),
-    /// Let the operator look after a custom resource again.
+    /// Let the operator handle a custom resource again.
     Unpause(Kind),
-    /// Keep the operator off a cluster.
+    /// Pause the operator for a cluster.
     KeepOff,
-    /// Ask the nodes of a cluster how they are.
+    /// Ask the nodes of a cluster about their state.
     AskNodes,
-    /// Mend a cluster.
+    /// Repair a cluster.
     MendNodes(Mending),
     /// Ask every endpoint from within the cluster whether it is what it should be.
     Reach,
-    /// Delete a pod of an older revision that does not become Ready: the StatefulSet controller waits for it for
-    /// ever before it makes a new one, so mending the cause would not be enough.
+    /// Delete a pod of an older revision that does not become Ready. The StatefulSet controller waits for it
+    /// forever before it creates a new pod, so fixing the cause would not be enough.
     DeletePod {
         /// Its name.
         name: String,
-        /// Of this very pod.
+        /// The uid of exactly this pod.
         uid: String,
     },
-    /// Take the mark of an unfinished run away.
+    /// Remove the mark of an unfinished run.
     Finish {
-        /// Of the custom resource with the data.
+        /// The uid of the custom resource with the data.
         uid: Option<String>,
     },
 }
 
-/// A deed of a destroy.
+/// A step of a destroy.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Removal {
-    /// Let the custom resource with the data own an object: should this run be cut off once the custom resource is gone, no
-    /// state would be left to tell of the object.
+    /// Make the custom resource with the data the owner of an object: if this run is cut off once the custom
+    /// resource is gone, there is no state any more that knows the object.
     HandOver {
-        /// Which.
+        /// Its key.
         key: Key,
-        /// Of the custom resource with the data.
+        /// The uid of the custom resource with the data.
         owner: String,
     },
     /// Delete a custom resource.
     DeleteCustomResource {
-        /// Which.
+        /// Its kind.
         kind: Kind,
-        /// Of the custom resource.
+        /// Its uid.
         uid: Option<String>,
     },
-    /// Delete a volume claim that the StatefulSet controller made anew after the operator had deleted it.
+    /// Delete a volume claim that the StatefulSet controller recreated after the operator had deleted it.
     DeleteClaim {
         /// Its name.
         name: String,
-        /// Of this very claim.
+        /// The uid of exactly this claim.
         uid: String,
     },
     /// Delete an object of ours.
@@ -132,16 +133,16 @@ impl Step {
             Step::CreateObject(_) => "create an object",
             Step::ApplyObject(_) => "write an object",
             Step::LabelObject(_) => "label an object",
-            Step::DisownObject(_) => "take an object from its owner",
-            Step::DeleteObject(_) => "delete what is no longer wanted",
+            Step::DisownObject(_) => "remove the owner of an object",
+            Step::DeleteObject(_) => "delete an object that is no longer wanted",
             Step::ApplyCustomResource { .. } => "write the custom resource",
             Step::Watch => "watch",
-            Step::Nudge(_) => "have the operator look again",
+            Step::Nudge(_) => "make the operator look again",
             Step::Talk => "ask Redis and the sentinels",
             Step::Roll(todo) => todo.name(),
             Step::LabelPods(_) => "label the pods",
-            Step::Unpause(_) => "let the operator look after it again",
-            Step::KeepOff => "keep the operator off while pods restart or copy",
+            Step::Unpause(_) => "unpause the operator",
+            Step::KeepOff => "pause the operator while pods restart or copy",
             Step::AskNodes => "ask the nodes",
             Step::MendNodes(mending) => mending.name(),
             Step::Reach => "ask the endpoints",
@@ -150,7 +151,7 @@ impl Step {
         }
     }
 
-    /// The object that it is about, for the log and for messages.
+    /// The object of the step, for the log and for messages.
     pub fn object(&self) -> Option<&Key> {
         match self {
             Step::CreateObject(key)
@@ -162,7 +163,7 @@ impl Step {
         }
     }
 
-    /// Whether it only looks, and changes nothing.
+    /// Whether the step only looks, and changes nothing.
     pub fn is_a_look(&self) -> bool {
         matches!(self, Step::Watch | Step::Talk | Step::AskNodes | Step::Reach)
     }
@@ -174,7 +175,7 @@ impl Removal {
         match self {
             Removal::HandOver { .. } => "hand an object over to the custom resource",
             Removal::DeleteCustomResource { .. } => "delete the custom resource",
-            Removal::DeleteClaim { .. } => "delete a volume claim that was made anew",
+            Removal::DeleteClaim { .. } => "delete a recreated volume claim",
             Removal::DeleteObject(_) => "delete an object",
         }
     }

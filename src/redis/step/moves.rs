@@ -1,15 +1,15 @@
-//! Moves of a guarded rollout, and what mends a cluster: deeds that are told to Redis itself.
+//! Moves of a guarded rollout, and repairs of a cluster: steps that send commands to Redis itself.
 
 /// A move of a guarded rollout.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Move {
-    /// Keep the operator off, and prove that it is not in the middle of something.
+    /// Pause the operator, and prove that no reconcile is under way.
     Pause,
-    /// Have a pod replaced.
+    /// Replace a pod.
     Delete {
         /// Its name.
         pod: String,
-        /// Of this very pod.
+        /// The uid of exactly this pod.
         uid: String,
     },
     /// Make a pod a replica of that address.
@@ -19,85 +19,87 @@ pub enum Move {
         /// The master's address.
         master: String,
     },
-    /// Make a pod a master: none is left.
+    /// Make a pod the master, because there is none.
     Promote {
         /// The pod.
         pod: String,
     },
-    /// Tell Services and operator what a pod is.
+    /// Label a pod with its role, for the Services and the operator.
     Label {
         /// The pod.
         pod: String,
         /// `master` or `slave`.
         role: &'static str,
     },
-    /// Have a pod accept every password that is valid, and use the one that is wanted.
+    /// Make a pod accept every valid password, and use the wanted one.
     Admit {
         /// The pod.
         pod: String,
     },
-    /// Have a pod accept the former passwords no more.
+    /// Make a pod forget the former passwords.
     Expel {
         /// The pod.
         pod: String,
     },
-    /// Have a sentinel forget what it knows and watch the master at that address.
+    /// Make a sentinel forget what it knows and watch the master at that address.
     Watch {
         /// The sentinel's pod.
         pod: String,
         /// The master's address.
         master: String,
     },
-    /// Let the master hand over.
+    /// Make the master hand over.
     HandOver {
         /// The master's pod.
         from: String,
-        /// The replica's.
+        /// The replica's pod.
         to: String,
     },
 }
 
-/// What mends a cluster without a doubt.
+/// Repairs of a cluster that are safe without a doubt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mending {
-    /// Every pod forgets nodes that are gone.
+    /// Make every pod forget nodes that are gone.
     Forget {
         /// Their ids.
         ids: Vec<String>,
     },
-    /// A follower of a master that has too many follows one that has too few.
+    /// Make a follower of a master with too many followers follow a master with too few.
     Follow {
         /// The follower's address.
         address: String,
         /// The id of its new master.
         master: String,
     },
-    /// A leader that came back without its volumes, and is not needed as a master any more, joins the cluster again.
+    /// Make a leader that came back without its volumes join the cluster again, if it is no longer needed as
+    /// a master.
     Meet {
         /// The pod's address.
         address: String,
-        /// The address of one that is in the cluster.
+        /// The address of a node in the cluster.
         at: String,
     },
-    /// Slots whose move was broken off are where they belong again.
+    /// Close slots whose move was abandoned.
     CloseSlots {
-        /// The address of one that is in the cluster.
+        /// The address of a node in the cluster.
         at: String,
     },
-    /// A master too many gives its slots to the others: met by the operator, a leader that came back without its volumes was
-    /// given slots beside the follower that had taken its place.
+    /// Make a superfluous master give its slots to the others. It was a leader that came back without its
+    /// volumes: the operator added it and gave it slots, although a follower had taken its place.
     Drain {
         /// The master's id.
         id: String,
-        /// The address of one that is in the cluster.
+        /// The address of a node in the cluster.
         at: String,
     },
-    /// A pod that came back with what it knew before it was forgotten begins anew, so that it can be added again.
+    /// Reset a pod that came back with the knowledge of before it was forgotten, so that it can be added
+    /// again.
     Reset {
         /// Its address.
         address: String,
     },
-    /// A follower takes over from its master, which agrees to it: no write is lost.
+    /// Make a follower take over from its master, with the agreement of the master: no write is lost.
     TakeOver {
         /// The follower's address.
         address: String,
@@ -107,15 +109,15 @@ pub enum Mending {
 impl Move {
     pub(super) fn name(&self) -> &'static str {
         match self {
-            Move::Pause => "keep the operator off",
-            Move::Delete { .. } => "have a pod replaced",
+            Move::Pause => "pause the operator",
+            Move::Delete { .. } => "replace a pod",
             Move::Follow { .. } => "make a pod follow the master",
             Move::Promote { .. } => "promote a replica",
             Move::Label { .. } => "label a pod",
-            Move::Admit { .. } => "have a pod accept both passwords",
-            Move::Expel { .. } => "have a pod accept the former password no more",
-            Move::Watch { .. } => "have a sentinel watch the master",
-            Move::HandOver { .. } => "let the master hand over",
+            Move::Admit { .. } => "make a pod accept both passwords",
+            Move::Expel { .. } => "make a pod forget the former password",
+            Move::Watch { .. } => "make a sentinel watch the master",
+            Move::HandOver { .. } => "make the master hand over",
         }
     }
 }
@@ -123,13 +125,13 @@ impl Move {
 impl Mending {
     pub(super) fn name(&self) -> &'static str {
         match self {
-            Mending::Forget { .. } => "have the nodes forget one that is gone",
-            Mending::Follow { .. } => "have a node follow a leader that lacks one",
-            Mending::Meet { .. } => "have a node join the cluster again",
-            Mending::Drain { .. } => "have a master too many give its slots away",
-            Mending::CloseSlots { .. } => "close slots whose move was broken off",
-            Mending::Reset { .. } => "have a forgotten node begin anew",
-            Mending::TakeOver { .. } => "have a leader take over from its follower",
+            Mending::Forget { .. } => "make the nodes forget a node that is gone",
+            Mending::Follow { .. } => "make a node follow a leader that lacks a follower",
+            Mending::Meet { .. } => "make a node join the cluster again",
+            Mending::Drain { .. } => "move the slots of a superfluous master",
+            Mending::CloseSlots { .. } => "close slots whose move was abandoned",
+            Mending::Reset { .. } => "reset a forgotten node",
+            Mending::TakeOver { .. } => "make a leader take over from its follower",
         }
     }
 }

@@ -8,7 +8,7 @@ const GETUSER: &str = "ACL GETUSER";
 /// Reads the SHA-256 of each password, in hexadecimal.
 ///
 /// # Errors
-/// Anything but the answer to `ACL GETUSER` about a user that there is.
+/// Anything but the answer to `ACL GETUSER` about an existing user.
 pub fn accepted_passwords(reply: &Reply) -> Result<Vec<String>, Unexpected> {
     let wrong = || Unexpected::new(GETUSER, "has no list of passwords");
     let is_named = |name: &Reply| name.text().as_deref() == Some("passwords");

@@ -1,10 +1,10 @@
-//! `CLIENT LIST`: who is connected, one line each.
+//! `CLIENT LIST`: the connected clients, one line each.
 
 use super::{Reply, Unexpected};
 
 const CLIENT_LIST: &str = "CLIENT LIST";
 
-/// Sentinels name their connections so.
+/// Sentinels give their connections names with this prefix.
 const SENTINEL: &str = "sentinel-";
 
 /// The ids of all connections but those of sentinels.

@@ -1,4 +1,4 @@
-//! What a node of a Redis Cluster knows of its cluster: `CLUSTER INFO` and `CLUSTER NODES`.
+//! What a node of a Redis Cluster knows about its cluster: `CLUSTER INFO` and `CLUSTER NODES`.
 
 use super::{Address, Info, Reply, Unexpected};
 
@@ -9,15 +9,15 @@ const NODES: &str = "CLUSTER NODES";
 pub struct ClusterInfo {
     /// `cluster_state:ok`: this node would serve.
     pub is_ok: bool,
-    /// Of 16,384 slots, how many have an owner.
+    /// How many of 16,384 slots have an owner.
     pub slots_assigned: u32,
-    /// And how many of their owners are well.
+    /// How many of these slots have a healthy owner.
     pub slots_ok: u32,
-    /// Owners that this node cannot reach.
+    /// Slots whose owners this node cannot reach.
     pub slots_maybe_failing: u32,
-    /// Owners that most masters cannot reach.
+    /// Slots whose owners most masters cannot reach.
     pub slots_failing: u32,
-    /// How many nodes it has heard of, dead ones among them.
+    /// How many nodes it has heard of, including dead ones.
     pub known_nodes: u32,
     /// How many masters have slots.
     pub size: u32,
@@ -30,21 +30,22 @@ pub struct ClusterInfo {
 pub struct Node {
     /// Its id, 40 letters.
     pub id: String,
-    /// Where it is; `None` if that is not known (`noaddr`), or if it is the node that was asked and does not know.
+    /// Its address; `None` if the address is unknown (`noaddr`), or if the node that was asked does not know
+    /// its own.
     pub address: Option<Address>,
     /// Its announced host name (Redis ≥ 7.0).
     pub hostname: Option<String>,
     /// Such as `myself`, `master`, `slave`, `fail`, `fail?`, `handshake`, `noaddr`.
     pub flags: Vec<String>,
-    /// The id of its master, of a replica.
+    /// The id of its master, if it is a replica.
     pub master: Option<String>,
-    /// Which reconfiguration made it what it is.
+    /// The configuration epoch that gave it its role.
     pub config_epoch: u64,
-    /// How the node that was asked is linked to it.
+    /// The link from the node that was asked.
     pub link: Link,
     /// The slots it owns.
     pub slots: Vec<SlotRange>,
-    /// Slots that are being moved to or from it, as `[93-<-id]`; told by the node itself only.
+    /// Slots that are being moved to or from it, as `[93-<-id]`; only the node itself reports them.
     pub moving: Vec<String>,
 }
 

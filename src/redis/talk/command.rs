@@ -1,4 +1,4 @@
-//! Commands: words into bytes. A word that is a secret is shown nowhere, and taken out of what Redis says about it.
+//! Commands: words into bytes. A secret word is never shown, and is removed from the answers of Redis.
 
 use std::fmt;
 
@@ -6,10 +6,10 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::Address;
 
-/// What stands in for a secret.
+/// The placeholder for a secret.
 const HIDDEN: &str = "(redacted)";
 
-/// One command. Displays as a person would type it, without its secrets.
+/// One command. Displayed as a person would type it, without its secrets.
 #[derive(Clone)]
 pub struct Command {
     words: Vec<Word>,
@@ -18,7 +18,7 @@ pub struct Command {
 #[derive(Clone)]
 enum Word {
     Plain(String),
-    /// A secret, and what the syntax puts in front of it.
+    /// A secret, and the prefix that the syntax requires.
     Secret(&'static str, SecretString),
 }
 
@@ -61,7 +61,8 @@ impl Command {
         Command::new(["REPLICAOF", "NO", "ONE"])
     }
 
-    /// `FAILOVER` to that replica: pauses writes, waits for it to catch up for so long, and swaps (Redis ≥ 6.2).
+    /// `FAILOVER` to that replica: holds writes back, waits that long for the replica to catch up, and swaps
+    /// the roles (Redis ≥ 6.2).
     pub fn failover_to(replica: &Address, timeout_milliseconds: u64) -> Command {
         Command::new(["FAILOVER", "TO", &replica.host])
             .with(replica.port)
@@ -74,7 +75,7 @@ impl Command {
         Command::new(["FAILOVER", "ABORT"])
     }
 
-    /// `CLIENT PAUSE … WRITE`: holds writes back, at most for so long.
+    /// `CLIENT PAUSE … WRITE`: holds writes back, at most for that long.
     pub fn pause_writes(milliseconds: u64) -> Command {
         Command::new(["CLIENT", "PAUSE"]).with(milliseconds).with("WRITE")
     }
@@ -84,7 +85,7 @@ impl Command {
         Command::new(["CLIENT", "UNPAUSE"])
     }
 
-    /// `CLIENT KILL`: cuts off one client, but not ourselves.
+    /// `CLIENT KILL`: disconnects one client, but not ourselves.
     pub fn cut_off_client(id: &str) -> Command {
         Command::new(["CLIENT", "KILL", "ID", id, "SKIPME", "yes"])
     }
@@ -99,12 +100,12 @@ impl Command {
         Command::new(["CONFIG", "SET", directive]).with_secret(value)
     }
 
-    /// `ACL SETUSER … >password`: one more password of that user.
+    /// `ACL SETUSER … >password`: adds a password of that user.
     pub fn add_password(user: &str, password: &SecretString) -> Command {
         Command::new(["ACL", "SETUSER", user]).with_prefixed_secret(">", password)
     }
 
-    /// `ACL SETUSER … <password`: one password of that user less.
+    /// `ACL SETUSER … <password`: removes a password of that user.
     pub fn remove_password(user: &str, password: &SecretString) -> Command {
         Command::new(["ACL", "SETUSER", user]).with_prefixed_secret("<", password)
     }
@@ -134,7 +135,7 @@ impl Command {
         Command::new(["SENTINEL", "SET", group, "auth-pass"]).with_secret(password)
     }
 
-    /// Puts the command's bytes behind what is there.
+    /// Appends the command's bytes.
     pub fn encode(&self, bytes: &mut Vec<u8>) {
         bytes.extend_from_slice(format!("*{}\r\n", self.words.len()).as_bytes());
         for word in &self.words {
@@ -148,7 +149,8 @@ impl Command {
         }
     }
 
-    /// What Redis says about this command, without its secrets: some errors quote the words they do not like.
+    /// An error message of Redis about this command, without its secrets: some messages quote the words that
+    /// they refuse.
     pub fn redact(&self, message: &str) -> String {
         let message = message.split(", with args beginning with").next().unwrap_or_default();
         self.words.iter().fold(message.to_owned(), |message, word| match word {

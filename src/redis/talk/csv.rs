@@ -1,10 +1,10 @@
-//! What `redis-cli --csv` prints: one line for each reply, which makes it the one format of redis-cli that several
-//! commands in a row can be read from.
+//! The output of `redis-cli --csv`: one line for each reply. It is the only format of redis-cli from which
+//! the replies of several commands in a row can be read.
 
 use super::Reply;
 
-/// Reads one line. Lists within lists come out as one flat list, and a list of one is its element: the format does
-/// not tell.
+/// Reads one line. Nested lists come out as one flat list, and a list of one element as the element: the
+/// format does not distinguish them.
 pub fn csv_line(line: &str) -> Option<Reply> {
     // An error is one of two fields, and the second is the message.
     if let Some(message) = line.strip_prefix("ERROR,") {
@@ -25,7 +25,7 @@ pub fn csv_line(line: &str) -> Option<Reply> {
     if replies.len() == 1 { replies.pop() } else { Some(Reply::List(replies)) }
 }
 
-/// One field from the front, and what follows it.
+/// One field from the front, and the rest.
 fn field(text: &str) -> Option<(Reply, &str)> {
     if let Some(quoted) = text.strip_prefix('"') {
         let (bytes, rest) = unquote(quoted)?;

@@ -13,7 +13,7 @@ impl Info {
     /// Reads any `INFO`, and `CLUSTER INFO`, which looks the same.
     ///
     /// # Errors
-    /// What is not text.
+    /// Anything but text.
     pub fn of(command: &'static str, reply: &Reply) -> Result<Info, Unexpected> {
         let text = match reply {
             Reply::Line(_) | Reply::Bytes(_) => reply.text().unwrap_or_default(),
@@ -37,15 +37,15 @@ impl Info {
 /// `INFO replication`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Replication {
-    /// The link to its master; `None`: it is a master itself.
+    /// The link to its master; `None` if it is a master itself.
     pub master: Option<MasterLink>,
-    /// The `slaveN` lines: who follows it.
+    /// The `slaveN` lines: its replicas.
     pub replicas: Vec<Attached>,
     /// `master_replid`: which history its data belongs to. Offsets compare only within one history.
     pub history: String,
-    /// `master_replid2`: the history before that, if it knows one.
+    /// `master_replid2`: the previous history, if it knows one.
     pub former: Option<Former>,
-    /// How far in the history it is: of a master `master_repl_offset`, of a replica `slave_repl_offset`.
+    /// Its offset in the history: `master_repl_offset` of a master, `slave_repl_offset` of a replica.
     pub offset: i64,
     /// `master_failover_state`, such as `no-failover` (Redis ≥ 6.2).
     pub failover_state: Option<String>,
@@ -54,7 +54,7 @@ pub struct Replication {
 /// The link of a replica to its master.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MasterLink {
-    /// Where it thinks its master is.
+    /// The address of its master, as it knows it.
     pub address: Address,
     /// `master_link_status:up`.
     pub is_up: bool,
@@ -62,7 +62,7 @@ pub struct MasterLink {
     pub is_syncing: bool,
     /// Seconds since it last heard of its master; `None` while the link is down.
     pub last_io_seconds_ago: Option<u64>,
-    /// `slave_priority`: 0 is never promoted.
+    /// `slave_priority`: a replica with 0 is never promoted.
     pub priority: Option<i64>,
 }
 
@@ -73,20 +73,20 @@ pub struct Attached {
     pub address: Address,
     /// Such as `online`, `wait_bgsave`, `send_bulk`.
     pub state: String,
-    /// What it has acknowledged.
+    /// The offset that it has acknowledged.
     pub offset: i64,
     /// Seconds since its last acknowledgement.
     pub lag: i64,
 }
 
 impl Attached {
-    /// Whether it receives what is written.
+    /// Whether it receives all writes.
     pub fn is_online(&self) -> bool {
         self.state == "online"
     }
 }
 
-/// The history that a promoted replica had before its own, and up to where it holds.
+/// The history of a promoted replica before its own, and the offset up to which it holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Former {
     /// `master_replid2`.
@@ -95,7 +95,8 @@ pub struct Former {
     pub until: i64,
 }
 
-/// How much a server holds, and since when it has that on disk: what a person needs to choose between two histories.
+/// How much a server holds, and when it last saved that to disk: the facts that a person needs to choose
+/// between two histories.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holding {
     /// Keys of all databases.
@@ -104,7 +105,7 @@ pub struct Holding {
     pub saved_at: i64,
 }
 
-/// Reads `INFO`, of which it needs the sections keyspace and persistence.
+/// Reads `INFO`; the sections keyspace and persistence must be in it.
 ///
 /// # Errors
 /// Anything but that.
@@ -180,7 +181,7 @@ fn attached(line: &str) -> Result<Attached, Unexpected> {
 pub struct Persistence {
     /// It is still loading its data from disk, and answers most commands with `LOADING`.
     pub loading: bool,
-    /// Seconds until it has, as it estimates; told only while loading.
+    /// Seconds until it is done, by its own estimate; only reported while loading.
     pub loading_eta_seconds: Option<i64>,
     /// A snapshot is being written.
     pub saving: bool,
@@ -188,7 +189,7 @@ pub struct Persistence {
     pub last_save_succeeded: bool,
     /// Whether there is an append-only file.
     pub append_only: bool,
-    /// Whether it could be written lately. If not, writes are refused.
+    /// Whether the last write to it succeeded. If not, Redis refuses writes.
     pub last_append_succeeded: bool,
 }
 

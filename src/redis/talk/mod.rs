@@ -1,12 +1,12 @@
-//! How Redis and Sentinel are spoken to, without a connection: commands into bytes, bytes into replies, replies
+//! The protocol of Redis and Sentinel, without a connection: commands into bytes, bytes into replies, replies
 //! into types.
 //!
-//! `command → resp → bytes … bytes → resp → Reply → info | role | sentinel | cluster`. Redis 6.2 to 7.2 say the
-//! same things in different wrappings: `INFO` is a bulk or a verbatim string, a Sentinel's table a flat list or a
+//! `command → resp → bytes … bytes → resp → Reply → info | role | sentinel | cluster`. Redis 6.2 to 7.2 wrap
+//! the same contents differently: `INFO` is a bulk or a verbatim string, a Sentinel's table a flat list or a
 //! map. [`Reply`] keeps the wrapping, the parsers look through it.
 //!
-//! The protocol is ours and not a crate's because it is this small: the well-known client brings thirty crates
-//! for it, most of them to read URLs that we do not have, and hides why a connection broke.
+//! The protocol is implemented here because it is small: the well-known client crate brings thirty crates
+//! with it, most of them to read URLs that we do not have, and hides why a connection broke.
 
 mod acl;
 mod client;
@@ -35,7 +35,7 @@ pub use sentinel::{
     Flags, Master, Peer, Quorum, Replica, master, master_address, masters, quorum, replicas, sentinels,
 };
 
-/// The user that everybody logs in as.
+/// The user of all logins.
 pub const USER: &str = "default";
 
 /// Where something listens: an IP address or a host name, and a port.
@@ -56,7 +56,7 @@ impl fmt::Display for Address {
     }
 }
 
-/// A reply that is not what the command is known to answer. Quotes no value: it may be a secret.
+/// A reply that the command is not known to give. Quotes no value, because a value may be secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the answer to {command} {problem}")]
 pub struct Unexpected {
@@ -72,14 +72,14 @@ impl Unexpected {
     }
 }
 
-/// A table of names and values, read with the name of the command at hand for errors.
+/// A table of names and values, with the name of the command for errors.
 struct Fields {
     command: &'static str,
     values: BTreeMap<String, String>,
 }
 
 impl Fields {
-    /// Reads a table that is a map, or a list in which names and values alternate.
+    /// Reads a table that is a map, or a list of alternating names and values.
     fn of(command: &'static str, reply: &Reply) -> Result<Fields, Unexpected> {
         let text = |reply: &Reply| {
             reply.text().ok_or_else(|| Unexpected::new(command, "has a field that is not text"))
@@ -111,7 +111,7 @@ impl Fields {
         text.parse().map_err(|_| Unexpected::new(self.command, format!("has no number in its field {name}")))
     }
 
-    /// A number that older versions, or other states, do not tell.
+    /// A number that older versions, or other states, do not report.
     fn optional_number<T: std::str::FromStr>(&self, name: &str) -> Result<Option<T>, Unexpected> {
         self.optional(name).map(|_| self.number(name)).transpose()
     }

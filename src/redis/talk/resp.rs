@@ -1,17 +1,18 @@
-//! RESP, the wire format of Redis: bytes into replies. RESP2, and what RESP3 adds, so that a server or a proxy that
-//! speaks it unasked is understood.
+//! RESP, the wire format of Redis: bytes into replies. RESP2, and the additions of RESP3, in case a server or
+//! a proxy uses RESP3 unasked.
 
-/// Longest string that is taken: what we ask for is far shorter, and a length is believed before its bytes come.
+/// Longest accepted string. The strings that we ask for are far shorter, and a length arrives before its
+/// bytes.
 const LONGEST: usize = 16 << 20;
 /// Most elements of a list, for the same reason.
 const WIDEST: usize = 1 << 20;
-/// Deepest nesting; what we ask for nests three levels.
+/// Deepest accepted nesting; the replies that we ask for nest three levels.
 const DEEPEST: usize = 16;
 
 /// One reply, as it came.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Reply {
-    /// A line such as `OK`; of RESP3 also what is neither text nor whole number.
+    /// A line such as `OK`; in RESP3 also any value that is neither text nor a whole number.
     Line(String),
     /// An error of the server: code and message in one, such as `READONLY You can't write against …`.
     Error(String),
@@ -28,7 +29,7 @@ pub enum Reply {
 }
 
 impl Reply {
-    /// What stands for one piece of text. What is not UTF-8 is replaced.
+    /// The reply as text, if it is one piece of text. Invalid UTF-8 is replaced.
     pub fn text(&self) -> Option<String> {
         match self {
             Reply::Line(text) => Some(text.clone()),
@@ -43,7 +44,7 @@ impl Reply {
         matches!(self, Reply::Line(line) if line == "OK")
     }
 
-    /// What it is, in words.
+    /// The kind of the reply, in words.
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Reply::Line(_) => "a line",
@@ -65,7 +66,7 @@ pub struct Malformed(&'static str);
 /// Reads one reply from the front: the reply, and how many bytes it took. `None`: more bytes are to come.
 ///
 /// # Errors
-/// What is no reply, whatever may follow.
+/// Bytes that are no reply, whatever may follow.
 pub fn decode(bytes: &[u8]) -> Result<Option<(Reply, usize)>, Malformed> {
     let mut reader = Reader { bytes, position: 0 };
     match reader.reply(0) {
@@ -103,7 +104,7 @@ impl<'a> Reader<'a> {
                 let words = self.string(rest)?.unwrap_or_default();
                 Ok(Reply::Error(String::from_utf8_lossy(words).into_owned()))
             }
-            // A string that says of what format it is: `txt:…`.
+            // A string with a prefix for its format: `txt:…`.
             b'=' => {
                 let bytes = self.string(rest)?.unwrap_or_default();
                 Ok(Reply::Bytes(bytes.get(4..).unwrap_or_default().to_vec()))
@@ -149,7 +150,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// A length; `None` for -1, which stands for nothing.
+/// A length; `None` for -1, which means nothing.
 fn length(digits: &[u8], most: usize) -> Result<Option<usize>, Stop> {
     match number(digits)? {
         -1 => Ok(None),
@@ -162,7 +163,7 @@ fn length(digits: &[u8], most: usize) -> Result<Option<usize>, Stop> {
 
 fn number(digits: &[u8]) -> Result<i64, Stop> {
     let text = std::str::from_utf8(digits).ok();
-    text.and_then(|text| text.parse().ok()).map_or_else(|| malformed("a number that is none"), Ok)
+    text.and_then(|text| text.parse().ok()).map_or_else(|| malformed("a number that is not a number"), Ok)
 }
 
 fn malformed<T>(why: &'static str) -> Result<T, Stop> {

@@ -9,18 +9,18 @@ const ROLE: &str = "ROLE";
 pub enum Role {
     /// Takes writes.
     Master {
-        /// How far its history is.
+        /// Its offset in its history.
         offset: i64,
-        /// Who follows it, and what each has acknowledged.
+        /// Its replicas, and the offset that each has acknowledged.
         replicas: Vec<(Address, i64)>,
     },
     /// Follows a master.
     Replica {
-        /// Which.
+        /// The address of its master.
         master: Address,
         /// `connect`, `connecting`, `sync` or `connected`.
         state: String,
-        /// How far it is; -1 before its first synchronisation.
+        /// Its offset; -1 before its first synchronisation.
         offset: i64,
     },
     /// Watches masters.
@@ -70,7 +70,7 @@ pub(super) fn list(reply: &Reply) -> Option<&[Reply]> {
     }
 }
 
-/// A number, which comes as one or as text.
+/// A number, as a number or as text.
 fn number(reply: &Reply) -> Option<i64> {
     reply.text()?.parse().ok()
 }

@@ -1,11 +1,12 @@
-//! What Sentinel answers: the masters it watches, their replicas, the other sentinels, and whether they suffice.
+//! The answers of Sentinel: the masters that it watches, their replicas, the other sentinels, and whether
+//! there are enough of them.
 
 use std::fmt;
 
 use super::role::{address, list};
 use super::{Address, Fields, Reply, Unexpected};
 
-/// What a sentinel thinks of a server: words such as `master`, `s_down`, `disconnected`.
+/// How a sentinel judges a server: words such as `master`, `s_down`, `disconnected`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Flags(Vec<String>);
 
@@ -20,7 +21,7 @@ impl Flags {
         self.0.iter().any(|set| set == flag)
     }
 
-    /// Whether this flag is set and no other: the server is well, and nothing is going on.
+    /// Whether this flag is set and no other: the server is healthy, and nothing is going on.
     pub fn are_only(&self, flag: &str) -> bool {
         self.0 == [flag]
     }
@@ -42,15 +43,15 @@ impl fmt::Display for Flags {
 pub struct Master {
     /// The group's name.
     pub name: String,
-    /// Where the master is.
+    /// The address of the master.
     pub address: Address,
-    /// Exactly `master` when all is well.
+    /// Exactly `master` if the master is healthy.
     pub flags: Flags,
-    /// Which failover made it master; the highest wins among sentinels.
+    /// The failover that made it the master; among sentinels the highest wins.
     pub config_epoch: u64,
-    /// How many replicas the sentinel knows, dead ones among them.
+    /// How many replicas the sentinel knows, including dead ones.
     pub replicas: u32,
-    /// How many other sentinels it knows, likewise.
+    /// How many other sentinels it knows, including dead ones.
     pub other_sentinels: u32,
     /// How many sentinels must agree that the master is down.
     pub quorum: u32,
@@ -67,15 +68,15 @@ pub struct Master {
 pub struct Replica {
     /// Where it is.
     pub address: Address,
-    /// Exactly `slave` when all is well.
+    /// Exactly `slave` if the replica is healthy.
     pub flags: Flags,
     /// `master-link-status:ok`.
     pub is_linked: bool,
-    /// Whom it follows; `None` before the sentinel has asked it.
+    /// The address of its master; `None` before the sentinel has asked it.
     pub master: Option<Address>,
-    /// `slave-priority`: 0 is never promoted.
+    /// `slave-priority`: a replica with 0 is never promoted.
     pub priority: i64,
-    /// How far it is.
+    /// Its offset.
     pub offset: i64,
 }
 
@@ -84,9 +85,9 @@ pub struct Replica {
 pub struct Peer {
     /// Where it is.
     pub address: Address,
-    /// Its `myid`; empty before it has said so.
+    /// Its `myid`; empty until it has announced the id.
     pub run_id: String,
-    /// Exactly `sentinel` when all is well.
+    /// Exactly `sentinel` if the sentinel is healthy.
     pub flags: Flags,
 }
 
@@ -98,7 +99,7 @@ pub enum Quorum {
         /// How many sentinels can take part.
         usable: u32,
     },
-    /// It could not: Sentinel's words.
+    /// A failover is not possible, in Sentinel's words.
     Missed(String),
 }
 
@@ -166,10 +167,10 @@ pub fn sentinels(reply: &Reply) -> Result<Vec<Peer>, Unexpected> {
     })
 }
 
-/// Reads `SENTINEL CKQUORUM`, which says no by an error.
+/// Reads `SENTINEL CKQUORUM`, which reports a missing quorum as an error.
 ///
 /// # Errors
-/// Anything but that, any other error among it.
+/// Anything but that, including any other error.
 pub fn quorum(reply: &Reply) -> Result<Quorum, Unexpected> {
     let usable = |line: &str| line.strip_prefix("OK ")?.split(' ').next()?.parse().ok();
     match reply {

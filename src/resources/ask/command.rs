@@ -1,6 +1,6 @@
-//! A command in a pod. All of them have one beginning: the password comes out of the container's own environment, where the
-//! operator puts it, and no single answer is waited for longer than was said. The image's contract has `sh` and `redis-cli`,
-//! and no more is needed.
+//! A command in a pod. All commands begin alike: the password comes from the container's own environment,
+//! where the operator puts it, and no single answer may take longer than the limit. The image's contract
+//! includes `sh` and `redis-cli`, and nothing else is needed.
 
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use tokio::time::Instant;
 use super::Access;
 use crate::kubernetes::{Cluster, Error, ExecOptions, ExecOutput, ObjectRef};
 
-/// `$1`: port, `$2`: seconds. `limited` bounds a command where there is `timeout`: a Service without endpoints may let
-/// packets vanish, and nobody ends a command in a container for us.
+/// `$1`: port, `$2`: seconds. `limited` limits a command if the image has `timeout`: packets to a Service
+/// without endpoints may vanish, and a command in a container ends only by itself.
 const PRELUDE: &str = r#"port=$1 seconds=$2; shift 2
 [ -z "$REDIS_PASSWORD" ] || export REDISCLI_AUTH="$REDIS_PASSWORD"
 limited() { if command -v timeout >/dev/null 2>&1; then timeout "$seconds" "$@"; else "$@"; fi; }
@@ -28,11 +28,13 @@ pub struct Vantage {
 /// What the command does.
 #[derive(Clone, Copy, Debug)]
 pub enum Script {
-    /// `$1`: a host; then commands. Feeds all to one redis-cli, so that they go to the same server. One line for each reply.
+    /// `$1`: a host; then commands. Sends all commands to one redis-cli, so that they reach the same server.
+    /// One line for each reply.
     TellOne,
-    /// `$1`: commands, one on each line; then hosts. A line that begins with [`NODE`] goes before the replies of each.
+    /// `$1`: commands, one on each line; then hosts. A line that begins with [`NODE`] precedes the replies of
+    /// each host.
     TellEach,
-    /// What redis-cli is to do about a cluster. It takes as long as keys need to move.
+    /// Arguments of `redis-cli --cluster`. The command takes as long as keys need to move.
     Manage,
 }
 
@@ -57,10 +59,11 @@ done"##
     }
 }
 
-/// Runs a script in a pod. `each`: how long a single answer may take.
+/// Runs a script in a pod. `each`: the limit of a single answer.
 ///
 /// # Errors
-/// If no command can be run in the pod. What the command itself says is in the output, whatever its exit code.
+/// If no command can be run in the pod. Errors of the command itself are in the output, whatever its exit
+/// code.
 pub async fn run(
     cluster: &Cluster,
     from: &Vantage,

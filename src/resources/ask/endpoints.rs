@@ -1,4 +1,4 @@
-//! Endpoints of an instance, asked from one of its own pods: is each what it should be?
+//! Endpoints of an instance, asked from one of its own pods: whether each is as it should be.
 
 use futures::future::join_all;
 use tokio::time::Instant;
@@ -9,20 +9,20 @@ use super::{Access, TalkError};
 use crate::kubernetes::Cluster;
 use crate::redis::reach::{Endpoint, Expected};
 
-/// A key of nobody's.
+/// A key that nobody uses.
 const KEY: &str = "terraform-provider-redis:probe";
 
-/// What came of asking.
+/// The result of asking.
 pub enum Reached {
     /// All are what they should be.
     Yes,
-    /// One is not yet, in words.
+    /// One endpoint is not as it should be yet, in words.
     NotYet(String),
-    /// Nobody could be asked.
+    /// No endpoint could be asked.
     Unknown(TalkError),
 }
 
-/// Asks all of them from one pod.
+/// Asks all endpoints from one pod.
 pub async fn reach(cluster: &Cluster, from: &Vantage, all: &[Endpoint], deadline: Instant) -> Reached {
     let answers = join_all(all.iter().map(|one| ask(cluster, from, one, deadline))).await;
     for answer in answers {
@@ -36,7 +36,7 @@ pub async fn reach(cluster: &Cluster, from: &Vantage, all: &[Endpoint], deadline
     Reached::Yes
 }
 
-/// What is wrong with an endpoint.
+/// The problem of an endpoint.
 async fn ask(
     cluster: &Cluster,
     from: &Vantage,
@@ -60,21 +60,21 @@ fn wrong(expected: &Expected, answer: &Answer) -> Option<String> {
         (Expected::Writable, Answer::Writable(written)) if written.is_writable() => None,
         (Expected::Writable, Answer::Writable(written)) => {
             let why = written.refused.as_ref().map(|refusal| format!(" ({refusal})")).unwrap_or_default();
-            Some(format!("leads to a {} that takes no writes{why}", written.role))
+            Some(format!("reaches a {} that takes no writes{why}", written.role))
         }
         (Expected::ReplicaOf(master), Answer::Replication(replication)) => match &replication.master {
             Some(link) if link.address.host != *master => {
-                Some(format!("follows {}, and the master is {master}", link.address.host))
+                Some(format!("follows {}, but the master is {master}", link.address.host))
             }
             Some(link) if !link.is_up || link.is_syncing => {
                 Some("is still copying from the master".to_owned())
             }
             Some(_) => None,
-            None => Some("is a master of its own".to_owned()),
+            None => Some("is a master, but should be a replica".to_owned()),
         },
         (Expected::SentinelOf { master, .. }, Answer::MasterOf(named)) => match named {
             Some(named) if named.host == *master => None,
-            Some(named) => Some(format!("names {} as the master, which is {master}", named.host)),
+            Some(named) => Some(format!("names {} as the master, but the master is {master}", named.host)),
             None => Some("does not watch the master yet".to_owned()),
         },
         (Expected::ClusterOf(nodes), Answer::ClusterState(info)) => {

@@ -1,11 +1,12 @@
-//! Why a conversation with Redis failed: the way there, the connection, its silence, or its own words.
+//! Why a conversation with Redis failed: the way to the pod, the connection, no answer, or an error of Redis
+//! itself.
 
 use std::time::Duration;
 
 use crate::kubernetes;
 use crate::redis::talk::{Command, Malformed, Unexpected};
 
-/// What Redis says when it does not do what it was told, such as `READONLY You can't write against a read only
+/// The error of Redis when it refuses a command, such as `READONLY You can't write against a read only
 /// replica.`; without secrets.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -21,7 +22,7 @@ impl Refusal {
         self.0.split(' ').next().unwrap_or_default()
     }
 
-    /// Whether it is about who we are: no password, a wrong one, or one that does not give this right.
+    /// Whether the refusal is about the login: no password, a wrong password, or missing permissions.
     pub fn is_about_rights(&self) -> bool {
         matches!(self.code(), "NOAUTH" | "WRONGPASS" | "NOPERM")
             || self.0.starts_with("ERR AUTH <password> called without any password configured")
@@ -36,43 +37,44 @@ impl Refusal {
 /// Why a conversation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum TalkError {
-    /// The way there: rights, the pod, the port ([`kubernetes::Cause::PortClosed`]), the API server.
+    /// The way to the pod failed: rights, the pod, the port ([`kubernetes::Cause::PortClosed`]), the API
+    /// server.
     #[error(transparent)]
     Cluster(#[from] kubernetes::Error),
     /// Redis has answered, with an error.
     #[error("{place} refused {command}: {refusal}")]
     Refused {
-        /// Who.
+        /// The server.
         place: String,
-        /// What it was told; without secrets.
+        /// The command; without secrets.
         command: String,
-        /// Its words.
+        /// The error.
         refusal: Refusal,
     },
-    /// Redis has answered something that the command is not known to answer.
+    /// Redis has given an answer that the command is not known to give.
     #[error("{place} cannot be understood: {unexpected}")]
     Unexpected {
-        /// Who.
+        /// The server.
         place: String,
         /// What is wrong.
         #[source]
         unexpected: Unexpected,
     },
-    /// What answers is not Redis.
+    /// The peer is not Redis.
     #[error("{place} cannot be understood: {malformed}")]
     Malformed {
-        /// Who.
+        /// The peer.
         place: String,
         /// What is wrong.
         #[source]
         malformed: Malformed,
     },
-    /// The connection ended, or was given up before.
+    /// The connection ended, or was given up earlier.
     #[error("the connection to {place} broke at {command}: {why}")]
     Broken {
-        /// With whom.
+        /// The server.
         place: String,
-        /// What was being said; without secrets.
+        /// The command; without secrets.
         command: String,
         /// Why.
         why: String,
@@ -80,17 +82,17 @@ pub enum TalkError {
     /// No answer in time.
     #[error("{place} did not answer {command} within {} s", after.as_secs_f32())]
     Slow {
-        /// Who.
+        /// The server.
         place: String,
-        /// What it was told; without secrets.
+        /// The command; without secrets.
         command: String,
-        /// How long was waited.
+        /// How long the wait was.
         after: Duration,
     },
 }
 
 impl TalkError {
-    /// What Redis said, if it has answered with an error.
+    /// The error of Redis, if it has answered with an error.
     pub fn refusal(&self) -> Option<&Refusal> {
         match self {
             TalkError::Refused { refusal, .. } => Some(refusal),
@@ -98,7 +100,8 @@ impl TalkError {
         }
     }
 
-    /// Whether the same may succeed later without anybody's help: Redis or its pod is starting, or the network ails.
+    /// Whether the same command may succeed later by itself: Redis or its pod is starting, or the network has
+    /// problems.
     pub fn may_pass(&self) -> bool {
         match self {
             TalkError::Cluster(error) => error.cause.may_pass(),

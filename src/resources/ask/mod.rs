@@ -1,10 +1,11 @@
-//! How Redis, the sentinels and the nodes of a cluster are asked. There are two ways, and whoever asks takes one of them:
+//! Questions to Redis, the sentinels and the nodes of a cluster. There are two ways to ask:
 //!
-//! - a [`Session`] over a port that the API server forwards: fast, kept open, and past Services, DNS and network policies;
+//! - a [`Session`] over a port that the API server forwards: fast, kept open, and independent of Services,
+//!   DNS and network policies;
 //! - a [`command`] in a pod: it sees what applications see, and needs the right to `pods/exec`.
 //!
-//! [`Access`] says by which port and as whom. `probe` and `endpoints` ask what applications reach, `nodes` the nodes of a
-//! cluster, `sentinels` whom the sentinels take for the master.
+//! [`Access`] states the port and the login. `probe` and `endpoints` ask what applications reach, `nodes`
+//! asks the nodes of a cluster, and `sentinels` asks which master the sentinels name.
 
 pub mod command;
 pub mod endpoints;
@@ -20,13 +21,14 @@ pub use self::error::{Refusal, TalkError};
 pub use self::session::Session;
 use crate::redis::names::{REDIS_PORT, SENTINEL_PORT};
 
-/// The port of a server, and as whom we talk to it.
+/// The port of a server, and our login there.
 #[derive(Clone, Debug)]
 pub struct Access {
     /// Its port.
     pub port: u16,
-    /// The password of the default user; `None` for a server without one. A command in a pod takes the password out of the
-    /// environment of its container instead, so that nothing secret crosses the API server.
+    /// The password of the default user; `None` for a server without one. A command in a pod takes the
+    /// password from the environment of its container instead, so that no secret passes through the API
+    /// server.
     pub password: Option<SecretString>,
 }
 

@@ -1,4 +1,5 @@
-//! The nodes of a cluster: one command in a pod asks them all, as they reach each other, or tells them something.
+//! The nodes of a cluster: one command in a pod asks all of them, in the way in which they reach each other,
+//! or sends them a command.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,18 +12,18 @@ use crate::kubernetes::{self, Cause as RequestCause, Cluster};
 use crate::redis::answers::shards::Said;
 use crate::redis::talk::{Command, Reply, cluster_nodes, replication};
 
-/// What begins the answer to `INFO replication`.
+/// The beginning of the answer to `INFO replication`.
 const REPLICATION: &str = "# Replication";
 
-/// Longest time for one node: one that is gone lets packets vanish.
+/// Longest time for one node: packets to a node that is gone vanish.
 const EACH: Duration = Duration::from_secs(2);
 /// Longest time for all nodes.
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// What each of these hosts says, by its address; without those that have not answered as nodes do.
+/// The answers of these hosts, by address; without hosts that have not answered as nodes do.
 ///
 /// # Errors
-/// If no command can be run in the pod; but if that may pass, nobody has answered.
+/// If no command can be run in the pod. If that may pass, no host has answered.
 pub async fn ask(
     cluster: &Cluster,
     from: &Vantage,
@@ -37,7 +38,7 @@ pub async fn ask(
     }
 }
 
-/// Says the same to several nodes, and returns what they answer.
+/// Sends the same commands to several nodes, and returns their answers.
 ///
 /// # Errors
 /// If no command can be run in the pod.
@@ -58,8 +59,8 @@ pub async fn tell(
     Ok(output.stdout)
 }
 
-/// Has redis-cli do something about the cluster. Keys go where their slot goes, however long that takes; all that redis-cli
-/// needs to know it asks the nodes.
+/// Makes redis-cli change the cluster. Keys move with their slot, however long that takes; redis-cli asks the
+/// nodes for everything that it needs to know.
 ///
 /// # Errors
 /// If no command can be run in the pod.
@@ -74,12 +75,12 @@ pub async fn manage(
     Ok(output.stdout)
 }
 
-/// Whether the pod that was to ask is gone, or cannot be reached for now.
+/// Whether the pod that should ask is gone, or cannot be reached at the moment.
 pub fn is_nobody_there(error: &kubernetes::Error) -> bool {
     error.cause.may_pass() || matches!(error.cause, RequestCause::NotFound | RequestCause::Unavailable { .. })
 }
 
-/// What each host has said, by its address; without those that have not answered as nodes do.
+/// The answers of each host, by address; without hosts that have not answered as nodes do.
 fn answers(printed: &str) -> BTreeMap<String, Said> {
     let sections = printed.split(NODE).skip(1);
     sections

@@ -1,5 +1,6 @@
-//! Whether applications reach what they should: redis-cli in a pod asks a Service by its name, so DNS, kube-proxy,
-//! network policies and the Service's endpoints all have their say. A forwarded port passes them all by.
+//! Whether applications reach the right pods: redis-cli in a pod asks a Service by its name, so the test
+//! includes DNS, kube-proxy, network policies and the Service's endpoints. A forwarded port would bypass them
+//! all.
 
 use std::time::Duration;
 
@@ -16,26 +17,27 @@ const KEY_LIFE_SECONDS: u32 = 60;
 /// Longest time for one probe; redis-cli itself waits two minutes for a connection.
 const LONGEST: Duration = Duration::from_secs(10);
 
-/// What to find out.
+/// A question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Question<'a> {
-    /// Whether a master answers that takes writes: a key is written, read and deleted.
+    /// Whether a master answers that accepts writes: a key is written, read and deleted.
     Writable {
-        /// How the key begins, without blanks or quotes. Something random is added: several probes may be under way.
+        /// The prefix of the key, without blanks or quotes. A random part is added, because several probes
+        /// may be under way.
         key: &'a str,
     },
-    /// Where a sentinel says that the master of this group is.
+    /// Which master a sentinel names for this group.
     MasterOf {
         /// The group's name.
         group: &'a str,
     },
-    /// What a node says of its cluster.
+    /// The state of the cluster, according to a node.
     ClusterState,
-    /// Whom a replica follows, or who follows a master.
+    /// The master of a replica, or the replicas of a master.
     Replication,
 }
 
-/// What was found out.
+/// An answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// To [`Question::Writable`].
@@ -48,19 +50,19 @@ pub enum Answer {
     Replication(Replication),
 }
 
-/// How writing went.
+/// The result of writing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {
     /// First word of `ROLE`: `master` or `slave`.
     pub role: String,
     /// Why the key could not be written, such as `READONLY`; `None`: it was.
     pub refused: Option<Refusal>,
-    /// Whether what was read is what was written.
+    /// Whether the value that was read is the value that was written.
     pub read_back: bool,
 }
 
 impl Written {
-    /// Whether this is a master that takes writes.
+    /// Whether this is a master that accepts writes.
     pub fn is_writable(&self) -> bool {
         self.role == "master" && self.refused.is_none() && self.read_back
     }
@@ -87,11 +89,11 @@ impl Question<'_> {
     }
 }
 
-/// Asks what answers at `host:port`, as a pod of the instance sees it; `host` may be a Service's DNS name.
+/// Asks the server at `host:port`, as a pod of the instance sees it; `host` may be a Service's DNS name.
 ///
 /// # Errors
-/// `Cluster`: no command could be run in the pod. `Broken`: nothing answers there, or it does not let us in; redis-cli's
-/// words say why. `Refused`: it answers, and not as asked.
+/// `Cluster`: no command could be run in the pod. `Broken`: nothing answers there, or it refuses the login;
+/// redis-cli's words say why. `Refused`: the server answers with an error.
 pub async fn probe_through_service(
     cluster: &Cluster,
     from: &Vantage,
@@ -119,7 +121,7 @@ pub async fn probe_through_service(
     read(&place, question, &commands, &output.stdout, &output.stderr)
 }
 
-/// Reads what redis-cli printed.
+/// Reads the output of redis-cli.
 fn read(
     place: &str,
     question: Question<'_>,
@@ -141,7 +143,7 @@ fn read(
             let role = role.ok_or_else(|| unexpected(problem()))?;
             let refused = answers.next()?.err();
             let found = answers.next()?.ok().and_then(|found| found.text());
-            // Whether deleting succeeds changes nothing: the key expires.
+            // Whether deleting succeeds does not matter: the key expires.
             Ok(Answer::Writable(Written { role, refused, read_back: found.as_deref() == Some(key) }))
         }
         Question::MasterOf { .. } => {
@@ -165,7 +167,7 @@ struct Answers<'a> {
 }
 
 impl Answers<'_> {
-    /// The next answer; an error of Redis is one.
+    /// The next answer, which may be an error of Redis.
     fn next(&mut self) -> Result<Result<Reply, Refusal>, TalkError> {
         let Some(command) = self.commands.next() else { return Ok(Ok(Reply::Null)) };
         let broken =
@@ -183,11 +185,11 @@ impl Answers<'_> {
                 self.rest = rest;
                 Ok(Ok(reply))
             }
-            None => broken("redis-cli printed something else than an answer".to_owned()),
+            None => broken("redis-cli printed something other than an answer".to_owned()),
         }
     }
 
-    /// The rest: redis-cli prints some answers as they are, over many lines.
+    /// The rest: redis-cli prints some answers unchanged, over many lines.
     fn as_it_is(&mut self) -> Result<Reply, TalkError> {
         match self.rest.starts_with("ERROR,") {
             true => self.accepted(),

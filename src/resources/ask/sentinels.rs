@@ -1,8 +1,9 @@
-//! Whom each sentinel takes for the master. Only sentinels know, so a refresh asks them; a sentinel that cannot be asked is
-//! left out.
+//! Which master each sentinel names. Only sentinels know, so a refresh asks them; a sentinel that cannot be
+//! asked is left out.
 //!
-//! A refresh reads no Secrets. A sentinel with a password is asked by a command in its own container, whose environment has
-//! the password; one without is asked over a forwarded port, which costs the container nothing.
+//! A refresh reads no Secrets. A sentinel with a password is asked by a command in its own container, whose
+//! environment has the password. A sentinel without a password is asked over a forwarded port, which costs
+//! the container nothing.
 
 use futures::future::join_all;
 use tokio::time::Instant;
@@ -12,7 +13,8 @@ use super::probe::{Answer, Question, probe_through_service};
 use super::{Access, Session};
 use crate::kubernetes::{Cluster, ObjectRef};
 
-/// The address that each sentinel names, by pod. `container`: where redis-cli is, for sentinels that have a password.
+/// The address that each sentinel names, by pod. `container`: the container with redis-cli, for sentinels
+/// with a password.
 pub async fn named_masters(
     cluster: &Cluster,
     sentinels: Vec<ObjectRef>,

@@ -1,10 +1,11 @@
 //! A conversation with one Redis or Sentinel inside its pod, over a port forwarded by the API server.
 //!
-//! `forward → AUTH, PING → command → reply → command → …`, one at a time or several in one pipeline. What is said
-//! and what is understood is `redis::talk`; here it is carried, and no answer is waited for longer than ten seconds.
+//! `forward → AUTH, PING → command → reply → command → …`, one command at a time or several in one pipeline.
+//! `redis::talk` defines the commands and the replies; here they are sent and received, and no wait for an
+//! answer exceeds ten seconds.
 //!
-//! A session that failed, timed out or was cancelled in the middle of a command is over: what would be read next
-//! might be the answer to something else. Each further command says so.
+//! A session that failed, timed out or was cancelled in the middle of a command is over: the next reply might
+//! be the answer to something else. Each further command fails with that reason.
 
 use std::fmt;
 use std::time::Duration;
@@ -21,11 +22,11 @@ use crate::redis::talk::{
     Unexpected,
 };
 
-/// Longest wait for the answer to one command or pipeline: none that we send takes Redis more than milliseconds, and
-/// the API server notices a dead node only after half a minute.
+/// Longest wait for the answer to one command or pipeline: none of our commands takes Redis more than
+/// milliseconds, and the API server notices a dead node only after half a minute.
 const LONGEST: Duration = Duration::from_secs(10);
 
-/// What carries a session.
+/// The connection of a session.
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
@@ -34,9 +35,9 @@ pub struct Session {
     stream: Box<dyn Stream>,
     /// `redis/cache-0:6379`
     place: String,
-    /// What has come and has not been read as a reply yet.
+    /// Received bytes that have not been read as a reply yet.
     received: Vec<u8>,
-    /// Whether a command is under way, or has never been answered.
+    /// Whether a command is under way, or was never answered.
     unanswered: bool,
 }
 
@@ -47,10 +48,10 @@ impl fmt::Debug for Session {
 }
 
 impl Session {
-    /// Connects to a port of a pod. A server that is still loading its data is open to talk.
+    /// Connects to a port of a pod. A server that is still loading its data can be connected to.
     ///
     /// # Errors
-    /// `Cluster` where nothing listens or the pod is gone; `Refused` where the password is wrong or missing.
+    /// `Cluster` if nothing listens or the pod is gone; `Refused` if the password is wrong or missing.
     pub async fn open(
         cluster: &Cluster,
         pod: &ObjectRef,
@@ -63,7 +64,7 @@ impl Session {
         Session::over(stream, place, password.as_ref(), deadline).await
     }
 
-    /// Begins a conversation over a connection that there is.
+    /// Begins a conversation over an existing connection.
     async fn over(
         stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
         place: String,
@@ -78,7 +79,7 @@ impl Session {
         for (index, (command, answer)) in greeting.iter().zip(answers).enumerate() {
             let is_auth = password.is_some() && index == 0;
             match answer {
-                // Of PING only what it says about rights counts: it is refused while data is loaded.
+                // Only the answer of PING about rights counts: PING is refused while data is loaded.
                 Err(refusal) if is_auth || refusal.is_about_rights() => {
                     return Err(session.refused(command, refusal));
                 }
@@ -88,10 +89,10 @@ impl Session {
         Ok(session)
     }
 
-    /// Says one thing and returns the answer.
+    /// Sends one command and returns the answer.
     ///
     /// # Errors
-    /// An error of Redis is `Refused`, and the session goes on. After any other it is over.
+    /// An error of Redis is `Refused`, and the session continues. After any other error it is over.
     pub async fn send(&mut self, command: &Command, deadline: Instant) -> Result<Reply, TalkError> {
         let answer = self.ask(command, deadline).await?;
         match answer {
@@ -100,11 +101,11 @@ impl Session {
         }
     }
 
-    /// Says several things at once and returns each answer. Redis does them in this order, and goes on after one that
-    /// it refuses.
+    /// Sends several commands at once and returns each answer. Redis carries them out in this order, and
+    /// continues after a command that it refuses.
     ///
     /// # Errors
-    /// As [`Session::send`], but for what Redis refuses.
+    /// As [`Session::send`], except for refusals of Redis.
     pub async fn pipeline(
         &mut self,
         commands: &[Command],
@@ -142,7 +143,7 @@ impl Session {
         self.query(&["ACL", "GETUSER", talk::USER], talk::accepted_passwords, deadline).await
     }
 
-    /// `INFO`: how much it holds.
+    /// `INFO`: how much the server holds.
     ///
     /// # Errors
     /// As [`Session::send`].
@@ -161,7 +162,7 @@ impl Session {
     /// `SENTINEL MASTER`.
     ///
     /// # Errors
-    /// As [`Session::send`]; `Refused` where it watches no such group.
+    /// As [`Session::send`]; `Refused` if it watches no such group.
     pub async fn sentinel_master(&mut self, group: &str, deadline: Instant) -> Result<Master, TalkError> {
         self.query(&["SENTINEL", "MASTER", group], talk::master, deadline).await
     }
@@ -178,7 +179,7 @@ impl Session {
         self.query(&["SENTINEL", "REPLICAS", group], talk::replicas, deadline).await
     }
 
-    /// `SENTINEL SENTINELS`: the others, without the one that is asked.
+    /// `SENTINEL SENTINELS`: the other sentinels.
     ///
     /// # Errors
     /// As [`Session::sentinel_master`].
@@ -189,7 +190,7 @@ impl Session {
     /// `SENTINEL CKQUORUM`.
     ///
     /// # Errors
-    /// As [`Session::sentinel_master`]; no quorum is an answer.
+    /// As [`Session::sentinel_master`]; a missing quorum is an answer.
     pub async fn sentinel_quorum(&mut self, group: &str, deadline: Instant) -> Result<Quorum, TalkError> {
         let command = Command::new(["SENTINEL", "CKQUORUM", group]);
         let reply = self.ask(&command, deadline).await?;
@@ -267,7 +268,7 @@ impl Session {
         if written.is_ok() {
             self.stream.flush().await.map_err(Cut::Stream)?;
         }
-        // If writing failed, reading tells why.
+        // If writing failed, reading reports why.
         while replies.len() < commands.len() {
             match talk::decode(&self.received).map_err(Cut::Malformed)? {
                 Some((reply, taken)) => {

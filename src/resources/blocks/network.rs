@@ -35,7 +35,7 @@ fn is_cidr(cidr: &str) -> bool {
         Ok(IpAddr::V6(_)) => 128,
         Err(_) => return false,
     };
-    // As Kubernetes reads it: no sign, no leading zero.
+    // As Kubernetes reads it: no sign, and no leading zero.
     length.parse().is_ok_and(|bits: u8| bits <= longest && bits.to_string() == length)
 }
 

@@ -7,13 +7,13 @@ use crate::terraform::Value;
 /// CPU and memory, whichever container they are of.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Amounts {
-    /// What the scheduler sets aside.
+    /// The requests.
     pub requested_cpu: Quantity,
-    /// What the scheduler sets aside.
+    /// The requests.
     pub requested_memory: Quantity,
-    /// What the container may use at most.
+    /// The limits.
     pub cpu: Quantity,
-    /// What the container may use at most.
+    /// The limits.
     pub memory: Quantity,
 }
 
@@ -115,6 +115,6 @@ fn at_least_16mi(memory: &Quantity) -> Result<(), String> {
     if memory.units() >= 16 << 20 {
         Ok(())
     } else {
-        Err(format!("expected at least 16Mi, with less Redis does not start, got {memory}"))
+        Err(format!("expected at least 16Mi, because Redis does not start with less memory, got {memory}"))
     }
 }

@@ -1,4 +1,4 @@
-//! How the provider itself behaves. Nothing of it is written to the cluster.
+//! How the provider itself behaves. These settings are not written to the cluster.
 
 use crate::resources::types::Duration;
 use crate::{choice, object};

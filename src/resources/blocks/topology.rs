@@ -1,4 +1,4 @@
-//! What only some topologies have: replicas, sentinels, shards.
+//! Blocks of certain topologies: replicas, sentinels, shards.
 
 use crate::resources::blocks::SentinelDisruption;
 use crate::resources::blocks::resources::{ReplicaResources, SentinelResources};
@@ -77,7 +77,7 @@ object! {
     }
 }
 
-/// Whether the configuration is of that mode.
+/// Whether the configuration has that mode.
 fn is_mode(root: &Value, mode: &str) -> Option<bool> {
     match root.get("deployment_mode") {
         Value::Unknown => None,
@@ -150,8 +150,8 @@ fn is_sentinel_count(count: &i64) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "expected 3, 5 or 7, got {count}: an even number of sentinels tolerates no more losses than one fewer, and one \
-         alone cannot agree with anybody"
+        "expected 3, 5 or 7, got {count}: an even number of sentinels tolerates no more losses than the next \
+         smaller number, and a single sentinel cannot reach a majority"
     ))
 }
 
@@ -160,8 +160,8 @@ fn is_shard_count(count: &i64) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "expected at least 3, got {count}: Redis makes no cluster of fewer masters, since a majority of them must agree \
-         on a failover"
+        "expected at least 3, got {count}: Redis Cluster needs at least three masters, because a majority of \
+         them must agree on a failover"
     ))
 }
 

@@ -1,4 +1,4 @@
-//! What runs: image and password.
+//! The image and the password.
 
 use std::collections::BTreeMap;
 
@@ -71,7 +71,7 @@ fn tag_of_version(root: &Value) -> Value {
             .as_str()
             .and_then(|text| Version::parse(text).ok())
             .and_then(Version::tag)
-            // Refused by `is_tag`: a version without a known tag needs one in the configuration.
+            // `is_tag` refuses the empty tag: a version without a known tag needs a tag in the configuration.
             .map_or(Value::from(""), Value::from),
     }
 }
@@ -83,7 +83,7 @@ fn is_repository(repository: &String) -> Result<(), String> {
         let bytes = part.as_bytes();
         end(bytes.first()) && end(bytes.last()) && part.bytes().all(inner)
     };
-    // Only the first part, a registry, may have a port.
+    // Only the first part, the registry, may have a port.
     let is_registry = |registry: &str| match registry.split_once(':') {
         Some((host, port)) => is_part(host) && port.parse::<u16>().is_ok(),
         None => is_part(registry),
@@ -113,15 +113,15 @@ fn is_tag(tag: &String) -> Result<(), String> {
     }
 }
 
-/// The operator's probes put the password into a shell and its images into redis.conf, both unquoted.
+/// The operator's probes put the password into a shell, and its images put it into redis.conf, both unquoted.
 fn is_password(password: &Option<Secret>) -> Result<(), String> {
     let Some(password) = password else { return Ok(()) };
     let inner = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~@%^+=:,/!".contains(&byte);
     if (1..=512).contains(&password.expose().len()) && password.expose().bytes().all(inner) {
         Ok(())
     } else {
-        Err("expected 1 to 512 letters, digits and characters of \"-_.~@%^+=:,/!\": the operator uses the password \
-             unquoted in a shell and in redis.conf, where others would break it"
+        Err("expected 1 to 512 letters, digits and characters of \"-_.~@%^+=:,/!\": the operator uses the \
+             password unquoted in a shell and in redis.conf, where other characters would break it"
             .to_owned())
     }
 }

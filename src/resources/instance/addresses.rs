@@ -1,4 +1,4 @@
-//! Where the objects of an instance are, and how all that makes it run is watched.
+//! Where the objects of an instance are, and how they are watched.
 
 use std::fmt;
 
@@ -72,9 +72,10 @@ impl Addresses {
         ObjectRef::namespaced(&SERVICE, &self.namespace, name)
     }
 
-    /// Watches everything that makes the instance run.
+    /// Watches all objects that the instance runs on.
     pub fn watch(&self, cluster: &Cluster) -> Watched {
-        // The operator labels everything it makes; its own label beside `app`, which a user's objects may have too.
+        // The operator labels everything it creates. Its own label is part of the selector, because objects
+        // of a user may have the label `app`, too.
         let selector = self.topology.selector(&self.name);
         let custom_resources =
             self.topology.kinds().iter().map(|kind| Selection::one(&self.custom_resource(*kind)));

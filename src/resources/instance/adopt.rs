@@ -1,5 +1,5 @@
-//! Adoption: a create with `adopt_existing` over what others made. No plan has seen what is there, so what a plan would
-//! refuse on an instance that exists is refused here, before anything is written.
+//! Adoption: a create with `adopt_existing` over existing objects of others. No plan has seen these objects,
+//! so whatever a plan would refuse on an existing instance is refused here, before anything is written.
 
 use serde_json::Value as Json;
 use tokio::time::Instant;
@@ -17,7 +17,7 @@ use crate::resources::blocks::SecretKey;
 use crate::terraform::resource::Problems;
 use crate::terraform::{Diagnostic, Path};
 
-/// What is wrong with, and what follows from, taking over these custom resources with that configuration.
+/// The errors and warnings about taking over these custom resources with that configuration.
 pub async fn judge(
     cluster: &Cluster,
     addresses: &Addresses,
@@ -46,17 +46,19 @@ pub async fn judge(
     Ok(diagnostics)
 }
 
-/// An adoption restarts pods if anything differs, and nobody has seen a plan.
+/// An adoption restarts pods if anything differs, and there was no plan that showed it.
 fn forgetful(id: &str) -> Diagnostic {
     Diagnostic::error(
         format!("{id} cannot be adopted: its nodes forget their cluster when they restart"),
-        "It was made without spec.storage.nodeConfVolume, and a volume cannot be added to pods that exist; if the \
-         configuration restarted them, most keys would be lost. Nothing was written. Choose another name and move the data \
-         there; or import it, and apply no plan which warns that Redis will restart.",
+        "The cluster was created without spec.storage.nodeConfVolume, and a volume cannot be added to \
+         existing pods. If the configuration restarted the pods, most keys would be lost. Nothing was \
+         written. Choose another name and move the data there. Or import the cluster, and do not apply a \
+         plan that warns that Redis will restart.",
     )
 }
 
-/// What Kubernetes would refuse to the operator, with every other change behind it; and what would lose data.
+/// Differences that Kubernetes would refuse to the operator, which would block every other change, and
+/// differences that would lose data.
 fn refused(found: &Instance, wanted: &Instance) -> Vec<Diagnostic> {
     let (is, to_be) = (&found.persistence, &wanted.persistence);
     let mut wrong: Vec<(&str, String, String)> = Vec::new();
@@ -85,8 +87,8 @@ fn refused(found: &Instance, wanted: &Instance) -> Vec<Diagnostic> {
         Diagnostic::error(
             format!("{} cannot be adopted with {path} = {to_be}", wanted.id),
             format!(
-                "What exists has {is}, and that cannot be changed on an existing instance; nothing was written. Set {path} \
-                 = {is}, or choose another name and move the data there."
+                "The existing instance has {path} = {is}, and this value cannot change. Nothing was written. \
+                 Set {path} = {is}, or choose another name and move the data there."
             ),
         )
         .at(Path::of(path))
@@ -94,7 +96,7 @@ fn refused(found: &Instance, wanted: &Instance) -> Vec<Diagnostic> {
     wrong.into_iter().map(diagnostic).collect()
 }
 
-/// The password follows the configuration, like all else; but who uses it should hear of that.
+/// The password follows the configuration like everything else, but its users should know.
 fn password(found: &Instance, wanted: &Instance) -> Option<Diagnostic> {
     let (is, to_be) = (&found.authentication, &wanted.authentication);
     let same = is.enabled == to_be.enabled && (!is.enabled || is.existing_secret == to_be.existing_secret);
@@ -106,15 +108,16 @@ fn password(found: &Instance, wanted: &Instance) -> Option<Diagnostic> {
             format!("authentication = {{ existing_secret = {{ name = {:?}, key = {key:?} }} }}", name.0)
         }
         None if !is.enabled => "authentication = { enabled = false }".to_owned(),
-        // One of ours: a rotation.
+        // A Secret of ours: a rotation.
         None => return None,
     };
     Some(
         Diagnostic::warning(
-            format!("{} is given another password", wanted.id),
+            format!("The password of {} changes", wanted.id),
             format!(
-                "The configuration asks for it, and clients that do not know it are refused from now on. To have adopted it \
-                 with the password it had, {keep} would have been the configuration."
+                "The configuration sets another password than the adopted instance has. Clients that use the \
+                 former password will be refused. To keep the former password of an instance when adopting \
+                 it, use {keep}."
             ),
         )
         .at(Path::of("authentication")),

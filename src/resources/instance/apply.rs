@@ -1,5 +1,5 @@
-//! Create and update of an instance: what must be so before anything is written, then a run of the loop, then what core is
-//! told of it.
+//! Create and update of an instance: the checks before anything is written, then a run of the loop, then the
+//! report to core.
 
 use serde_json::Value as Json;
 use tokio::time::Instant;
@@ -79,7 +79,7 @@ async fn create(
     if adopting {
         let diagnostics = adopt::judge(cluster, &addresses, &existing, &instance, deadline).await?;
         if diagnostics.iter().any(Diagnostic::is_error) {
-            // What would follow from it does not, then.
+            // The consequences of a change are not lost then.
             return Err(diagnostics.into_iter().filter(Diagnostic::is_error).collect());
         }
         diagnostics.into_iter().for_each(|warning| record.warn(warning));
@@ -88,7 +88,7 @@ async fn create(
     let data = of_kind(&existing, addresses.topology.data());
     let is_there =
         |data: &Json| !is_terminating(data) && mark(data, annotation::UNFINISHED) != Some("creating");
-    // The pods of a cluster that is there have something to lose, as those of one of ours.
+    // The pods of an existing cluster have something to lose, like those of an instance of ours.
     if adopting && addresses.topology == Topology::Cluster && data.is_some_and(is_there) {
         desired.creating = false;
     }
@@ -112,7 +112,7 @@ async fn create(
     conclude(cluster, Operation::Create, instance, outcome, record, deadline).await
 }
 
-/// The custom resources that are there.
+/// The custom resources that exist.
 async fn existing(
     cluster: &Cluster,
     addresses: &Addresses,
@@ -128,7 +128,7 @@ async fn existing(
     Ok(existing)
 }
 
-/// A custom resource of another kind whose objects would have the names of ours.
+/// A custom resource of another kind whose objects would have the same names as ours.
 async fn clashing(
     cluster: &Cluster,
     addresses: &Addresses,
@@ -138,7 +138,7 @@ async fn clashing(
         match cluster.get_metadata(&addresses.custom_resource(*kind), deadline).await {
             Ok(Lookup::Found(_)) => return Ok(Some(*kind)),
             Ok(_) => {}
-            // Who may not see that kind is not kept from making another.
+            // Without the right to read that kind, a create still works.
             Err(kubernetes::Error { cause: RequestCause::Forbidden { .. }, .. }) => {}
             Err(error) => return Err(vec![failure::refused(&error)]),
         }
@@ -146,8 +146,8 @@ async fn clashing(
     Ok(None)
 }
 
-/// Why the name cannot be used: something of that name was not made by a create that was cut off. Sentinels that have
-/// lost their data to a deletion by hand are taken over if they bear our mark.
+/// Why the name cannot be used: an object of that name exists and does not come from a create of ours that
+/// was cut off. Sentinels whose data was deleted by hand are taken over if they have our mark.
 fn taken(addresses: &Addresses, existing: &[Json]) -> Option<Diagnostic> {
     let data = of_kind(existing, addresses.topology.data());
     let resumed = data.is_some_and(|data| mark(data, annotation::UNFINISHED) == Some("creating"));
@@ -180,7 +180,7 @@ async fn update(
     let going = data.map_or_else(is_going, is_terminating);
     let planned_secret = instance.auth_secret.take();
     instance.auth_secret = match secret_of_update(cluster, &prior, &instance, deadline).await {
-        // New pods take whatever password a Secret of that name has.
+        // New pods would take whatever password a Secret of that name has.
         Ok(_) if going && planned_secret.is_some() => planned_secret.clone(),
         Ok(secret) => secret,
         Err(error) => return Err(vec![failure::refused(&error)]),
@@ -189,7 +189,7 @@ async fn update(
         return Err(vec![failure::secret_went(&instance)]);
     }
     let mut desired = build(&instance, false, instance.wait.enabled);
-    // What is being deleted cannot be changed: once it is gone, it is made anew.
+    // An object that is being deleted cannot be changed: once it is gone, it is recreated.
     desired.creating = going;
     desired.former_password =
         prior.auth_secret.map(|AuthSecret { name, key }| PasswordAt { secret: name, key });
@@ -220,8 +220,8 @@ fn settings(instance: &Instance, operation: Operation, length: std::time::Durati
     }
 }
 
-/// Where the password is to be: where it was, unless it is rotated, or a password that nobody else knows is lost
-/// with its Secret. A new Secret has a new name, since only that restarts the pods.
+/// Where the password should be: where it was, unless it is rotated, or unless a password that nobody else
+/// knows is lost with its Secret. A new Secret has a new name, because only a new name restarts the pods.
 async fn secret_of_update(
     cluster: &Cluster,
     prior: &Instance,
@@ -242,7 +242,7 @@ async fn secret_of_update(
     Ok(Some(current.clone()))
 }
 
-/// Whether the password is to be another one than before. A new version of the same password is none.
+/// Whether the password should change. A new version of the same password is no change.
 async fn rotated(
     cluster: &Cluster,
     prior: &Instance,

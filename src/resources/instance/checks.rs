@@ -1,5 +1,5 @@
-//! What Kubernetes, the operator or Redis would refuse, said at plan: labels, annotations, environment,
-//! directives, tolerations. Each `Err` says what was expected instead.
+//! Values that Kubernetes, the operator or Redis would refuse, reported at plan: labels, annotations,
+//! environment, directives, tolerations. Each `Err` says what was expected instead.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,8 @@ use crate::resources::types::{DnsLabel, JsonObject};
 
 type Strings = BTreeMap<String, String>;
 
-/// Directives that our own rendering or the operator must decide, or that would break its probes and Services.
+/// Directives that our own rendering or the operator must set, or that would break the operator's probes and
+/// Services.
 const NOT_DIRECTIVES: [(&str, &str); 25] = [
     ("appendonly", "use persistence.aof.enabled"),
     ("appendfsync", "use persistence.aof.fsync_policy"),
@@ -18,24 +19,24 @@ const NOT_DIRECTIVES: [(&str, &str); 25] = [
     ("requirepass", "use authentication"),
     ("masterauth", "use authentication"),
     ("masteruser", "the operator logs in as the default user"),
-    ("user", "the operator logs in as the default user, which it would lock out or open to everybody"),
-    ("aclfile", "the operator logs in as the default user, which it would lock out or open to everybody"),
+    ("user", "it would lock out the default user, which the operator needs, or open it to everybody"),
+    ("aclfile", "it would lock out the default user, which the operator needs, or open it to everybody"),
     ("protected-mode", "use authentication"),
     ("port", "the operator's Services and probes need 6379"),
     ("bind", "the operator's Services and probes need all addresses"),
-    ("unixsocket", "nothing but Redis could reach it"),
+    ("unixsocket", "only Redis itself could reach the socket"),
     ("tls-port", "the operator's probes would fail"),
     ("tls-cert-file", "the operator's probes would fail"),
     ("tls-key-file", "the operator's probes would fail"),
     ("dir", "the volume is mounted at /data"),
     ("daemonize", "the container would end at once"),
-    ("supervised", "nothing supervises it in a container"),
+    ("supervised", "nothing supervises Redis in a container"),
     ("pidfile", "the operator sets it"),
     ("include", "the operator includes this very configuration"),
     ("rename-command", "the operator and its probes need the commands"),
     ("cluster-enabled", "use deployment_mode"),
-    ("replicaof", "the operator and the sentinels decide who is master"),
-    ("slaveof", "the operator and the sentinels decide who is master"),
+    ("replicaof", "the operator and the sentinels choose the master"),
+    ("slaveof", "the operator and the sentinels choose the master"),
     ("sentinel", "use deployment_mode"),
 ];
 
@@ -71,12 +72,12 @@ fn is_memory(value: &str) -> bool {
     digits > 0 && ["", "b", "k", "kb", "m", "mb", "g", "gb"].contains(&unit.as_str())
 }
 
-/// Labels of ours: well-formed, and none of the operator's or the provider's own.
+/// Labels of users: well-formed, and none of the operator's or the provider's own.
 pub fn are_labels(labels: &Strings) -> Result<(), String> {
     for key in labels.keys() {
         if names::RESERVED_LABELS.contains(&key.as_str()) {
             return Err(format!(
-                "the label {key} is the operator's own: it would break the selectors of its Services and \
+                "the label {key} belongs to the operator: it would break the selectors of its Services and \
                  StatefulSets; choose another name"
             ));
         }
@@ -99,7 +100,7 @@ pub fn are_label_pairs(labels: &Strings) -> Result<(), String> {
     Ok(())
 }
 
-/// Annotations of ours.
+/// Annotations of users.
 pub fn are_annotations(annotations: &Strings) -> Result<(), String> {
     for key in annotations.keys() {
         not_reserved("annotation", key)?;
@@ -110,7 +111,7 @@ pub fn are_annotations(annotations: &Strings) -> Result<(), String> {
 
 fn not_reserved(what: &str, key: &str) -> Result<(), String> {
     if key.starts_with(names::PREFIX) || key.contains("opstreelabs.in/") {
-        return Err(format!("the {what} {key} belongs to the operator or to this provider; leave it out"));
+        return Err(format!("the {what} {key} belongs to the operator or to this provider; remove it"));
     }
     Ok(())
 }
@@ -161,7 +162,7 @@ const OPERATORS_VARIABLES: [&str; 10] = [
 pub fn are_variables(variables: &Strings) -> Result<(), String> {
     for name in variables.keys() {
         if OPERATORS_VARIABLES.contains(&name.as_str()) {
-            return Err(format!("the variable {name} is set by the operator; leave it out"));
+            return Err(format!("the operator sets the variable {name} itself; remove it"));
         }
         let first = |first: char| first.is_ascii_alphabetic() || "-._".contains(first);
         let inner = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
@@ -202,7 +203,7 @@ fn is_toleration(toleration: &Toleration) -> Result<(), String> {
     Ok(())
 }
 
-/// The longest name an instance of any shape can have; `validate` knows that of each.
+/// The longest name that an instance of any shape can have; `validate` knows the limit of each shape.
 pub fn fits_into_labels(name: &DnsLabel) -> Result<(), String> {
     let longest = Topology::Standalone.longest_name();
     if name.0.len() <= longest {
@@ -215,7 +216,7 @@ pub fn fits_into_labels(name: &DnsLabel) -> Result<(), String> {
     ))
 }
 
-/// Rules of spreading that the API server accepts.
+/// Spread constraints that the API server accepts.
 pub fn are_spreads(spreads: &[Spread]) -> Result<(), String> {
     const WORDS: [&str; 2] = ["DoNotSchedule", "ScheduleAnyway"];
     spreads.iter().enumerate().try_for_each(|(index, spread)| {
@@ -246,7 +247,7 @@ pub fn is_percentage(percent: &i64) -> Result<(), String> {
     if (0..=100).contains(percent) { Ok(()) } else { Err(format!("expected 0 to 100, got {percent}")) }
 }
 
-/// Fields of custom resources that endpoints, guards and readiness derive from.
+/// Fields of custom resources from which endpoints, guards and readiness are derived.
 const NOT_CUSTOM: [(&str, &str); 18] = [
     ("storage", "use persistence"),
     ("persistenceEnabled", "use persistence"),
@@ -260,7 +261,7 @@ const NOT_CUSTOM: [(&str, &str); 18] = [
     ("redisFollower.replicas", "use cluster.replicas_per_shard"),
     ("clusterVersion", "use cluster.version_mode"),
     ("sentinel", "use deployment_mode = \"sentinel\", which makes a RedisSentinel"),
-    ("redisSentinelConfig.redisReplicationName", "it is the instance's own"),
+    ("redisSentinelConfig.redisReplicationName", "the sentinels belong to the instance"),
     ("redisSentinelConfig.masterGroupName", "use sentinel.master_name"),
     ("redisSentinelConfig.quorum", "use sentinel.quorum"),
     ("redisSentinelConfig.redisReplicationPassword", "use authentication"),
@@ -268,7 +269,7 @@ const NOT_CUSTOM: [(&str, &str); 18] = [
     ("kubernetesConfig.ignoreAnnotations", "the provider needs it"),
 ];
 
-/// A custom spec that leaves to the arguments what is theirs.
+/// A custom spec that does not set fields of the arguments.
 pub fn leaves_ours_alone(spec: &Option<JsonObject>) -> Result<(), String> {
     let Some(spec) = spec else { return Ok(()) };
     let is_set =
@@ -280,8 +281,8 @@ pub fn leaves_ours_alone(spec: &Option<JsonObject>) -> Result<(), String> {
     }
 }
 
-/// Whether that field is `redisConfig` and only chooses the ConfigMap, or none: instead of ours, one that somebody else
-/// keeps, such as that of a Helm chart.
+/// Whether that field is `redisConfig` and only chooses the ConfigMap, or none: instead of ours, a ConfigMap
+/// that somebody else keeps, such as that of a Helm chart.
 fn is_another_file(spec: &serde_json::Value, field: &str) -> bool {
     let Some(above) = field.strip_suffix("redisConfig") else { return false };
     let section = above.trim_end_matches('.');

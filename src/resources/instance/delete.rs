@@ -1,4 +1,4 @@
-//! Destroy: the custom resources first, then all that the operator made, then what we made.
+//! Destroy: the custom resources first, then everything that the operator created, then our own objects.
 
 use serde_json::Value as Json;
 use tokio::time::{Instant, sleep_until};
@@ -53,8 +53,8 @@ pub async fn delete(
 pub fn protected(instance: &Instance) -> Diagnostic {
     Diagnostic::error(
         format!("{} is protected against deletion", instance.id),
-        "Its deletion_protection is true. To destroy or replace it, and lose its data, first apply the \
-         configuration with deletion_protection = false.",
+        "Its deletion_protection is true. To destroy or replace the instance and lose its data, first apply \
+         the configuration with deletion_protection = false.",
     )
     .at(crate::terraform::Path::of("deletion_protection"))
 }
@@ -130,7 +130,7 @@ impl Deletion<'_> {
             }
             Removal::DeleteCustomResource { kind, uid } => {
                 self.delete(&self.addresses.custom_resource(*kind), uid.as_deref()).await?;
-                // What is left is for the watch to say; until it does, the object counts as going.
+                // The watch reports what is left; until it does, the object counts as being deleted.
                 if let Some(mut left) = picture.custom_resource(*kind).cloned() {
                     going(&mut left);
                     picture.set_custom_resource(*kind, Some(left));
@@ -142,14 +142,14 @@ impl Deletion<'_> {
 
     async fn delete(&self, object: &ObjectRef, uid: Option<&str>) -> Result<(), Failure> {
         match self.cluster.delete(object, uid, Propagation::Background, self.deadline).await {
-            // Another has its name already; it is for the watch to show.
+            // A new object already has this name; the watch will show it.
             Ok(_) | Err(kubernetes::Error { cause: RequestCause::Replaced, .. }) => Ok(()),
             Err(error) => Err(Failure::Refused(error)),
         }
     }
 
-    /// An object that is gone needs no owner. Without the right to patch it, it is deleted all the same, only not if
-    /// this run is cut off.
+    /// An object that is gone needs no owner. Without the right to patch it, the object is deleted all the
+    /// same, but not if this run is cut off.
     async fn hand_over(&self, key: &Key, owner: &str) -> Result<(), Failure> {
         let owner = serde_json::json!({
             "apiVersion": api_version(),
@@ -161,7 +161,7 @@ impl Deletion<'_> {
         match self.cluster.merge_patch(&address(key), &owned, None, self.deadline).await {
             Ok(_) | Err(kubernetes::Error { cause: RequestCause::NotFound, .. }) => Ok(()),
             Err(error @ kubernetes::Error { cause: RequestCause::Forbidden { .. }, .. }) => {
-                tracing::debug!(%error, "going on without");
+                tracing::debug!(%error, "continuing without an owner");
                 Ok(())
             }
             Err(error) => Err(Failure::Refused(error)),

@@ -1,4 +1,4 @@
-//! Where clients find an instance: functions of its name and shape, so they are known at plan.
+//! Where clients find an instance. Endpoints are functions of its name and shape, so they are known at plan.
 
 use crate::redis::names::{REDIS_PORT, SENTINEL_PORT, service_host};
 use crate::redis::topology::Topology;
@@ -9,7 +9,7 @@ pub fn host(root: &Value) -> Value {
     of_service(root, Topology::writable_service)
 }
 
-/// The host to read from.
+/// The host for reads.
 pub fn reader_host(root: &Value) -> Value {
     match (topology(root), followers(root)) {
         (Ok(Topology::Cluster), Ok(0)) => host(root),
@@ -73,7 +73,7 @@ fn of_service(root: &Value, service: impl Fn(Topology, &str) -> String) -> Value
     }
 }
 
-/// The shape of a planned instance; `Err` is the unknown.
+/// The shape of a planned instance; `Err` is the unknown value.
 fn topology(root: &Value) -> Result<Topology, Value> {
     match root.get("deployment_mode").as_str() {
         Some("sentinel") => Ok(Topology::Sentinel),

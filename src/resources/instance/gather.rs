@@ -1,6 +1,7 @@
-//! One picture of what is there, gathered in the same way by refresh, import, adoption, apply and destroy.
+//! One picture of what exists, gathered in the same way by refresh, import, adoption, apply and destroy.
 //!
-//! A refresh reads out of lists that all instances of a namespace share; whoever is about to write reads for himself.
+//! A refresh reads from lists that all instances of a namespace share; an operation that is about to write
+//! reads for itself.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -59,7 +60,7 @@ impl<'a> Gather<'a> {
         }
     }
 
-    /// The custom resources that are there.
+    /// The custom resources that exist.
     pub async fn custom_resources(&self, picture: &mut Picture) -> Result<(), Error> {
         for kind in self.addresses.topology.kinds() {
             if picture.custom_resource(*kind).is_none() {
@@ -70,7 +71,7 @@ impl<'a> Gather<'a> {
         Ok(())
     }
 
-    /// The StatefulSets, and the Service of the operator's by which a cluster is reached from outside.
+    /// The StatefulSets, and the operator's Service for access to a cluster from outside.
     pub async fn made(&self, desired: &Desired, picture: &mut Picture) -> Result<(), Error> {
         let mut running = Running::default();
         for stateful_set in self.addresses.stateful_sets() {
@@ -86,8 +87,8 @@ impl<'a> Gather<'a> {
         Ok(())
     }
 
-    /// The objects of the names that ours are to have, whoever made them. Of those that are written once only the metadata:
-    /// nobody needs to know what is in a Secret.
+    /// The objects that have the names of ours, whoever created them. For objects that are written once, only
+    /// the metadata: the contents of a Secret must stay unread.
     pub async fn wanted(&self, wanted: &[Wanted], picture: &mut Picture) -> Result<(), Error> {
         for Wanted { key, write, .. } in wanted {
             let content = match write {
@@ -99,7 +100,7 @@ impl<'a> Gather<'a> {
         Ok(())
     }
 
-    /// All objects that bear the labels of the instance, of the kinds that are wanted or that the state knows of.
+    /// All objects with the labels of the instance, of the kinds that are wanted or that the state knows.
     pub async fn labelled(
         &self,
         wanted: &[Wanted],
@@ -140,7 +141,7 @@ impl<'a> Gather<'a> {
         Ok(())
     }
 
-    /// Who may not list is told of the objects that the state knows by name.
+    /// Without the right to list, only the objects that the state knows by name are found.
     async fn labelled_of(
         &self,
         resource: &'static Resource,
@@ -169,8 +170,8 @@ impl<'a> Gather<'a> {
         }
     }
 
-    /// What only Redis itself can tell, as far as a refresh asks: whom sentinels take for the master, and whether the nodes
-    /// of a cluster agree. Who cannot be asked says nothing.
+    /// What only Redis itself can report, as far as a refresh asks: which master the sentinels name, and
+    /// whether the nodes of a cluster agree. A pod that cannot be asked is left out.
     pub async fn answers(&self, picture: &mut Picture) {
         match self.addresses.topology {
             Topology::Sentinel => self.ask_sentinels(picture).await,
@@ -211,13 +212,14 @@ impl<'a> Gather<'a> {
         let Some(running) = &picture.running else { return };
         let ready = running.pods_of(&app).filter(|pod| is_ready(pod));
         let pods: Vec<ObjectRef> = ready.map(|pod| self.addresses.pod(name(pod))).collect();
-        // The operator calls the container as the StatefulSet.
+        // The operator gives the container the name of the StatefulSet.
         let container = is_protected.then_some(app.as_str());
         picture.answers.named_masters =
             sentinels::named_masters(self.cluster, pods, group, container, deadline).await;
     }
 
-    /// The operator does not tell of a node that knows nobody; and for a minute after a pod has restarted it is only late.
+    /// The operator does not report a node that knows no other node. For a minute after the restart of a pod,
+    /// the operator is only late.
     async fn ask_nodes(&self, picture: &mut Picture) {
         let deadline = Instant::now() + ASKING_NODES;
         let Some(data) = picture.custom_resource(Kind::RedisCluster).cloned() else { return };
@@ -233,7 +235,7 @@ impl<'a> Gather<'a> {
     }
 }
 
-/// A pod with data to ask from, and its container, which the operator calls as the StatefulSet.
+/// A pod with data to ask from, and its container, to which the operator gives the name of the StatefulSet.
 pub fn vantage(addresses: &Addresses, running: &Running) -> Option<Vantage> {
     addresses.topology.parts().iter().find_map(|part| {
         let app = part.name(&addresses.name);
@@ -242,8 +244,8 @@ pub fn vantage(addresses: &Addresses, running: &Running) -> Option<Vantage> {
     })
 }
 
-/// What every pod of a cluster that is Ready tells. `data`: the custom resource as it is, not as it is to be, since shards are
-/// asked before some of them go.
+/// The answers of every pod of a cluster that is Ready. `data`: the custom resource as it is, not as it
+/// should be, because shards are asked before some of them are removed.
 ///
 /// # Errors
 /// If no command can be run in a pod.

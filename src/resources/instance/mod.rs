@@ -1,8 +1,8 @@
-//! `redis_k8s_instance`: one Redis on Kubernetes, through the operator.
+//! `redis_k8s_instance`: an instance of Redis on Kubernetes, through the operator.
 //!
-//! The way of an apply: `model → build → gather → next → do`, in a loop (`apply`, `run`). The way of a refresh:
-//! `gather → observe → model` (`read`, `state`). `validate` and `plan` judge before anything is written. `objects` is the
-//! table of all that we manage beside the custom resources.
+//! An apply: `model → build → gather → next → do`, in a loop (`apply`, `run`). A refresh: `gather → observe →
+//! model` (`read`, `state`). `validate` and `plan` judge before anything is written. `objects` is the table
+//! of all objects that we manage beside the custom resources.
 
 mod addresses;
 mod adopt;

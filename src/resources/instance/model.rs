@@ -1,4 +1,4 @@
-//! What a user writes and sees of an instance.
+//! The model of an instance: what users write and see.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ use crate::terraform::attribute::{Attribute, Change, Kind, Presence};
 use crate::terraform::{Planned, Schema, Value};
 
 object! {
-    /// One Redis on Kubernetes, through the OpsTree operator.
+    /// A Redis instance on Kubernetes, through the OpsTree operator.
     pub struct Instance {
         /// Name of the instance and of its Services. A DNS label of at most 52 characters; in sentinel and cluster
         /// mode, at most 43.
@@ -235,7 +235,7 @@ impl Instance {
 }
 
 impl Instance<Planned> {
-    /// Its shape, where the plan tells it.
+    /// Its shape, if the plan determines it.
     pub fn planned_topology(&self) -> Option<Topology> {
         let count = match self.replica.known() {
             Some(replica) => replica.count.known().copied(),
@@ -259,8 +259,9 @@ fn topology(mode: DeploymentMode, replicas: Option<i64>) -> Topology {
 
 /// The schema, with each attribute's class of change in its description.
 pub fn schema() -> Schema {
-    let about = "One Redis on Kubernetes, through the OpsTree Redis operator: created, resized, upgraded and \
-                 deleted as one thing, and waited for until it serves.";
+    let about = "A Redis instance on Kubernetes, through the OpsTree Redis operator: a single Redis, a \
+                 master with replicas, or a cluster. Terraform creates, resizes, upgrades and deletes the \
+                 instance as a whole, and waits until it serves requests.";
     Schema::new(0, about, documented(Instance::attributes()))
 }
 

@@ -1,4 +1,4 @@
-//! Refresh: the state brought up to date, from lists that all instances of a namespace share.
+//! Refresh: updates the state, from lists that all instances of a namespace share.
 
 use tokio::time::Instant;
 
@@ -15,7 +15,7 @@ use crate::terraform::Diagnostic;
 use crate::terraform::record::Record;
 use crate::terraform::resource::{Call, Problems};
 
-/// Brings the record up to date with the cluster.
+/// Updates the record from the cluster.
 pub async fn read(
     connection: &Connection,
     state: Instance,
@@ -49,7 +49,7 @@ pub async fn read(
     Ok(())
 }
 
-/// The instance as it is; `None` only if the cluster says that it is gone.
+/// The instance as it is; `None` only if the cluster reports that it is gone.
 async fn look(
     cluster: &Cluster,
     state: &Instance,
@@ -64,7 +64,8 @@ async fn look(
             return if addresses.definition_is_gone(cluster, deadline).await? {
                 Ok(None)
             } else {
-                // The CRD is there and its kind is not served: not to be told from a server that is starting.
+                // The CRD exists but its kind is not served: this cannot be distinguished from a server that
+                // is starting.
                 Err(kubernetes::Error::kind_not_served(&addresses.data()))
             };
         }

@@ -9,11 +9,11 @@ use crate::terraform::attribute::{Attr, Reading};
 use crate::terraform::resource::Problems;
 use crate::terraform::{Known, Planned, Value};
 
-/// The model of a plan. What the provider sets and the plan leaves unknown is as before, or as of an instance of
-/// which nothing has been written yet.
+/// The model of a plan. A value that only the provider sets and that the plan leaves unknown stays as before,
+/// or is that of an instance of which nothing has been written yet.
 ///
 /// # Errors
-/// Where an argument is unknown: in apply, none is.
+/// If an argument is unknown. In apply, none is.
 pub fn settle(planned: &Instance<Planned>, prior: Option<&Instance>) -> Result<Instance, Problems> {
     settle_value(Instance::write::<Planned>(planned), prior)
 }
@@ -29,7 +29,7 @@ pub fn settle_value(mut planned: Value, prior: Option<&Instance>) -> Result<Inst
             ("claim", Value::from(claim)),
             ("auth_secret", Value::Null),
             ("external_host", Value::Null),
-            ("status", Status::write::<Known>(&not_ready("Progressing", "nothing was written yet"))),
+            ("status", Status::write::<Known>(&not_ready("Progressing", "nothing has been written yet"))),
             ("objects", Value::List(Vec::new())),
             ("repairs", Value::Map(BTreeMap::new())),
         ] {

@@ -1,4 +1,4 @@
-//! What core is told of a run, while it goes on and when it has ended.
+//! What core learns of a run, while it continues and when it has ended.
 
 use std::collections::BTreeMap;
 
@@ -20,18 +20,18 @@ use crate::terraform::{Diagnostic, Severity};
 /// What a run is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
-    /// Make the instance.
+    /// Create the instance.
     Create,
     /// Change it.
     Update,
-    /// Only mend what the refresh found: no argument differs, and what is planned is known.
+    /// Only repair what the refresh found: no argument differs, and the whole plan is known.
     Mend,
 }
 
-/// What core hears of a run that goes on.
+/// What core learns of a run that continues.
 pub struct Telling<'a> {
     record: &'a Record<InstanceResource>,
-    /// The instance from when something of it has been written.
+    /// The instance, once some of it has been written.
     written: Instance,
 }
 
@@ -62,7 +62,7 @@ fn rollout(line: String) -> BTreeMap<String, String> {
     BTreeMap::from([(Subject::Rollout.to_string(), line)])
 }
 
-/// What core and the user are told of a run that has ended.
+/// What core and the user learn of a run that has ended.
 pub async fn conclude(
     cluster: &Cluster,
     operation: Operation,
@@ -76,7 +76,7 @@ pub async fn conclude(
     let Some(problem) = problem else {
         instance.status = match &picture.running {
             Some(_) => status(desired.topology, &desired.name, &picture),
-            None => not_ready("Progressing", "it was not waited for (wait.enabled = false)"),
+            None => not_ready("Progressing", "the apply did not wait (wait.enabled = false)"),
         };
         instance.external_host = host_from_outside(cluster, &instance, &desired, deadline).await;
         instance.repairs = BTreeMap::new();
@@ -88,9 +88,9 @@ pub async fn conclude(
         instance.repairs = rollout(format!("unfinished: {}", problem.why));
         record.save(&instance, &instance.identity());
     }
-    // An error of a create taints, and a tainted object is destroyed by the next apply: so once Redis has served, it is a
-    // warning. Also if the user asked for warnings, but not when this run only mends: then all that is planned is that
-    // nothing is left to mend.
+    // An error of a create taints the instance, and the next apply destroys a tainted instance. So once Redis
+    // has served, the error becomes a warning. The same applies if the user asked for warnings, unless this
+    // run only repairs: then the plan promises exactly that nothing is left to repair.
     let wanted = instance.wait.on_failure == OnFailure::Warn && problem.is_a_wait;
     let is_only_a_warning = match operation {
         Operation::Create => wrote && (served || wanted),
@@ -104,7 +104,7 @@ pub async fn conclude(
     Err(vec![problem.diagnostic])
 }
 
-/// A load balancer gets its address long after Redis serves; it is not waited for.
+/// A load balancer gets its address long after Redis serves, so no run waits for it.
 async fn host_from_outside(
     cluster: &Cluster,
     instance: &Instance,

@@ -58,7 +58,8 @@ pub fn nested<T>() -> Declaration<T> {
     with(Presence::Defaulted(Value::Map(BTreeMap::new())))
 }
 
-/// An object that defaults to the defaults of its members where it applies to the configuration, and is null elsewhere.
+/// An object that defaults to the defaults of its members if it applies to the configuration, and is null
+/// otherwise.
 pub fn nested_where<T>(applies: fn(&Value) -> Option<bool>) -> Declaration<Option<T>> {
     with(Presence::Applicable(Applicability(applies)))
 }
@@ -208,7 +209,7 @@ macro_rules! object {
                 reading: &mut $crate::terraform::attribute::Reading,
             ) -> Option<$Object<P>> {
                 use $crate::terraform::attribute::{declare::attribute_name, read_attribute};
-                // Each is read before any is used, so that all that is wrong is reported at once.
+                // All fields are read before any is used, so that all errors are reported at once.
                 $( let $field = read_attribute::<$Type, P>(value, attribute_name(stringify!($field)), reading); )*
                 Some($Object { $( $field: $field?, )* })
             }

@@ -1,6 +1,6 @@
-//! How an attribute is declared, once: its type is its validator, its default and class of change stand
-//! beside it, and its documentation is its doc comment. [`object!`](crate::object) turns a declaration
-//! into a struct, a schema and the reading and writing of values.
+//! How an attribute is declared, once: its type is its validator, its default and class of change are
+//! declared beside it, and its documentation is its doc comment. [`object!`](crate::object) turns a
+//! declaration into a struct, a schema and the reading and writing of values.
 
 pub mod declare;
 mod reading;
@@ -15,7 +15,7 @@ pub use values::{At, Attr, Scalar, as_planned, read_attribute, same};
 use super::types::Type;
 use super::value::Value;
 
-/// An attribute of a schema, with all that validation and planning ask of it.
+/// An attribute of a schema, with everything that validation and planning need.
 #[derive(Clone)]
 pub struct Attribute {
     /// Its name in a configuration.
@@ -26,7 +26,7 @@ pub struct Attribute {
     pub kind: Kind,
     /// Who sets it.
     pub presence: Presence,
-    /// What a change of it does.
+    /// The effect of a change.
     pub change: Change,
     /// Core hides it in its output.
     pub sensitive: bool,
@@ -38,7 +38,7 @@ pub struct Attribute {
     pub read: fn(&Value, &mut Reading),
     /// Whether two values mean the same.
     pub same: fn(&Value, &Value) -> bool,
-    /// What the type alone does not say: a range, a pattern.
+    /// Conditions that the type alone does not express: a range, a pattern.
     pub check: Option<Check>,
 }
 
@@ -78,7 +78,7 @@ pub enum Presence {
     Computed,
     /// The configuration may; otherwise this value. A nested object defaults to its members' defaults.
     Defaulted(Value),
-    /// The configuration may; otherwise an object of its members' defaults where it applies, and null elsewhere.
+    /// The configuration may; otherwise an object of its members' defaults if it applies, and null otherwise.
     Applicable(Applicability),
     /// The configuration may; otherwise it is computed from the rest of it at every plan.
     Derived(Derivation),
@@ -86,7 +86,7 @@ pub enum Presence {
     Endpoint(Derivation),
 }
 
-/// Whether an object applies to this configuration (its root); `None` where that is not known.
+/// Whether an object applies to this configuration (its root); `None` if that is not known.
 #[derive(Clone, Copy, Debug)]
 pub struct Applicability(pub fn(&Value) -> Option<bool>);
 
@@ -112,7 +112,7 @@ impl PartialEq for Derivation {
     }
 }
 
-/// What a change of an attribute does to a running instance.
+/// The effect that a change of an attribute has on a running instance.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Change {
     /// Applied without restarting anything.

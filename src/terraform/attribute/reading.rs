@@ -1,9 +1,9 @@
-//! A pass over a value that collects all that is wrong with it, each at its place.
+//! A pass over a value that collects all errors, each with its path.
 
 use crate::terraform::diagnostic::Diagnostic;
 use crate::terraform::path::{Path, Step};
 
-/// A pass over a value that collects all that is wrong with it.
+/// A pass over a value that collects all errors.
 #[derive(Debug, Default)]
 pub struct Reading {
     path: Path,
@@ -16,7 +16,7 @@ impl Reading {
         Reading { path, problems: Vec::new() }
     }
 
-    /// Says what is wrong at the present place.
+    /// Reports an error at the current path.
     pub fn wrong(&mut self, reason: impl Into<String>) {
         let reason = reason.into();
         let mut letters = reason.chars();
@@ -34,7 +34,7 @@ impl Reading {
         result
     }
 
-    /// All that was wrong.
+    /// All errors.
     pub fn problems(self) -> Vec<Diagnostic> {
         self.problems
     }

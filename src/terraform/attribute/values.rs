@@ -1,4 +1,4 @@
-//! What an attribute can hold: its type is its validator, and `==` its equality in meaning.
+//! The values of an attribute: its type is its validator, and `==` compares the meaning.
 
 use std::collections::BTreeMap;
 
@@ -8,25 +8,25 @@ use crate::terraform::phase::{Data, Known, Phase, Planned};
 use crate::terraform::types::Type;
 use crate::terraform::value::Value;
 
-/// What an attribute can hold. Reading it is its validation; `==` is equality in meaning.
+/// A possible value of an attribute. Reading it validates it; `==` compares the meaning.
 pub trait Attr: Data {
-    /// What it holds in a phase. An object is generic over the phase, a scalar is not.
+    /// The value in a phase. An object is generic over the phase, a scalar is not.
     type In<P: Phase>: Data;
 
     /// Its type.
     fn kind() -> Kind;
 
-    /// Reads a value that is neither null nor unknown as a whole, and reports what is wrong.
+    /// Reads a value that is neither null nor unknown as a whole, and reports its errors.
     fn read<P: Phase>(value: &Value, reading: &mut Reading) -> Option<Self::In<P>>;
 
     /// Writes it back.
     fn write<P: Phase>(held: &Self::In<P>) -> Value;
 
-    /// Whether absence is a value of it.
+    /// Whether null is a valid value.
     const OPTIONAL: bool = false;
 }
 
-/// What an attribute of type `T` is in phase `P`.
+/// The value of an attribute of type `T` in phase `P`.
 pub type At<T, P> = <P as Phase>::Of<<T as Attr>::In<P>>;
 
 /// A value without parts.
@@ -180,7 +180,7 @@ fn collection<T: Attr>(plain: fn(Box<Type>) -> Type, nested: Nesting) -> Kind {
     }
 }
 
-/// Reads a value of which null is no member unless the type says so.
+/// Reads a value that must not be null unless the type allows it.
 fn required<T: Attr, P: Phase>(value: &Value, reading: &mut Reading) -> Option<At<T, P>> {
     P::read(value, reading, |value, reading| {
         if value.is_null() && !T::OPTIONAL {
@@ -205,7 +205,7 @@ pub fn as_planned<T: Attr<In<Known> = T>>(known: &T) -> Option<T::In<Planned>> {
     T::read::<Planned>(&T::write::<Known>(known), &mut Reading::default())
 }
 
-/// Whether two values of type `T` mean the same. What cannot be read is compared as it is written.
+/// Whether two values of type `T` mean the same. Values that cannot be read are compared as they are written.
 pub fn same<T: Attr>(left: &Value, right: &Value) -> bool {
     if left == right {
         return true;

@@ -21,7 +21,7 @@ fn same_name(instance: &mut Instance) -> Outcome {
     let made = instance.step(&instance.base());
     instance.take_back(old);
     match made {
-        Err(why) if why.contains("exists already") => {}
+        Err(why) if why.contains("already exists") => {}
         other => return Err(format!("expected that the name is taken, got {other:?}")),
     }
     no("the old one was touched", differences(&before, &instance.world()))

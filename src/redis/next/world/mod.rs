@@ -120,7 +120,7 @@ fn ends_well_wherever_it_is_cut_off(start: &impl World) -> Vec<String> {
         assert!(world.run(usize::MAX).0, "cut off after {first}");
         world.is_as_wanted();
     }
-    steps.into_iter().filter(|step| step != "have the operator look again").collect()
+    steps.into_iter().filter(|step| step != "make the operator look again").collect()
 }
 
 /// A deed in few words.

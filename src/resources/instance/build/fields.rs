@@ -37,12 +37,12 @@ pub(super) fn kubernetes_config(instance: &Instance, kind: Kind, amounts: &Amoun
     ])
 }
 
-/// What every kind says of all its pods.
+/// Fields of every kind for all its pods.
 pub(super) fn of_all_pods(instance: &Instance) -> Map<String, Json> {
     let Instance { security_context, priority_class_name, service_account, env, .. } = instance;
     let SecurityContext { run_as_non_root, run_as_user, fs_group } = security_context;
     let variables = env.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
-    // A null says that nothing may be there: what somebody adds by hand is taken away again.
+    // A null says that the field must not be there: a field that somebody adds by hand is removed again.
     Map::from_iter([
         (
             "podSecurityContext".to_owned(),
@@ -54,7 +54,7 @@ pub(super) fn of_all_pods(instance: &Instance) -> Map<String, Json> {
     ])
 }
 
-/// What the pods of one StatefulSet have: of a cluster, leaders and followers each.
+/// Fields of the pods of one StatefulSet: in a cluster, leaders and followers each.
 pub(super) fn of_part(instance: &Instance, part: Part) -> Map<String, Json> {
     let Instance {
         name,
@@ -112,10 +112,10 @@ pub(super) fn storage(persistence: &Persistence) -> Map<String, Json> {
         enabled: _,
         storage_class,
         size,
-        // Of cluster mode.
+        // For cluster mode only.
         node_conf_size: _,
         access_modes,
-        // In redis.conf.
+        // Part of redis.conf.
         rdb: _,
         aof: _,
         retain_on_delete,
@@ -147,8 +147,8 @@ fn toleration(toleration: &Toleration) -> Json {
     Json::Object(fields.into_iter().filter_map(|(field, value)| Some((field.to_owned(), value?))).collect())
 }
 
-/// Keeps pods of one instance apart. Leaders and followers of a cluster count as one: a node that takes a leader and its
-/// follower with it takes the shard.
+/// Keeps the pods of one instance apart. Leaders and followers of a cluster count as one group: a node that
+/// fails with a leader and its follower would lose the shard.
 pub fn affinity(anti_affinity: AntiAffinity, topology: Topology, part: Part, instance: &str) -> Json {
     let apps: Vec<String> = topology
         .parts()
@@ -161,7 +161,7 @@ pub fn affinity(anti_affinity: AntiAffinity, topology: Topology, part: Part, ins
         "topologyKey": "kubernetes.io/hostname",
     });
     match anti_affinity {
-        // One pod has nothing to be kept apart from.
+        // A single pod has no other pod to be kept apart from.
         _ if topology == Topology::Standalone => Json::Null,
         AntiAffinity::None => Json::Null,
         AntiAffinity::Soft => json!({ "podAntiAffinity": {
@@ -187,7 +187,7 @@ fn spreads(spreads: &[Spread], app: &str) -> Json {
     unless_empty(spreads.is_empty(), spreads.iter().map(rule).collect())
 }
 
-/// What an eviction must leave.
+/// How many pods an eviction must leave.
 pub fn budget(disruption: &Disruption) -> Json {
     let Disruption { enabled, min_available, max_unavailable } = disruption;
     pdb(*enabled, *min_available, *max_unavailable, 1)
@@ -207,7 +207,8 @@ fn pdb(enabled: bool, min: Option<i64>, max: Option<i64>, usual: i64) -> Json {
     json!({ "enabled": true, "minAvailable": min, "maxUnavailable": max })
 }
 
-/// The timings of a probe; the operator adds what is asked. One without timings is none: an empty object would stay behind.
+/// The timings of a probe; the operator adds the probe itself. A probe without timings is left out: an empty
+/// object would stay behind.
 pub fn probe(probe: Option<&Probe>) -> Json {
     let Some(Probe { initial_delay_seconds, period_seconds, timeout_seconds, failure_threshold }) = probe
     else {
@@ -226,7 +227,7 @@ pub fn probe(probe: Option<&Probe>) -> Json {
 /// How the StatefulSet controller replaces pods.
 pub fn update_strategy(strategy: &UpdateStrategy) -> Json {
     let UpdateStrategy {
-        // Of the provider.
+        // An argument of the provider only.
         guarded: _,
         r#type,
         rolling_update,
@@ -236,8 +237,8 @@ pub fn update_strategy(strategy: &UpdateStrategy) -> Json {
         let limits = json!({ "maxUnavailable": max_unavailable, "partition": partition });
         unless_empty(max_unavailable.is_none() && partition.is_none(), limits)
     });
-    // Said even where it is the default: to take `OnDelete` away again would leave a null, which the kind's definition
-    // refuses, since the operator owns the empty object around it.
+    // Written even if it is the default. Removing `OnDelete` would leave a null, which the kind's definition
+    // refuses because the operator owns the empty object around it.
     let r#type = r#type.unwrap_or(UpdateType::RollingUpdate);
     json!({ "type": r#type.word(), "rollingUpdate": rolling })
 }

@@ -25,7 +25,7 @@ pub(super) fn replication(instance: &Instance, config_map: &str) -> Json {
     Json::Object(spec)
 }
 
-/// `RedisSentinel`: what watches a `RedisReplication` of the same name.
+/// `RedisSentinel`: the sentinels of a `RedisReplication` of the same name.
 pub(super) fn sentinel(instance: &Instance) -> Json {
     let Some(sentinel) = &instance.sentinel else { return Json::Null };
     let Sentinel {
@@ -48,7 +48,7 @@ pub(super) fn sentinel(instance: &Instance) -> Json {
     let mut spec = of_all_pods(instance);
     spec.insert("kubernetesConfig".to_owned(), Json::Object(config));
     spec.insert("clusterSize".to_owned(), json!(replicas));
-    // The operator wants its numbers as strings here.
+    // The operator expects these numbers as strings.
     spec.insert(
         "redisSentinelConfig".to_owned(),
         json!({
@@ -74,7 +74,7 @@ pub(super) fn cluster(instance: &Instance, config_map: &str) -> Json {
         return Json::Null;
     };
     let mut spec = with_data(instance, Kind::RedisCluster, config_map);
-    // Here the operator ignores it; leaders and followers have their own.
+    // The operator ignores the field here; leaders and followers have their own.
     spec.remove("redisConfig");
     spec.insert("clusterSize".to_owned(), json!(num_shards));
     spec.insert("clusterVersion".to_owned(), json!(version_mode.word()));
@@ -92,7 +92,7 @@ pub(super) fn cluster(instance: &Instance, config_map: &str) -> Json {
     Json::Object(spec)
 }
 
-/// Without a volume of its own for nodes.conf, a node forgets the cluster at every restart.
+/// Without a separate volume for nodes.conf, a node forgets the cluster at every restart.
 fn cluster_storage(instance: &Instance) -> Json {
     let persistence = &instance.persistence;
     if !persistence.enabled {
@@ -113,7 +113,7 @@ fn cluster_storage(instance: &Instance) -> Json {
     Json::Object(storage)
 }
 
-/// What the kinds with data have in common.
+/// The common fields of the kinds with data.
 fn with_data(instance: &Instance, kind: Kind, config_map: &str) -> Map<String, Json> {
     let mut config = kubernetes_config(instance, kind, &instance.master.resources.amounts());
     if kind == Kind::RedisCluster {

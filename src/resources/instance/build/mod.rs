@@ -1,5 +1,6 @@
-//! From the model to what is wanted in the cluster: `Instance → Desired`. The other direction is `state`, group by group in
-//! the same order. Patterns are exhaustive: a new argument must be placed here or it does not compile.
+//! From the model to the wanted objects in the cluster: `Instance → Desired`. The other direction is `state`,
+//! group by group in the same order. Patterns are exhaustive: the compiler refuses a new argument that is not
+//! placed here.
 
 mod fields;
 mod kinds;
@@ -17,7 +18,7 @@ use crate::redis::opstree::{Kind, api_version};
 
 pub use fields::{affinity, budget, probe, sentinel_budget, update_strategy};
 
-/// What the instance is to be in the cluster. `creating` and `wait` are for the loop.
+/// What the instance should be in the cluster. `creating` and `wait` are for the loop.
 pub fn build(instance: &Instance, creating: bool, wait: bool) -> Desired {
     let topology = instance.topology();
     let objects = objects::wanted(instance);
@@ -65,7 +66,7 @@ fn custom_resource(instance: &Instance, kind: Kind, config_map: &str) -> Json {
     })
 }
 
-/// RFC 7386: what is null in the patch must not be there, objects are merged, all else is replaced.
+/// RFC 7386: a null in the patch removes a field, objects are merged, everything else is replaced.
 fn merge(target: &mut Json, patch: &Json) {
     let Json::Object(patch) = patch else {
         *target = patch.clone();

@@ -1,5 +1,5 @@
-//! Why an operation did not end well, in words that name cause and remedy. The one place that turns errors
-//! and diagnoses into diagnostics.
+//! Why an operation failed, in words that name cause and remedy. The only place that turns errors and
+//! diagnoses into diagnostics.
 
 mod remedy;
 
@@ -24,8 +24,8 @@ const LOOKING: Duration = Duration::from_millis(900);
 /// Lines of a crashed container's log that are quoted.
 const LOG_LINES: i64 = 12;
 
-/// Says why the instance is not as it should be: what was waited for, what the cluster says about it, and
-/// what to do.
+/// Explains why the instance is not as it should be: what the run waited for, what the cluster reports about
+/// it, and what to do.
 pub async fn explain(
     cluster: &Cluster,
     addresses: &Addresses,
@@ -48,7 +48,7 @@ pub async fn explain(
     Diagnostic::error(summary, parts.join("\n\n"))
 }
 
-/// Says why a destroy did not end.
+/// Explains why a destroy did not end.
 pub async fn explain_delete(
     cluster: &Cluster,
     addresses: &Addresses,
@@ -59,7 +59,7 @@ pub async fn explain_delete(
     let summary = match ended {
         Ended::Stopped => format!("Stopped while deleting Redis {place}"),
         Ended::TimedOut(limit) => format!("Redis {place} was not gone within {}", shown(limit)),
-        Ended::GivenUp => format!("Redis {place} does not go away"),
+        Ended::GivenUp => format!("Redis {place} could not be deleted"),
     };
     let mut parts = vec![format!("Still waiting: {}.", waiting.why.trim_end_matches('.'))];
     if ended != Ended::Stopped && waiting.cause == Cause::Finalizer {
@@ -67,17 +67,18 @@ pub async fn explain_delete(
         let deployments = cluster.list(&DEPLOYMENT, None, None, deadline).await.ok();
         parts.push(diagnose::operator(deployments.as_deref(), &addresses.namespace));
         parts.push(format!(
-            "The operator must take its finalizer away. Once it runs again, destroy again. If it is gone for \
-             good, remove the finalizer by hand, then delete the claims yourself: `kubectl -n {} patch {} {} \
-             --type=merge -p '{{\"metadata\":{{\"finalizers\":null}}}}'`.",
+            "The operator must remove its finalizer. Once the operator runs again, destroy again. If the \
+             operator is gone for good, remove the finalizer by hand, then delete the volume claims: \
+             `kubectl -n {} patch {} {} --type=merge -p '{{\"metadata\":{{\"finalizers\":null}}}}'`.",
             addresses.namespace,
             held(waiting, addresses).crd(),
             addresses.name
         ));
     } else if ended != Ended::Stopped {
         parts.push(format!(
-            "The cluster's own controllers collect what belonged to the custom resource. See `kubectl -n {} get \
-             all,pvc`, and destroy again; timeouts.delete says how long that may take.",
+            "The cluster's controllers delete the objects that belong to the custom resource. Run `kubectl \
+             -n {} get all,pvc` to see what is left, then destroy again. timeouts.delete limits how long the \
+             provider waits.",
             addresses.namespace
         ));
     }
@@ -110,7 +111,7 @@ async fn evidence(
     evidence
 }
 
-/// How the node begins its answer when the container has been taken away while another one starts.
+/// The beginning of the node's answer if the container has been removed while another one starts.
 const NO_LOG: &str = "unable to retrieve container logs";
 
 async fn crash_log(
@@ -137,7 +138,7 @@ async fn crash_log(
     None
 }
 
-/// The volumes are not as large as asked for: nothing that an apply could mend.
+/// The volumes are smaller than requested, and no apply could change that.
 pub fn volumes_are_late(addresses: &Addresses, waiting: &Waiting) -> Diagnostic {
     let place = format!("{}/{}", addresses.namespace, addresses.name);
     Diagnostic::warning(
@@ -155,7 +156,7 @@ pub fn refused(error: &kubernetes::Error) -> Diagnostic {
     Diagnostic::error(format!("Could not {}", error.attempt), parts.join("\n\n"))
 }
 
-/// A name at the beginning stays as it is: it may be copied from here.
+/// A name at the beginning keeps its spelling: somebody may copy it from here.
 fn capitalized(text: &str) -> String {
     if text.split_whitespace().next().is_some_and(|word| word.contains([':', '"', '.'])) {
         return text.to_owned();
@@ -164,19 +165,19 @@ fn capitalized(text: &str) -> String {
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
-/// The name is taken.
+/// The name is in use.
 pub fn name_taken(addresses: &Addresses, kind: Kind, by_us: bool) -> Diagnostic {
     let Addresses { namespace, name, .. } = addresses;
     let what = if kind == Kind::Redis { "Redis" } else { kind.kind() };
     Diagnostic::error(
-        format!("{what} {namespace}/{name} exists already"),
+        format!("{what} {namespace}/{name} already exists"),
         format!(
-            "It was not made by this resource, so nothing was changed. To manage it from here, import it \
-             (its import id is {namespace}/{name}), or set adopt_existing = true to take it over with this \
-             configuration. Otherwise choose another name.{}",
+            "This resource did not create it, so nothing was changed. To manage it with this configuration, \
+             import it (import ID {namespace}/{name}) or set adopt_existing = true. Otherwise choose another \
+             name.{}",
             if by_us {
-                " It bears the mark of this provider: if an apply was cut off before core could save its state, importing \
-                 it is what is missing."
+                " It has the mark of this provider: if an apply was cut off before its state was saved, \
+                 import the instance."
             } else {
                 ""
             }
@@ -184,15 +185,15 @@ pub fn name_taken(addresses: &Addresses, kind: Kind, by_us: bool) -> Diagnostic 
     )
 }
 
-/// Another kind of that name makes objects of the same names.
+/// An object of another kind has this name, and its objects would have the same names as ours.
 pub fn name_clashes(addresses: &Addresses, other: Kind) -> Diagnostic {
     let Addresses { namespace, name, topology } = addresses;
     Diagnostic::error(
-        format!("A {} of the name {namespace}/{name} exists already", other.kind()),
+        format!("A {} named {namespace}/{name} already exists", other.kind()),
         format!(
-            "The operator would give the StatefulSet and Services of the {} the same names, and both would fight for \
-             them; nothing was changed. Choose another name. If nobody needs the {} and its data any more, delete it: \
-             `kubectl -n {namespace} delete {} {name}`.",
+            "The operator would give the StatefulSet and Services of the {} the same names, and both custom \
+             resources would compete for them. Nothing was changed. Choose another name. If nobody needs the \
+             {} and its data any more, delete it: `kubectl -n {namespace} delete {} {name}`.",
             topology.data().kind(),
             other.kind(),
             other.crd()
@@ -200,13 +201,14 @@ pub fn name_clashes(addresses: &Addresses, other: Kind) -> Diagnostic {
     )
 }
 
-/// What was unknown at plan turns out to need a replacement.
+/// A value that was unknown at plan turns out to need a replacement.
 pub fn replaces_late(prior: &super::model::Instance, addresses: &Addresses) -> Diagnostic {
     Diagnostic::error(
-        format!("{} would have to be replaced", prior.id),
+        format!("{} must be replaced, but the plan did not say so", prior.id),
         format!(
-            "Its replica.count was not known at plan. Now it is, and it makes a {} of a {}: that is another object, \
-             without the data. Nothing was changed. Plan again with the value known, and the plan will say so.",
+            "Its replica.count was not known at plan. The value is known now and needs a {} instead of a {}, \
+             which would be a new object without the data. Nothing was changed. Plan again with a known \
+             value.",
             addresses.topology.data().kind(),
             prior.topology().data().kind()
         ),
@@ -217,8 +219,8 @@ pub fn replaces_late(prior: &super::model::Instance, addresses: &Addresses) -> D
 pub fn secret_went(instance: &super::model::Instance) -> Diagnostic {
     Diagnostic::error(
         format!("The password of {} was deleted after the plan was made", instance.id),
-        "Its Secret is gone, so Redis needs a new password in a new one. Nothing was changed. Apply again: the new \
-         plan will have it.",
+        "Its Secret no longer exists, so Redis needs a new password in a new Secret. Nothing was changed. \
+         Apply again: the new plan will include the new Secret.",
     )
 }
 

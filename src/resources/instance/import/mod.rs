@@ -1,5 +1,5 @@
-//! Import: what exists, as if a configuration had made it. What this provider made, and what Helm charts and people have
-//! written; what no argument expresses becomes `custom_spec`.
+//! Import: existing custom resources, as if a configuration had created them, whether this provider, a Helm
+//! chart or a person wrote them. Fields that no argument expresses become `custom_spec`.
 
 mod amounts;
 pub(super) mod others;
@@ -40,7 +40,7 @@ use crate::terraform::{Diagnostic, Path, Value, plan};
 /// How long an import may take.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Finds what exists already.
+/// Finds an existing instance.
 pub async fn import(
     connection: &Connection,
     target: ImportTarget<InstanceResource>,
@@ -70,7 +70,7 @@ fn known_kind(kind: &str) -> Result<Kind, Problems> {
         vec![
             Diagnostic::error(
                 format!("A {kind} cannot be imported"),
-                format!("Write the kind of the custom resource that carries the data, one of {known}."),
+                format!("Use the kind of the custom resource that carries the data: {known}."),
             )
             .at(Path::of("kind")),
         ]
@@ -127,7 +127,7 @@ fn parts_of(id: &str) -> Result<(String, String), Problems> {
         }
         _ => Err(vec![Diagnostic::error(
             "The import id is not namespace/name",
-            format!("Write the namespace and the name of the instance, such as redis/cache; got {id:?}."),
+            format!("Use the namespace and the name of the instance, such as redis/cache; got {id:?}."),
         )]),
     }
 }
@@ -137,7 +137,8 @@ fn absent(namespace: &str, name: &str) -> Diagnostic {
     Diagnostic::error(
         format!("There is no Redis {namespace}/{name} to import"),
         format!(
-            "The cluster has no custom resource of that name. See what there is with `kubectl get {kinds} -A`."
+            "No custom resource in the cluster has this name. To list all instances, run `kubectl get \
+             {kinds} -A`."
         ),
     )
 }
@@ -145,11 +146,11 @@ fn absent(namespace: &str, name: &str) -> Diagnostic {
 fn ambiguous(namespace: &str, name: &str, found: &[Json]) -> Diagnostic {
     let kinds: Vec<&str> = found.iter().filter_map(Kind::of).map(Kind::kind).collect();
     Diagnostic::error(
-        format!("More than one Redis is called {namespace}/{name}"),
+        format!("More than one Redis is named {namespace}/{name}"),
         format!(
-            "There are custom resources of the kinds {} with this name. Import by identity, with the kind that is meant: \
-             identity = {{ namespace = \"{namespace}\", name = \"{name}\", kind = \"{}\" }}. An import block takes that since \
-             Terraform 1.12 and OpenTofu 1.12.",
+            "Custom resources of the kinds {} have this name. Import by identity and state the kind: \
+             identity = {{ namespace = \"{namespace}\", name = \"{name}\", kind = \"{}\" }}. Import blocks \
+             accept an identity since Terraform 1.12 and OpenTofu 1.12.",
             kinds.join(" and "),
             kinds.first().copied().unwrap_or_default()
         ),
@@ -174,7 +175,7 @@ async fn observed(
     Ok(observe(&model, &written, &picture))
 }
 
-/// What is to be adopted, as an import would take it.
+/// The instance to adopt, as an import would read it.
 pub(super) async fn found(
     cluster: &Cluster,
     addresses: &Addresses,
@@ -184,7 +185,7 @@ pub(super) async fn found(
     observed(cluster, addresses, custom_resources.to_vec(), deadline).await
 }
 
-/// The arguments that would have made what was found. Provider-only ones take their defaults.
+/// The arguments that would have created the found objects. Provider-only arguments take their defaults.
 fn arguments(
     addresses: &Addresses,
     custom_resources: &[Json],
@@ -193,10 +194,10 @@ fn arguments(
     let found = custom_resources.first().unwrap_or(&Json::Null);
     let spec = at(found, &["spec"]);
     let mut instance = with_defaults(addresses)?;
-    // What `observe_arguments` takes as known, since the operator does not act on a change of it.
+    // `observe_arguments` takes these as known, because the operator does not act on a change of them.
     let template = at(spec, &["storage", "volumeClaimTemplate", "spec"]);
     instance.persistence.enabled = !template.is_null();
-    // Where none is named, the cluster has chosen one.
+    // If no class is named, the cluster has chosen one.
     let class = text(template, &["storageClassName"])
         .or(sources.claim.as_ref().and_then(|claim| text(claim, &["spec", "storageClassName"])));
     if let Some(class) = class {
@@ -209,7 +210,8 @@ fn arguments(
     }
     instance.labels = rest::labels(found);
     instance.annotations = rest::annotations(found);
-    // First, since what custom_spec sets is no argument's; and again, since an observation takes drift for wanted.
+    // Applied first, because a field that custom_spec sets belongs to no argument; and again, because an
+    // observation takes drift for wanted.
     if let Some(recorded) = &sources.recorded {
         settings::take_recorded(&mut instance, recorded);
     }
@@ -245,7 +247,7 @@ fn arguments(
     Ok(instance)
 }
 
-/// An instance of that shape for which nothing else was asked.
+/// An instance of that shape with only default arguments.
 pub(super) fn with_defaults(addresses: &Addresses) -> Result<Instance, Problems> {
     let (mode, replicas) = match addresses.topology {
         Topology::Standalone => (DeploymentMode::Standalone, Value::Null),

@@ -1,5 +1,5 @@
-//! What is to be said of an instance that others have made: sentinels that watch it and cannot be managed with it, nodes that
-//! forget their cluster.
+//! Warnings about an instance of others: sentinels that watch it but cannot be managed with it, and nodes
+//! that forget their cluster.
 
 use serde_json::Value as Json;
 use tokio::time::Instant;
@@ -11,8 +11,8 @@ use crate::redis::topology::Topology;
 use crate::resources::kinds::resource;
 use crate::terraform::Diagnostic;
 
-/// The `RedisSentinel`s that watch a `RedisReplication`, whatever they are called. Who may not list them is told of the one
-/// of its name alone.
+/// The `RedisSentinel`s that watch a `RedisReplication`, whatever their names. Without the right to list
+/// them, only the one with the name of the instance is found.
 pub async fn watching(
     cluster: &Cluster,
     namespace: &str,
@@ -36,7 +36,8 @@ fn watches(sentinels: &Json, name: &str) -> bool {
     text(sentinels, &["spec", "redisSentinelConfig", "redisReplicationName"]) == Some(name)
 }
 
-/// Whether the nodes of a cluster lose nodes.conf when they restart. Nothing can be added to volumes that are there.
+/// Whether the nodes of a cluster lose nodes.conf when they restart. Nothing can be added to existing
+/// volumes.
 pub fn nodes_forget(data: &Json, topology: Topology) -> bool {
     let storage = at(data, &["spec", "storage"]);
     topology == Topology::Cluster
@@ -44,19 +45,20 @@ pub fn nodes_forget(data: &Json, topology: Topology) -> bool {
         && storage.get("nodeConfVolume") != Some(&Json::Bool(true))
 }
 
-/// What of the instance is not taken over, and what is dangerous about it.
+/// What an import of the instance leaves out, and what is dangerous about the instance.
 pub fn warnings(data: &Json, topology: Topology, others: &[Json]) -> Vec<Diagnostic> {
     let mut warnings = Vec::new();
     let id = format!("{}/{}", text(data, &["metadata", "namespace"]).unwrap_or_default(), object::name(data));
     let name = object::name(data);
-    let guard = "Until then write update_strategy = { guarded = false }: these sentinels are not told when the provider \
-                 changes the master.";
+    let guard = "Until then set update_strategy = { guarded = false }, because these sentinels do not learn \
+                 when the provider changes the master.";
     if nodes_forget(data, topology) {
         warnings.push(Diagnostic::warning(
             format!("The nodes of {id} forget their cluster when they restart"),
-            "It was made without spec.storage.nodeConfVolume, and a volume cannot be added to pods that exist. Whatever restarts \
-             them all, an apply or anybody else, tears the cluster apart, and most keys are lost. Make a new instance, move the \
-             data there, and until then change nothing of which the plan warns that Redis will restart.",
+            "The cluster was created without spec.storage.nodeConfVolume, and a volume cannot be added to \
+             existing pods. If all pods restart, for whatever reason, the cluster falls apart and most keys \
+             are lost. Create a new instance and move the data there. Until then do not apply a plan that \
+             warns that Redis will restart.",
         ));
     }
     if !others.is_empty() {
@@ -64,15 +66,17 @@ pub fn warnings(data: &Json, topology: Topology, others: &[Json]) -> Vec<Diagnos
         let names = names.join(", ");
         let detail = if topology == Topology::Sentinel {
             format!(
-                "The instance has sentinels of its own name, and these watch it as well; both would promote replicas. \
-                 Point the applications to the Service {name}-sentinel-sentinel, then delete the RedisSentinel {names}."
+                "The instance has sentinels of its own name, and these sentinels watch it as well: both \
+                 would promote replicas. Point the applications to the Service {name}-sentinel-sentinel, \
+                 then delete the RedisSentinel {names}."
             )
         } else {
             format!(
-                "Sentinels of an instance bear its name. The RedisSentinel {names} goes on as it is, but is not managed from \
-                 here: {id} is imported as a master with replicas, and sentinel_host is null. To have its sentinels managed, \
-                 make a RedisSentinel {name} with the same spec, wait until it is Ready, point the applications to the \
-                 Service {name}-sentinel-sentinel, delete the RedisSentinel {names}, and import again. {guard}"
+                "The sentinels of an instance must have its name. The RedisSentinel {names} continues to run \
+                 but is not managed here: {id} is imported as a master with replicas, and sentinel_host is \
+                 null. To manage its sentinels, create a RedisSentinel {name} with the same spec, wait until \
+                 it is Ready, point the applications to the Service {name}-sentinel-sentinel, delete the \
+                 RedisSentinel {names}, and import again. {guard}"
             )
         };
         warnings
@@ -82,23 +86,25 @@ pub fn warnings(data: &Json, topology: Topology, others: &[Json]) -> Vec<Diagnos
         warnings.push(Diagnostic::warning(
             format!("The sentinels within the RedisReplication {id} are not imported"),
             format!(
-                "The operator makes them of spec.sentinel. They go on as they are, but are not managed from here: {id} is \
-                 imported as a master with replicas, and sentinel_host is null. To have sentinels managed, make a \
-                 RedisSentinel {name} that watches it, wait until it is Ready, point the applications to the Service \
-                 {name}-sentinel-sentinel, take spec.sentinel out of the RedisReplication, and import again. {guard}"
+                "The operator creates these sentinels from spec.sentinel. They continue to run but are not \
+                 managed here: {id} is imported as a master with replicas, and sentinel_host is null. To \
+                 manage sentinels, create a RedisSentinel {name} that watches the RedisReplication, wait \
+                 until it is Ready, point the applications to the Service {name}-sentinel-sentinel, remove \
+                 spec.sentinel from the RedisReplication, and import again. {guard}"
             ),
         ));
     }
     warnings
 }
 
-/// The operator's kind for replicas, without any.
+/// A `RedisReplication` without any replica.
 pub(super) fn without_replicas(namespace: &str, name: &str) -> Diagnostic {
     Diagnostic::error(
         format!("The RedisReplication {namespace}/{name} has no replica"),
         format!(
-            "An instance of one Redis is a Redis, not a RedisReplication. Give it a replica, then import it: `kubectl -n \
-             {namespace} patch {} {name} --type=merge -p '{{\"spec\":{{\"clusterSize\":2}}}}'`.",
+            "An instance with a single pod is a Redis, not a RedisReplication. Add a replica, then import \
+             the instance: `kubectl -n {namespace} patch {} {name} --type=merge -p \
+             '{{\"spec\":{{\"clusterSize\":2}}}}'`.",
             Kind::RedisReplication.crd()
         ),
     )

@@ -1,5 +1,5 @@
-//! Fields of a custom resource, written by somebody else, that no argument expresses become `custom_spec`, so that the
-//! configuration that is written out for the user changes nothing.
+//! Fields of a custom resource that somebody else wrote and that no argument expresses become `custom_spec`.
+//! So the configuration that is generated for the user changes nothing.
 
 use std::collections::BTreeMap;
 
@@ -16,8 +16,8 @@ use crate::resources::types::JsonObject;
 use crate::terraform::Value;
 use crate::terraform::attribute::Scalar;
 
-/// Puts into `custom_spec` every field in which the custom resources differ from what the arguments build. Fields that only
-/// arguments may set are left out: a refresh shows them as repairs.
+/// Puts into `custom_spec` every field in which the custom resources differ from what the arguments build.
+/// Fields that only arguments may set are left out: a refresh shows them as repairs.
 pub(super) fn take_rest(instance: &mut Instance, custom_resources: &[Json]) {
     let written = build(instance, false, true);
     for found in custom_resources {
@@ -41,7 +41,7 @@ fn rest(wanted: &Json, found: &Json) -> Option<JsonObject> {
         }
         let spec = at(found, &["spec"]);
         let names: Vec<&str> = path.iter().map(String::as_str).collect();
-        // Where a whole group is missing, that is said of the group.
+        // If a whole group is missing, the group is named.
         let missing = (1..=names.len()).find(|length| at(spec, &names[..*length]).is_null());
         let (names, value) = match missing {
             Some(length) => (&names[..length], Json::Null),
@@ -76,8 +76,8 @@ fn insert(object: &mut Json, names: &[&str], value: Json) {
     inner[*last] = value;
 }
 
-/// The labels that a configuration would have given. Those of tools, which other objects bear as well, and what is the
-/// operator's stay on the object, and are nobody's argument.
+/// The labels that a configuration would have given. Labels of tools, which other objects have as well, and
+/// labels of the operator stay on the object and belong to no argument.
 pub(super) fn labels(found: &Json) -> BTreeMap<String, String> {
     let mut labels = strings(at(found, &["metadata", "labels"]));
     let by_helm = text(found, &["metadata", "labels", "app.kubernetes.io/managed-by"]) == Some("Helm");

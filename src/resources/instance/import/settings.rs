@@ -1,4 +1,4 @@
-//! What redis.conf of an imported instance was made of.
+//! The arguments that the redis.conf of an imported instance was made from.
 
 use serde_json::Value as Json;
 
@@ -72,8 +72,8 @@ pub(super) fn take_recorded(instance: &mut Instance, recorded: &Json) {
     instance.additional_config = strings(at(recorded, &["additional_config"]));
 }
 
-/// What is in force where somebody else wrote redis.conf: what the operator and its images make of a volume, and then
-/// `config_map`, where the custom resource names one. Our own file would say the same.
+/// What is in force if somebody else wrote redis.conf: the defaults of the operator and its images for a
+/// volume, and then `config_map`, if the custom resource names one. Our own file would say the same.
 pub(super) fn take_others(instance: &mut Instance, spec: &Json, config_map: Option<&Json>) {
     let persistence = &mut instance.persistence;
     persistence.aof.enabled = persistence.enabled;
@@ -83,7 +83,7 @@ pub(super) fn take_others(instance: &mut Instance, spec: &Json, config_map: Opti
     let mut saves = None;
     for (name, value) in directives {
         match name.as_str() {
-            // An empty one takes all before it away.
+            // An empty value removes all earlier ones.
             "save" if value == "\"\"" => saves = Some(Vec::new()),
             "save" => saves.get_or_insert_with(Vec::new).push(value),
             "appendonly" => persistence.aof.enabled = value == "yes",
@@ -94,7 +94,7 @@ pub(super) fn take_others(instance: &mut Instance, spec: &Json, config_map: Opti
             _ => drop(instance.additional_config.insert(name, value)),
         }
     }
-    // What no argument may say stays in their file alone.
+    // Directives that no argument may set stay in their file alone.
     instance
         .additional_config
         .retain(|name, value| checks::are_directives(&[(name.clone(), value.clone())].into()).is_ok());

@@ -1,4 +1,4 @@
-//! What the arguments of an import are read from, beside the custom resources.
+//! What an import reads the arguments from, beside the custom resources.
 
 use serde_json::Value as Json;
 
@@ -13,7 +13,7 @@ use crate::redis::object::{annotation as mark, at, text};
 use crate::redis::objects::Role;
 use crate::redis::picture::Picture;
 
-/// What the arguments are read from, beside the custom resources.
+/// What an import reads the arguments from, beside the custom resources.
 #[derive(Default)]
 pub(super) struct Sources {
     /// The ConfigMap that the custom resource names.
@@ -26,7 +26,7 @@ pub(super) struct Sources {
     pub claim: Option<Json>,
 }
 
-/// Reads what the arguments are taken from, beside the custom resources.
+/// Reads the sources of the arguments, beside the custom resources.
 pub(super) async fn sources(
     gather: &Gather<'_>,
     addresses: &Addresses,
@@ -42,7 +42,7 @@ pub(super) async fn sources(
     };
     let mut recorded = config_map.as_ref().and_then(recorded_settings);
     if recorded.is_none() && mark(data, annotation::CLAIM).is_some() {
-        // If `custom_spec` names another one, or none, ours is there all the same.
+        // If `custom_spec` names another ConfigMap, or none, ours still exists.
         recorded = recorded_elsewhere(gather, addresses).await?;
     }
     let secret = match text(spec, &["kubernetesConfig", "redisSecret", "name"]) {
@@ -54,7 +54,8 @@ pub(super) async fn sources(
         Some(part) => {
             let claim = addresses.claim(&names::data_claim(&part.name(&addresses.name), 0));
             match gather.get(&claim, Content::Whole).await {
-                // An apply needs no right to get one. Then the class is said to be the usual one.
+                // An apply needs no right to get a storage class. Without that right, the class counts as the
+                // default one.
                 Err(kubernetes::Error { cause: Cause::Forbidden { .. }, .. }) => None,
                 claim => claim?.found(),
             }
@@ -63,7 +64,7 @@ pub(super) async fn sources(
     Ok(Sources { config_map, recorded, secret, claim })
 }
 
-/// The arguments that a ConfigMap of ours records which no custom resource names.
+/// The arguments that a ConfigMap of ours records although no custom resource names it.
 async fn recorded_elsewhere(
     gather: &Gather<'_>,
     addresses: &Addresses,

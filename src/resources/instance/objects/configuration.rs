@@ -1,5 +1,5 @@
-//! The ConfigMap with our part of redis.conf. Its name carries a hash of its text, since the operator rolls no pod when only
-//! the text of a ConfigMap changes.
+//! The ConfigMap with our part of redis.conf. Its name contains a hash of its text, because the operator
+//! rolls no pod when only the text of a ConfigMap changes.
 
 use serde_json::{Value as Json, json};
 
@@ -26,7 +26,8 @@ pub(super) fn build(instance: &Instance) -> Vec<Json> {
     })]
 }
 
-/// The arguments that our objects were rendered from, as the ConfigMap records them; `None`: it records none.
+/// The arguments that our objects were rendered from, as the ConfigMap records them; `None` if it records
+/// none.
 pub fn recorded_settings(config_map: &Json) -> Option<Json> {
     serde_json::from_str(object::annotation(config_map, annotation::SETTINGS)?).ok()
 }
@@ -44,7 +45,7 @@ fn settings(instance: &Instance) -> Settings<'_> {
     }
 }
 
-/// The memory that every pod has. A follower of a cluster may become leader, and the other way round.
+/// The memory that every pod has. A follower of a cluster may become a leader, and vice versa.
 fn memory_limit(instance: &Instance) -> &Quantity {
     let (master, replica) =
         (&instance.master.resources.limits.memory, &instance.replica.resources.limits.memory);

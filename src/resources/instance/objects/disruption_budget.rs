@@ -1,5 +1,5 @@
-//! The disruption budget of a single Redis: the operator's kind for one pod has no field for it. All other kinds have, and
-//! two budgets of one pod would keep every eviction from it.
+//! The disruption budget of a single Redis: the operator's kind for one pod has no field for a budget. All
+//! other kinds have one, and two budgets for one pod would block every eviction of it.
 
 use serde_json::{Value as Json, json};
 
@@ -15,7 +15,7 @@ pub(super) fn build(instance: &Instance) -> Vec<Json> {
     if !enabled || instance.topology() != Topology::Standalone {
         return Vec::new();
     }
-    // A null says that the other limit may not be there: Kubernetes takes one of the two.
+    // A null says that the other limit must not be there: Kubernetes takes only one of the two.
     let min_available = if max_unavailable.is_some() { *min_available } else { min_available.or(Some(1)) };
     let name = names::disruption_budget(&instance.name.0);
     let part = instance.topology().parts().first();

@@ -1,5 +1,6 @@
-//! The Service that reaches the master from outside. The operator's own Service for that reaches replicas, too; and it keeps
-//! annotations that were taken away. Only of a cluster any leader will do, so there it is the operator's.
+//! The Service that reaches the master from outside. The operator's own Service for this purpose also reaches
+//! replicas, and keeps removed annotations. In a cluster any leader will do, so there the operator's Service
+//! is used.
 
 use std::collections::BTreeMap;
 
@@ -39,7 +40,7 @@ pub(super) fn build(instance: &Instance) -> Vec<Json> {
     })]
 }
 
-/// The annotations of the Service that is reached from outside; those of the configuration win.
+/// The annotations of the Service for access from outside; those of the configuration win.
 pub fn service_annotations(service: &Service) -> BTreeMap<String, String> {
     const INTERNAL: [(&str, &str); 2] = [
         ("service.beta.kubernetes.io/aws-load-balancer-internal", "true"),
@@ -54,7 +55,7 @@ pub fn service_annotations(service: &Service) -> BTreeMap<String, String> {
     all
 }
 
-/// The Service by which an instance is reached from outside of the cluster, if there is one.
+/// The Service for access from outside of the Kubernetes cluster, if there is one.
 pub fn external_service_name(desired: &Desired) -> Option<String> {
     let of_cluster = || {
         let service = at(desired.data(), &["spec", "kubernetesConfig", "service"]);
@@ -66,7 +67,7 @@ pub fn external_service_name(desired: &Desired) -> Option<String> {
     }
 }
 
-/// The address by which a load balancer is reached.
+/// The address of a load balancer.
 pub fn external_host(service: &Json) -> Option<String> {
     let first = object::list(service, &["status", "loadBalancer", "ingress"]).first()?;
     text(first, &["hostname"]).or(text(first, &["ip"])).map(str::to_owned)

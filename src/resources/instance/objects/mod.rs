@@ -1,7 +1,8 @@
-//! Every object that we manage beside the custom resources: one file for each, and one line in the table.
+//! The objects that the provider manages beside the custom resources: one file for each, and one line in the
+//! table.
 //!
-//! An object is known by its role, kind, namespace and name, and bears the instance's claim in its labels. What does not bear
-//! the claim is never changed or deleted.
+//! An object is known by its role, kind, namespace and name, and carries the instance's claim in its labels.
+//! An object without that claim is never changed or deleted.
 
 mod configuration;
 mod disruption_budget;
@@ -27,7 +28,7 @@ use crate::terraform::{Diagnostic, Path};
 struct Managed {
     role: Role,
     resource: &'static Resource,
-    /// The objects of that role that an instance is to have: metadata, spec, data.
+    /// The objects of that role that an instance should have: metadata, spec, data.
     build: fn(&Instance) -> Vec<Json>,
     write: Write,
     stage: Stage,
@@ -36,7 +37,7 @@ struct Managed {
     judged: Judged,
 }
 
-/// All of them, in the order in which they are written.
+/// All kinds, in the order in which their objects are written.
 #[rustfmt::skip]
 static TABLE: [Managed; 5] = {
     use Need::Required;
@@ -56,7 +57,7 @@ static TABLE: [Managed; 5] = {
     ]
 };
 
-/// The objects that an instance is to have.
+/// The objects that an instance should have.
 pub fn wanted(instance: &Instance) -> Vec<Wanted> {
     let of_role = |managed: &'static Managed| {
         let Managed { role, resource, build, write, stage, need, readiness, judged } = managed;
@@ -83,12 +84,12 @@ pub fn wanted(instance: &Instance) -> Vec<Wanted> {
     TABLE.iter().flat_map(of_role).collect()
 }
 
-/// Every kind of objects that the provider makes.
+/// Every API resource of which the provider creates objects.
 pub fn resources() -> impl Iterator<Item = &'static Resource> {
     TABLE.iter().map(|managed| managed.resource)
 }
 
-/// The kind of objects, as the API serves it.
+/// The API resource of that kind of object.
 pub fn resource_of(kind: &str) -> Option<&'static Resource> {
     resources().find(|resource| resource.kind == kind)
 }
@@ -101,7 +102,7 @@ pub fn address(key: &Key) -> ObjectRef {
     ObjectRef::namespaced(resource, key.namespace.as_str(), key.name.as_str())
 }
 
-/// The key of an object that bears our labels.
+/// The key of an object with our labels.
 pub fn key_of(resource: &'static Resource, found: &Json) -> Option<Key> {
     let managed = TABLE.iter().find(|one| Some(one.role) == Role::of(found) && one.resource == resource)?;
     Some(Key {
@@ -112,34 +113,36 @@ pub fn key_of(resource: &'static Resource, found: &Json) -> Option<Key> {
     })
 }
 
-/// An object that is not ours has the name that ours is to have.
+/// An object that is not ours has the name of an object that we need.
 pub fn taken(key: &Key) -> Diagnostic {
     if key.role == Role::Password {
         return password::taken(key);
     }
     let Key { role, kind, namespace, name } = key;
     let (argument, instead) = match role {
-        Role::NetworkPolicy => ("network_policy", ", or leave network_policy out and keep that policy"),
+        Role::NetworkPolicy => {
+            ("network_policy", ", or leave network_policy out and keep the existing policy")
+        }
         Role::DisruptionBudget => {
-            ("pod_disruption_budget", ", or leave pod_disruption_budget out and keep that budget")
+            ("pod_disruption_budget", ", or leave pod_disruption_budget out and keep the existing budget")
         }
         Role::ExternalAccess => ("service.type", ""),
         Role::Password | Role::Configuration => ("name", ""),
     };
     Diagnostic::error(
-        format!("The {kind} {namespace}/{name} exists already"),
+        format!("The {kind} {namespace}/{name} already exists"),
         format!(
-            "The provider needs this name for an object of its own, and the one that exists was not made for this instance; it \
-             was not changed. Delete it if nobody needs it (`kubectl -n {namespace} delete {} {name}`){instead}. Otherwise \
-             choose another name for the instance.",
+            "The provider needs this name for an object of its own, but the existing object was not created \
+             for this instance. Nothing was changed. If nobody needs the object, delete it (`kubectl -n \
+             {namespace} delete {} {name}`){instead}. Otherwise choose another name for the instance.",
             kind.to_lowercase()
         ),
     )
     .at(Path::of(argument))
 }
 
-/// Metadata of an object of ours, in the instance's namespace. The hash in it tells that a label or an annotation was taken
-/// away: all that is left is as wanted then.
+/// Metadata of an object of ours, in the instance's namespace. Its hash shows if somebody has removed a label
+/// or an annotation: everything that is left would still be as wanted.
 fn metadata(instance: &Instance, role: Role, name: &str, annotations: &[(&str, String)]) -> Json {
     let mut labels = instance.labels.clone();
     for (label, value) in [

@@ -1,7 +1,8 @@
-//! The network policy of an instance: its pods take connections from each other, from the operator, and from whom the
-//! configuration names; they connect to each other and to DNS. All else is refused.
+//! The network policy of an instance: its pods accept connections from each other, from the operator and from
+//! the clients that the configuration names. They connect to each other and to DNS. All other connections are
+//! refused.
 //!
-//! The node's own probes are commands in the container and cross no network.
+//! The node's own probes are commands in the container, so they cross no network.
 
 use serde_json::{Value as Json, json};
 
@@ -12,7 +13,7 @@ use crate::redis::topology::Topology;
 use crate::resources::blocks::NetworkPolicy;
 use crate::resources::instance::model::Instance;
 
-/// Labels by which the operator's pods are known, whatever their namespace: those of its Helm chart and of its manifests.
+/// Labels of the operator's pods, in any namespace: those of its Helm chart and of its manifests.
 const OPERATOR: [(&str, &str); 3] = [
     ("app.kubernetes.io/name", "redis-operator"),
     ("control-plane", "redis-operator"),

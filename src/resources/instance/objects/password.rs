@@ -1,5 +1,5 @@
-//! The Secret with a password that the provider keeps. It is immutable: its data is written once. Its labels and annotations
-//! follow the configuration.
+//! The Secret for a password that the provider keeps. The Secret is immutable: its data is written once. Its
+//! labels and annotations follow the configuration.
 
 use base64::Engine;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -12,7 +12,7 @@ use crate::resources::instance::model::{AuthSecret, Instance};
 use crate::resources::password;
 use crate::terraform::{Diagnostic, Path};
 
-/// The metadata alone: what is in the Secret is nobody's business but that of the one write.
+/// The metadata alone: only the one write may know the contents of the Secret.
 pub(super) fn build(instance: &Instance) -> Vec<Json> {
     let is_ours = instance.authentication.existing_secret.is_none();
     let secret = instance.auth_secret.as_ref().filter(|_| is_ours);
@@ -23,15 +23,16 @@ pub(super) fn build(instance: &Instance) -> Vec<Json> {
 
 /// The one write of an object whose data is written once.
 pub struct Once {
-    /// Which.
+    /// The key of the object.
     pub key: Key,
     /// The whole object.
     pub body: Json,
-    /// What no message may quote of it.
+    /// The text that no message may quote.
     pub secret: SecretString,
 }
 
-/// The first write of each object that is written once: the Secret with a password, which is the user's or a random one.
+/// The first write of each object that is written once: the Secret with a password, which is the user's or a
+/// random one.
 pub fn once(instance: &Instance, wanted: &[Wanted]) -> Vec<Once> {
     let of_role = wanted.iter().filter(|wanted| wanted.key.role == Role::Password);
     of_role
@@ -75,13 +76,13 @@ pub fn redacted(problem: Diagnostic, secret: &SecretString) -> Diagnostic {
     Diagnostic { summary: hide(&problem.summary), detail: hide(&problem.detail), ..problem }
 }
 
-/// A Secret that is not ours has the name that ours is to have.
+/// A Secret that is not ours has the name of a Secret that we need.
 pub(super) fn taken(secret: &Key) -> Diagnostic {
     Diagnostic::error(
-        format!("The Secret {}/{} exists already", secret.namespace, secret.name),
-        "The provider keeps the password in a Secret of this name, and this one is not its own; nothing was changed. \
-         To use the password in it, set authentication.existing_secret. Otherwise delete it, or choose another name \
-         for the instance.",
+        format!("The Secret {}/{} already exists", secret.namespace, secret.name),
+        "The provider keeps the password in a Secret of this name, but did not create the existing Secret. \
+         Nothing was changed. To use the existing password, set authentication.existing_secret. Otherwise \
+         delete the Secret, or choose another name for the instance.",
     )
     .at(Path::of("authentication"))
 }

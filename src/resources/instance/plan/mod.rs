@@ -1,4 +1,5 @@
-//! What a plan must say before anything is done: guards, warnings, repairs. Pure: no cluster is asked.
+//! Everything that a plan must report before anything is done: guards, warnings, repairs. Pure: no cluster is
+//! asked.
 
 mod restarts;
 mod settings;
@@ -24,11 +25,11 @@ use crate::terraform::{Diagnostic, Maybe, Path, Planned, Severity, Value};
 /// finds the mark that the first call left.
 const PROTECTED: &str = "protected";
 
-/// In private state, the arguments that guards judge, as the last apply had them. Where a plan has the same, it is not
-/// the configuration that has changed, but somebody the cluster.
+/// In private state, the arguments that guards judge, as the last apply had them. If a plan has the same
+/// arguments, the configuration has not changed: somebody has changed the cluster.
 const APPLIED: &str = "applied";
 
-/// Those arguments.
+/// These arguments.
 const GUARDED: [&str; 6] = [
     "version",
     "image.tag",
@@ -69,7 +70,7 @@ pub fn plan(change: &mut PlanChange<InstanceResource>) -> Vec<Diagnostic> {
     if planned.planned_topology().is_some_and(|topology| topology != prior.topology())
         && change.requires_replace.is_empty()
     {
-        // Another kind of custom resource, although the mode is the same.
+        // The mode is the same, but the kind of custom resource changes.
         change.requires_replace.push(Path::of("replica.count"));
     }
     if !change.requires_replace.is_empty() {
@@ -113,7 +114,7 @@ pub fn plan(change: &mut PlanChange<InstanceResource>) -> Vec<Diagnostic> {
     diagnostics
 }
 
-/// What would jam the operator or lose data, on an instance that exists.
+/// Changes of an existing instance that would block the operator or lose data.
 fn guards(prior: &Instance, planned: &Instance<Planned>, changes: &[Changed]) -> Vec<Diagnostic> {
     changes
         .iter()
@@ -126,7 +127,7 @@ fn guards(prior: &Instance, planned: &Instance<Planned>, changes: &[Changed]) ->
         .collect()
 }
 
-/// What apply must not do even though a plan let it pass.
+/// Changes that apply must refuse even if a plan let them pass.
 pub fn refusals(prior: &Instance, planned: &Instance<Planned>, changes: &[Changed]) -> Vec<Diagnostic> {
     let mut found = guards(prior, planned, changes);
     found.retain(|diagnostic| diagnostic.severity == Severity::Error);
@@ -146,14 +147,15 @@ fn guarded(planned: &Instance<Planned>) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// A destroy begins with a plan like any other, and an error would stop it. What drifted may be destroyed.
+/// A destroy begins with a plan like any other, and an error would stop it. An instance that has drifted may
+/// be destroyed.
 fn left_to_apply(found: Diagnostic) -> Diagnostic {
     if found.severity == Severity::Warning {
         return found;
     }
     let detail = format!(
-        "{} The configuration did not change: somebody has changed the cluster. An apply will refuse this; a destroy is \
-         not in its way.",
+        "{} The configuration did not change: somebody has changed the cluster. An apply will refuse this \
+         change; a destroy is still possible.",
         found.detail
     );
     Diagnostic { severity: Severity::Warning, detail, ..found }
@@ -164,7 +166,7 @@ fn is_within_the_cluster(planned: &Instance<Planned>) -> bool {
     service == Some(&ServiceType::ClusterIp)
 }
 
-/// What the provider will manage, where that can be told before apply.
+/// The objects that the provider will manage, if they are known before apply.
 fn known_objects(
     prior: &Instance,
     planned: &Instance<Planned>,
@@ -178,8 +180,8 @@ fn unprotected(planned: &Instance<Planned>) -> Option<Diagnostic> {
     (!enabled).then(|| {
         Diagnostic::warning(
             "Redis will have no password",
-            "Whoever reaches its Service can read and write everything. Set authentication.enabled = true, or keep \
-             others away by a NetworkPolicy.",
+            "Anybody who can reach the Service of the instance can read and write everything. Set \
+             authentication.enabled = true, or restrict access with a NetworkPolicy.",
         )
         .at(Path::of("authentication.enabled"))
     })
@@ -193,12 +195,12 @@ fn replacing(prior: &Instance, paths: &[Path]) -> Vec<Diagnostic> {
     vec![Diagnostic::warning(
         format!("{} will be replaced: its data is lost", prior.id),
         format!(
-            "A change of {} needs another instance{}. The old one is destroyed with its volumes, unless \
-             persistence.retain_on_delete is set; the new one starts empty.",
+            "A change of {} creates a new instance{}. The old instance is destroyed with its volumes, unless \
+             persistence.retain_on_delete is set; the new instance starts empty.",
             paths.join(", "),
-            // Of all that replaces, only this does not look it.
+            // Of all replacements, only this one needs an explanation.
             if paths.iter().any(|path| path == "replica.count") {
-                ": the operator has one kind for a Redis alone and another for a Redis with replicas"
+                ": the operator uses one kind for a single Redis and another kind for a Redis with replicas"
             } else {
                 ""
             }
@@ -206,15 +208,17 @@ fn replacing(prior: &Instance, paths: &[Path]) -> Vec<Diagnostic> {
     )]
 }
 
-/// Core makes no replacement of an update at apply: it ends with an error of its own, which blames the provider.
+/// Core cannot turn an update into a replacement at apply: it would end with an error of its own, which
+/// blames the provider.
 fn perhaps_another_kind(prior: &Instance, planned: &Instance<Planned>) -> Option<Diagnostic> {
     let unknown = planned.deployment_mode.known().is_some() && planned.planned_topology().is_none();
     unknown.then(|| {
         Diagnostic::warning(
-            format!("Whether {} must be replaced is not known yet", prior.id),
-            "replica.count follows from something that is known only after apply. From 0 to more, or back, it needs another \
-             kind of object, and so another instance. If it comes to that, this apply ends with \"Provider produced \
-             inconsistent final plan\" before the instance is touched; the next plan will then say that it is replaced.",
+            format!("It is not known yet whether {} must be replaced", prior.id),
+            "replica.count depends on a value that is known only after apply. A change from 0 to more, or \
+             back, needs another kind of custom resource and therefore a new instance. In that case this \
+             apply ends with \"Provider produced inconsistent final plan\" before the instance is changed, \
+             and the next plan will show the replacement.",
         )
         .at(Path::of("replica.count"))
     })
@@ -223,8 +227,8 @@ fn perhaps_another_kind(prior: &Instance, planned: &Instance<Planned>) -> Option
 fn replace_refused() -> Diagnostic {
     Diagnostic::error(
         "The instance is protected against replacement",
-        "Its deletion_protection is true, and this plan would destroy it and its data. Undo the change (or leave \
-         -replace out), or first apply the configuration with deletion_protection = false.",
+        "Its deletion_protection is true, and this plan would destroy the instance and its data. Undo the \
+         change (or omit -replace), or first apply the configuration with deletion_protection = false.",
     )
     .at(Path::of("deletion_protection"))
 }
@@ -232,9 +236,9 @@ fn replace_refused() -> Diagnostic {
 fn refused(changed: &Changed) -> Diagnostic {
     Diagnostic::error(
         format!("{} cannot change on an existing instance", changed.path),
-        "The operator leaves existing volumes and StatefulSets as they are and would fail over the change again and \
-         again, with every other change behind it. Set it back; or make a new instance with the new value, move the \
-         data there, and destroy this one.",
+        "The operator does not change existing volumes and StatefulSets. It would fail on this change again \
+         and again, and block every other change. Undo the change, or create a new instance with the new \
+         value, move the data there, and destroy this instance.",
     )
     .at(changed.path.clone())
 }
@@ -247,8 +251,9 @@ fn shrinks(prior: &Instance, planned: &Instance<Planned>) -> Option<Diagnostic> 
         Diagnostic::error(
             format!("Volumes cannot shrink from {before} to {size}"),
             format!(
-                "Kubernetes refuses it, and the operator would try for ever, with every other change behind it. Set \
-                 persistence.size to {before} or more; or make a new instance and move the data there."
+                "Kubernetes does not shrink volumes. The operator would retry forever and block every other \
+                 change. Set persistence.size to {before} or more, or create a new instance and move the \
+                 data there."
             ),
         )
         .at(Path::of("persistence.size"))
@@ -256,17 +261,17 @@ fn shrinks(prior: &Instance, planned: &Instance<Planned>) -> Option<Diagnostic> 
 }
 
 fn downgrades(prior: &Instance, planned: &Instance<Planned>) -> Option<Diagnostic> {
-    // A tag may say another version than `version`.
+    // A tag may belong to another version than `version`.
     let of = |tag: &str, version: Version| Version::of_tag(tag).unwrap_or(version);
     let before = of(&prior.image.tag, prior.version.0);
     let after = of(planned.image.known()?.tag.known()?, planned.version.known()?.0);
     let blamed = if planned.version.known()?.0 < prior.version.0 { "version" } else { "image.tag" };
     (after.major < before.major).then(|| {
         Diagnostic::error(
-            format!("Redis cannot go back from {before} to {after}"),
+            format!("Redis cannot be downgraded from {before} to {after}"),
             format!(
-                "Redis {after} cannot read the files that Redis {before} has written: it would not start, or start \
-                 empty. Make a new instance with the older version and copy the keys."
+                "Redis {after} cannot read the files of Redis {before}: it would not start, or it would \
+                 start empty. Create a new instance with the older version and copy the keys."
             ),
         )
         .at(Path::of(blamed))

@@ -1,4 +1,4 @@
-//! What a plan says of the pods that will restart.
+//! What a plan says about the pods that will restart.
 
 use super::super::model::Instance;
 use super::{settings, topology};
@@ -8,7 +8,7 @@ use crate::terraform::attribute::Change as Class;
 use crate::terraform::plan::Changed;
 use crate::terraform::{Diagnostic, Path, Planned};
 
-/// What a change of arguments restarts.
+/// The restarts that a change of arguments causes.
 pub(super) fn for_changes(
     prior: &Instance,
     planned: &Instance<Planned>,
@@ -23,31 +23,34 @@ pub(super) fn for_changes(
         })
         .filter(|changed| !(elsewhere && settings::is_one(&changed.path)))
         .map(|changed| changed.path.to_string())
-        // They follow the master's.
+        // They follow the values of the master.
         .filter(|path| prior.topology() == Topology::Cluster || !path.starts_with("replica.resources"))
         .collect();
     let what = rolling.join(", ");
     let how = match prior.topology() {
         Topology::Standalone => format!(
-            "A change of {what} restarts the pod. A standalone Redis cannot be reached meanwhile, usually for some \
-             seconds; it keeps its data where persistence is enabled."
+            "A change of {what} restarts the pod. A standalone Redis is unavailable during the restart, \
+             usually for some seconds. It keeps its data if persistence is enabled."
         ),
         Topology::Sentinel if rolling.iter().all(|path| path.starts_with("sentinel.")) => {
-            format!("A change of {what} restarts the sentinels, one after the other. Redis itself goes on.")
+            format!(
+                "A change of {what} restarts the sentinels, one after the other. Redis itself continues to \
+                 serve."
+            )
         }
         _ => format!(
-            "A change of {what} restarts all pods, one after the other. Connections to a pod are closed when its turn \
-             comes: clients must connect again."
+            "A change of {what} restarts all pods, one after the other. Each pod closes its connections when \
+             it restarts, so clients must reconnect."
         ),
     };
     (!rolling.is_empty()).then(|| Diagnostic::warning("Redis will restart", how))
 }
 
-/// Fields of a custom resource that pods are not made of.
+/// Fields of a custom resource that do not affect the pods.
 const NOT_OF_PODS: [&str; 7] =
     ["clusterSize", "ignoreAnnotations", "pdb", "replicas", "service", "storage", "updateStrategy"];
 
-/// What somebody has changed by hand is in the pods already, and setting it back is another change of them.
+/// A manual change is in the pods already, and undoing it changes them again.
 pub(super) fn for_repairs(prior: &Instance) -> Option<Diagnostic> {
     let is_of_pods = |path: &str| {
         let mut fields = path.split('.');
@@ -66,13 +69,13 @@ pub(super) fn for_repairs(prior: &Instance) -> Option<Diagnostic> {
     }
     let who = match prior.topology() {
         _ if !is_of_data => "the sentinels, one after the other",
-        Topology::Standalone => "the pod; a standalone Redis cannot be reached meanwhile",
-        _ => "all pods, one after the other; clients must connect again",
+        Topology::Standalone => "the pod; a standalone Redis is unavailable during the restart",
+        _ => "all pods, one after the other; clients must reconnect",
     };
     (!repairs.is_empty()).then(|| {
         Diagnostic::warning(
             "Redis may restart",
-            format!("Somebody has changed {}. To set it back may restart {who}.", repairs.join(", ")),
+            format!("Somebody has changed {}. Undoing this change may restart {who}.", repairs.join(", ")),
         )
     })
 }
@@ -103,7 +106,7 @@ mod tests {
         assert_eq!(said(&quiet), "");
         assert!(
             said(&["master", "spec.affinity.x"])
-                .contains("changed spec.affinity.x. To set it back may restart the pod")
+                .contains("changed spec.affinity.x. Undoing this change may restart the pod")
         );
         assert!(said(&["RedisSentinel spec.kubernetesConfig.image"]).contains("may restart the sentinels"));
     }

@@ -1,4 +1,5 @@
-//! Arguments that go into our part of redis.conf, where `custom_spec` has chosen another.
+//! Arguments for our part of redis.conf that have no effect because `custom_spec` has chosen another
+//! ConfigMap.
 
 use serde_json::Value as Json;
 
@@ -11,13 +12,14 @@ use crate::terraform::{Diagnostic, Path, Planned};
 /// The arguments that our ConfigMap is rendered from.
 const SETTINGS: [&str; 4] = ["persistence.rdb", "persistence.aof", "maxmemory_percent", "additional_config"];
 
-/// Whether it is one of those.
+/// Whether the argument is one of them.
 pub(super) fn is_one(path: &Path) -> bool {
     let path = path.to_string();
     SETTINGS.iter().any(|one| path.starts_with(one))
 }
 
-/// Whether the custom resource names no ConfigMap, or somebody else's: that of a Helm chart, as an import has found it.
+/// Whether the custom resource names no ConfigMap, or the ConfigMap of somebody else, such as that of a Helm
+/// chart that an import has found.
 pub(super) fn are_elsewhere(planned: &Instance<Planned>) -> bool {
     let Some(custom) = planned.custom_spec.known() else { return false };
     let spec = match planned.planned_topology() {
@@ -37,7 +39,7 @@ pub(super) fn are_elsewhere(planned: &Instance<Planned>) -> bool {
         .is_some_and(|config| matches!(config, Json::Null) || config.get("additionalRedisConfig").is_some())
 }
 
-/// Says so.
+/// Warns about arguments without effect.
 pub(super) fn without_effect(planned: &Instance<Planned>, changes: &[Changed]) -> Option<Diagnostic> {
     if !are_elsewhere(planned) {
         return None;
@@ -47,8 +49,8 @@ pub(super) fn without_effect(planned: &Instance<Planned>, changes: &[Changed]) -
     let names: Vec<String> = paths.iter().map(|path| path.to_string()).collect();
     let warning = Diagnostic::warning(
         format!("{} will have no effect", names.join(", ")),
-        "custom_spec has chosen another ConfigMap for redis.conf than the provider's, or none. To have redis.conf made of \
-         the arguments, take redisConfig out of custom_spec; the pods restart then, with what these arguments say.",
+        "custom_spec chooses another ConfigMap for redis.conf than the provider's, or none. To use these \
+         arguments, remove redisConfig from custom_spec. The pods restart with this change.",
     );
     Some(warning.at(first))
 }

@@ -1,4 +1,4 @@
-//! Changes of size and shape that the operator cannot make, or only alone.
+//! Changes of size and shape that the operator cannot make, or can make only alone.
 
 use super::super::model::Instance;
 use crate::redis::topology::Topology;
@@ -19,7 +19,8 @@ pub(super) fn guards(prior: &Instance, planned: &Instance<Planned>, changes: &[C
     .collect()
 }
 
-/// The StatefulSet gives its highest pods up, whoever is the master. A guarded change hands over first.
+/// A StatefulSet removes the pods with the highest ordinals, even if one of them is the master. A guarded
+/// change hands over first.
 fn without_its_master(prior: &Instance, planned: &Instance<Planned>) -> Option<Diagnostic> {
     let is_guarded = *planned.update_strategy.known()?.guarded.known()?
         && planned.wait.known()?.enabled.known() == Some(&true);
@@ -35,17 +36,19 @@ fn without_its_master(prior: &Instance, planned: &Instance<Planned>) -> Option<D
     let path = Path::of("replica.count");
     Some(match prior.topology() {
         Topology::Sentinel => Diagnostic::warning(
-            format!("The master, {master}, is one of the pods that go"),
-            "The sentinels notice that after sentinel.down_after_milliseconds and promote a replica: writes fail until then, \
-             and what was not copied yet is lost. With update_strategy.guarded and wait.enabled the master hands over first.",
+            format!("The master, {master}, is one of the pods to be removed"),
+            "The sentinels promote a replica after sentinel.down_after_milliseconds. Until then writes fail, \
+             and writes that were not copied yet are lost. With update_strategy.guarded and wait.enabled the \
+             master hands over first.",
         )
         .at(path),
         _ => Diagnostic::error(
-            format!("The master, {master}, would be one of the pods that go"),
+            format!("The master, {master}, would be removed"),
             format!(
-                "The StatefulSet gives its highest pods up, and without sentinels nobody promotes a replica: the set would \
-                 be left without a master. Set update_strategy.guarded and wait.enabled to true, and the master hands over \
-                 first; or set replica.count to {ordinal} or more."
+                "The StatefulSet removes the pods with the highest ordinals, and without sentinels no \
+                 replica is promoted: the set would have no master. Set update_strategy.guarded and \
+                 wait.enabled to true, so that the master hands over first, or set replica.count to \
+                 {ordinal} or more."
             ),
         )
         .at(path),
@@ -65,8 +68,8 @@ fn fewer_shards_and_more(
         Diagnostic::error(
             "Shards cannot be removed while pods restart",
             format!(
-                "The operator puts off the removal until all pods are Ready again, and then may not find the nodes it \
-                 wants to remove. First apply the change of {}, then that of cluster.num_shards.",
+                "The operator postpones the removal until all pods are Ready again, and then may not find \
+                 the nodes to remove. First apply the change of {}, then the change of cluster.num_shards.",
                 other.path
             ),
         )
@@ -79,23 +82,27 @@ fn other_addresses(prior: &Instance, planned: &Instance<Planned>) -> Option<Diag
     let after = *planned.cluster.known()?.as_ref()?.version_mode.known()?;
     (before != after).then(|| {
         Diagnostic::warning(
-            format!("Cluster nodes will be known in another way: {} instead of {}", after.word(), before.word()),
-            "Until all pods have restarted, some nodes announce host names and others addresses. Clients that follow \
-             redirections by host name may lose some of them for that time.",
+            format!(
+                "The nodes of the cluster will announce other addresses: {} instead of {}",
+                after.word(),
+                before.word()
+            ),
+            "Until all pods have restarted, some nodes announce host names and others announce addresses. \
+             Clients that follow redirections by host name may lose some nodes during that time.",
         )
         .at(Path::of("cluster.version_mode"))
     })
 }
 
-/// Only of a cluster: in other modes there is no such volume, and the argument has no effect.
+/// Only for a cluster: in other modes there is no such volume, and the argument has no effect.
 fn other_volumes_for_nodes(prior: &Instance, changes: &[Changed]) -> Option<Diagnostic> {
     let path = Path::of("persistence.node_conf_size");
     let change = changes.iter().find(|changed| changed.path == path)?;
     (prior.topology() == Topology::Cluster && prior.persistence.enabled).then(|| super::refused(change))
 }
 
-/// Behind a port of the node, cluster nodes announce that of the node instead of their own: the operator tells them by
-/// an environment variable, and so restarts them.
+/// Behind a node port, cluster nodes announce the address of the Kubernetes node instead of their own. The
+/// operator sets this address by an environment variable, so a change restarts them.
 pub(super) fn announces_other_addresses(prior: &Instance, planned: &Instance<Planned>) -> bool {
     let of_node = |r#type: &ServiceType| *r#type == ServiceType::NodePort;
     let after = planned.service.known().and_then(|service| service.r#type.known()).map(of_node);

@@ -1,4 +1,5 @@
-//! What keeps a handover short for those who write: when it begins, and how they are led to the new master.
+//! What keeps a handover short for clients that write: when it begins, and how clients are led to the new
+//! master.
 
 use std::time::Duration;
 
@@ -9,19 +10,20 @@ use crate::resources::ask::{Session, TalkError};
 
 /// How long a look may take.
 const ANSWER: Duration = Duration::from_secs(2);
-/// Pause between two looks at what cannot be watched.
+/// Pause between two looks at something that cannot be watched.
 const AGAIN: Duration = Duration::from_millis(20);
-/// Replicas say once a second how far they are.
+/// Replicas report their offset once a second.
 const SAYING: Duration = Duration::from_millis(1100);
-/// How long after that it is right before the next time.
+/// How long after such a report the handover should begin: just before the next report.
 const BEFORE_THE_NEXT: Duration = Duration::from_millis(900);
-/// kube-proxy follows within a second, or two when a change came right before.
+/// kube-proxy follows within a second, or two seconds if a change came right before.
 const FOLLOWING: Duration = Duration::from_millis(1500);
-/// Pause between two times that applications are cut off.
+/// Pause between two rounds of disconnecting applications.
 const CUTTING: Duration = Duration::from_millis(100);
 
-/// Waits until the replica is about to say how far it is. While the master hands over, it holds writes back until the
-/// replica says that it has everything; begun at any other moment, that is up to a second.
+/// Waits until the replica is about to report its offset. During a handover the master holds writes back
+/// until the replica has reported that it has everything. A handover that began at any other moment would
+/// hold writes back for up to a second.
 pub(super) async fn until_about_to_be_heard(old: &mut Session, replica: &str) -> Result<(), TalkError> {
     let began = Instant::now();
     let mut first = None;
@@ -39,8 +41,8 @@ pub(super) async fn until_about_to_be_heard(old: &mut Session, replica: &str) ->
     Ok(())
 }
 
-/// Cuts off whoever comes back to the old master because the Service still leads there: a client that is refused a write
-/// keeps its connection, and would be refused for ever.
+/// Disconnects clients that come back to the old master while the Service still leads there. A client whose
+/// writes are refused keeps its connection, and its writes would be refused forever.
 pub(super) async fn lead_away(old: &mut Session) -> Result<(), TalkError> {
     let end = Instant::now() + FOLLOWING;
     while Instant::now() < end {
@@ -50,11 +52,11 @@ pub(super) async fn lead_away(old: &mut Session) -> Result<(), TalkError> {
     Ok(())
 }
 
-/// Sentinels keep their connections: without, they would take the pod for down.
+/// Sentinels keep their connections; without them they would consider the pod down.
 pub(super) async fn cut_off_applications(old: &mut Session) -> Result<(), TalkError> {
     let limit = Instant::now() + ANSWER;
     let commands: Vec<Command> =
         old.applications(limit).await?.iter().map(|id| Command::cut_off_client(id)).collect();
-    // One that has gone by itself is refused.
+    // The command is refused for a client that has disconnected by itself.
     old.pipeline(&commands, limit).await.map(drop)
 }

@@ -1,4 +1,5 @@
-//! How a run ends that does not end well: what is let go, what is taken back, what the user is told.
+//! How a run ends without success: the operator is unpaused, new objects are deleted again, and the user is
+//! told why.
 
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use crate::redis::waiting::{Cause, Waiting};
 use crate::terraform::Diagnostic;
 use tokio::time::Instant;
 
-/// How long taking back may last: the operation's own time may be over.
+/// How long the deletion of new objects may last: the operation's own time may be over.
 const TAKING_BACK: Duration = Duration::from_secs(5);
 
 /// How a wait ended.
@@ -27,9 +28,9 @@ pub enum Ended {
     Stopped,
 }
 
-/// How a run ended.
+/// The result of a run.
 pub struct Outcome {
-    /// What is there now.
+    /// What exists now.
     pub picture: Picture,
     /// What was wanted.
     pub desired: Desired,
@@ -37,22 +38,22 @@ pub struct Outcome {
     pub wrote: bool,
     /// Whether a Redis container has been Ready.
     pub served: bool,
-    /// Why the run did not end well; `None`: it did.
+    /// Why the run did not succeed; `None` if it did.
     pub problem: Option<Problem>,
 }
 
-/// Why a run did not end well.
+/// Why a run did not succeed.
 pub struct Problem {
     /// For the user.
     pub diagnostic: Diagnostic,
     /// In a few words, for the state.
     pub why: String,
-    /// Whether something was waited for that did not come.
+    /// Whether the run waited for something that did not come.
     pub is_a_wait: bool,
 }
 
 impl Run<'_> {
-    /// Nothing that this run could do will help.
+    /// The failure if nothing that this run could do will help.
     pub(super) fn stuck(&self, waiting: Waiting) -> Failure {
         match next::taken(&self.desired, &self.picture).filter(|_| waiting.cause == Cause::Taken) {
             Some(key) => Failure::Problem(taken(key)),
@@ -88,14 +89,17 @@ impl Run<'_> {
         Outcome { picture, desired, wrote, served, problem: Some(Problem { diagnostic, why, is_a_wait }) }
     }
 
-    /// Takes back what was made for a custom resource that could not be written.
+    /// Deletes objects that were created for a custom resource that could not be written.
     async fn take_back(&mut self) {
         let deadline = Instant::now() + TAKING_BACK;
         for address in std::mem::take(&mut self.made) {
             if let Err(error) = self.cluster.delete(&address, None, Propagation::Background, deadline).await {
                 self.observer.warn(Diagnostic::warning(
                     format!("{address} is left behind"),
-                    format!("It could not be deleted: {error}. Delete it by hand, or apply again."),
+                    format!(
+                        "Cause: {error}.\n\nThe object could not be deleted after the failed apply. Delete \
+                         it by hand, or apply again."
+                    ),
                 ));
             }
         }

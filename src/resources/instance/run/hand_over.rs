@@ -1,4 +1,4 @@
-//! The handover of the master: Redis itself swaps, and everybody is told at the same time.
+//! The handover of the master: Redis itself swaps the roles, and every party learns of it at the same time.
 
 use std::time::Duration;
 
@@ -17,14 +17,14 @@ use crate::redis::talk::{Address, Command};
 use crate::resources::ask::{Session, TalkError};
 use crate::resources::kinds::ENDPOINT_SLICE;
 
-/// How long the master holds writes back at most while the replica catches up.
+/// How long the master may hold writes back while the replica catches up.
 const HANDING_OVER: u64 = 1000;
-/// How long the new master's Service may take to lead to it.
+/// How long the Service may take to lead to the new master.
 const FOLLOWING: Duration = Duration::from_millis(1500);
 
 impl Run<'_> {
-    /// Redis itself hands over: the master holds writes back, waits until the replica has everything, and swaps. Then
-    /// everybody is told at the same time.
+    /// Redis itself hands over: the master holds writes back, waits until the replica has everything, and
+    /// swaps the roles. Then every party learns of it at the same time.
     pub(super) async fn hand_over(&mut self, from: &str, to: &str) -> Result<(), Failure> {
         let Some(set) = self.picture.answers.set.clone() else { return Ok(()) };
         let uid = |name: &str| set.members.iter().find(|pod| pod.name == name).map(|pod| pod.uid.clone());
@@ -41,7 +41,7 @@ impl Run<'_> {
             tracing::debug!(%error, "the master does not answer");
             return Ok(());
         }
-        // From here on it may be the master, whatever we learn of it.
+        // From here on the replica may be the master, whatever the answers say.
         self.talks.master = Some(to.to_owned());
         let began = Instant::now();
         let started = old.send(&Command::failover_to(&target, HANDING_OVER), began + ANSWER).await;
@@ -52,7 +52,7 @@ impl Run<'_> {
         }
         if let Err(error) = until_master(&mut new, &mut old, began).await {
             tracing::info!(%error, "the master has not handed over");
-            // It holds writes back as long as it tries.
+            // The master holds writes back as long as it tries.
             if let Err(error) = old.send(&Command::failover_abort(), Instant::now() + ANSWER).await {
                 tracing::debug!(%error, "nothing to abort");
             }
@@ -66,12 +66,12 @@ impl Run<'_> {
             cut.err().map(|error| tracing::debug!(%error, "clients were not cut off"))
         };
         tokio::join!(hello, cut);
-        // Before the rest: it is what takes longest to be heard of.
+        // The label first: it takes longest to have an effect.
         self.label(to, "master").await?;
         for other in set.members.iter().filter(|pod| pod.name != from && pod.name != to) {
             self.tell(&other.name, &[Command::replica_of(&target)]).await;
         }
-        // The other order would leave the Service without any endpoint for as long as kube-proxy takes.
+        // In the other order the Service would have no endpoint until kube-proxy has followed.
         self.until_service_leads_to(&new_host).await;
         self.label(from, "slave").await?;
         if let Err(error) = lead_away(&mut old).await {
@@ -80,7 +80,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Whoever may not read EndpointSlices goes on at once.
+    /// Without the right to read EndpointSlices there is no wait.
     async fn until_service_leads_to(&mut self, host: &str) {
         let service = self.addresses.topology.writable_service(&self.addresses.name);
         let selector = format!("kubernetes.io/service-name={service}");
@@ -104,7 +104,7 @@ impl Run<'_> {
     }
 }
 
-/// Waits until the replica is the master. If it is not to be, the old one goes on as before.
+/// Waits until the replica is the master. If the handover fails, the old master continues as before.
 async fn until_master(new: &mut Session, old: &mut Session, began: Instant) -> Result<(), TalkError> {
     let limit = began + Duration::from_millis(3 * HANDING_OVER);
     loop {
@@ -117,15 +117,15 @@ async fn until_master(new: &mut Session, old: &mut Session, began: Instant) -> R
             return Err(TalkError::Broken {
                 place: "the master".to_owned(),
                 command: "FAILOVER".to_owned(),
-                why: "the replica did not catch up in time, and writes go on".to_owned(),
+                why: "the replica did not catch up in time, and writes continue".to_owned(),
             });
         }
         sleep(AGAIN).await;
     }
 }
 
-/// Tells every sentinel of the new master as another sentinel would: by a hello with a higher epoch, which they all
-/// believe at once.
+/// Announces the new master to every sentinel as another sentinel would: by a hello with a higher epoch,
+/// which every sentinel believes at once.
 async fn hello_all(talks: &mut Talks, set: &Set, group: String, master: &Address) {
     let views = || set.watchers.iter().filter_map(|pod| pod.said.as_ref());
     let epoch = views().map(|view| view.master.config_epoch).max().unwrap_or(0) + 10;

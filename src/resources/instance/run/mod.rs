@@ -1,8 +1,8 @@
-//! The loop: look, decide, do, wait, until nothing is left to do. It drives the create and the update of an instance, and
-//! whatever else acts on what runs; it knows neither a model nor a record.
+//! The loop: look, decide, act, wait, until nothing is left to do. It drives the create and the update of an
+//! instance, and whatever else acts on a running instance; it knows neither a model nor a record.
 //!
-//! What to do is decided by pure functions of what is wanted, what is there and what this run remembers. Being cut off
-//! anywhere is ordinary: the next run looks and goes on.
+//! Pure functions decide what to do, from what is wanted, what exists and what this run remembers. A run may
+//! be cut off anywhere: the next run looks and continues.
 
 mod applications;
 mod ending;
@@ -42,7 +42,7 @@ use crate::terraform::resource::Call;
 /// Decides what to do now.
 pub type Decide = fn(&Desired, &Picture, &Memory) -> Next;
 
-/// Who is told of a run while it goes on.
+/// Whoever follows a run while it continues.
 pub trait Observer: Sync {
     /// A warning for the user.
     fn warn(&self, warning: Diagnostic);
@@ -59,11 +59,11 @@ pub struct Settings {
     pub fail_fast: bool,
     /// How long the run may take.
     pub length: Duration,
-    /// The mark that the custom resource with the data bears until the run has ended.
+    /// The mark that the custom resource with the data carries until the run has ended.
     pub unfinished: Option<&'static str>,
 }
 
-/// What a run is to come to, and what is known when it begins.
+/// The goal of a run, and what is known when it begins.
 pub struct Task {
     /// Where everything is.
     pub addresses: Addresses,
@@ -71,7 +71,7 @@ pub struct Task {
     pub desired: Desired,
     /// The custom resources as they were found.
     pub custom_resources: Vec<Json>,
-    /// Objects that the state knows of.
+    /// Objects that the state knows.
     pub known: Vec<ManagedObject>,
     /// The first write of each object that is written once.
     pub once: Vec<Once>,
@@ -101,27 +101,28 @@ pub struct Run<'a> {
     outdated: BTreeMap<Kind, String>,
     /// Connections to the pods, while they are rolled.
     talks: talk::Talks,
-    /// The slots that were on the move when the nodes of a cluster were last asked.
+    /// The slots that were being moved when the nodes of a cluster were last asked.
     moving: Option<nodes::Moving>,
-    /// Objects that this run made, to be taken back if the custom resource cannot be made.
+    /// Objects that this run created. They are deleted if the custom resource cannot be created.
     made: Vec<ObjectRef>,
     /// Whether this run has written a custom resource.
     wrote: bool,
-    /// Whether Redis has served: an error of a create would taint it, and the next apply would destroy it with its data.
+    /// Whether Redis has served. An error of a create would then taint the instance, and the next apply would
+    /// destroy it with its data.
     served: bool,
-    /// Since when the present cause has lasted.
+    /// When the present cause began.
     waiting_since: Option<(Cause, Instant)>,
-    /// When answers of Redis are too old to decide on; `None`: there are none, or they are just in.
+    /// When answers of Redis are too old to decide on; `None`: there are none, or they have just arrived.
     answers_count_until: Option<Instant>,
-    /// When the log is told again what is waited for.
+    /// When the log next reports what the run waits for.
     telling_at: Option<Instant>,
-    /// What was waited for last, while nothing but looks has followed.
+    /// The last wait, if only looks have followed it.
     waited_for: Option<Waiting>,
     last_step: Option<Step>,
     deadline: Instant,
 }
 
-/// Why the loop ended without being done.
+/// Why the loop ended before everything was done.
 enum Failure {
     /// A request was refused for good.
     Refused(kubernetes::Error),
@@ -169,7 +170,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Runs until all is done, or cannot be.
+    /// Runs until everything is done, or cannot be done.
     pub async fn until_done(mut self) -> Outcome {
         let outcome = match self.first_look().await {
             Ok(()) => self.go_on().await,
@@ -184,11 +185,11 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Objects of a new instance are found by their names alone: nothing else can be there yet.
+    /// Objects of a new instance are found by their names alone: no others can exist yet.
     async fn first_look(&mut self) -> Result<(), kubernetes::Error> {
         let data = self.picture.custom_resource(self.addresses.topology.data());
         if self.desired.creating && data.is_some_and(is_terminating) {
-            // What is left of it must be gone first, too.
+            // What is left of an older instance must be gone first, too.
             self.begin_to_watch().await?;
         }
         let addresses = self.addresses.clone();
@@ -198,7 +199,7 @@ impl<'a> Run<'a> {
             gather.labelled(wanted, &self.known, &mut self.picture).await?;
         }
         match gather.wanted(wanted, &mut self.picture).await {
-            // The first write says so in a way that can be waited for.
+            // The first write reports a missing definition in a way that can be waited for.
             Err(error) if matches!(error.cause, RequestCause::NamespaceMissing { .. }) => Ok(()),
             looked => looked,
         }
@@ -214,9 +215,8 @@ impl<'a> Run<'a> {
             if Instant::now() >= self.deadline
                 && let Next::Do(step @ (Step::Talk | Step::Roll(_) | Step::MendNodes(_))) = &next
             {
-                let next =
-                    || Waiting::new(Cause::Rolling, format!("the next thing to do is to {}", step.name()));
-                // To look again is part of the wait.
+                let next = || Waiting::new(Cause::Rolling, format!("the next step is to {}", step.name()));
+                // Looking again is part of the wait.
                 let waited_for = self.waited_for.take().filter(|_| *step == Step::Talk);
                 let ended = Ended::TimedOut(self.settings.length);
                 return Err(Failure::Wait(waited_for.unwrap_or_else(next), ended));
@@ -230,8 +230,8 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// One step. A refusal that may heal becomes an obstacle; one that the run can do without is remembered; any other ends
-    /// the run.
+    /// One step. A refusal that may heal becomes an obstacle. A refusal that the run can do without is
+    /// remembered. Any other refusal ends the run.
     async fn act(&mut self, step: Step) -> Result<(), Failure> {
         if self.last_step.as_ref() == Some(&step) {
             let waiting = Waiting::new(Cause::ChangedBack, undone(&step));
@@ -257,12 +257,12 @@ impl<'a> Run<'a> {
     }
 }
 
-/// A step that was carried out and is to be carried out again at once.
+/// A step that was carried out and would be carried out again at once.
 fn undone(step: &Step) -> String {
     match step {
         Step::ApplyCustomResource { differences, .. } => {
             let paths: Vec<&str> = differences.iter().map(|difference| difference.path.as_str()).collect();
-            format!("something changes {} as soon as it is written", paths.join(", "))
+            format!("something changes {} back as soon as it is written", paths.join(", "))
         }
         step => match step.object() {
             Some(key) => format!("the attempt to write the {key} has no effect"),

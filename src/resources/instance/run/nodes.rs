@@ -1,4 +1,4 @@
-//! What a run asks the nodes of a cluster, and what it tells them.
+//! What a run asks the nodes of a cluster, and the commands that it sends to them.
 
 use std::time::Duration;
 
@@ -14,19 +14,19 @@ use crate::redis::step::Mending;
 use crate::redis::talk::Command;
 use crate::resources::ask::nodes;
 
-/// For how long the same slots must be on the move before whoever moves them is taken to have given up: redis-cli moves one
+/// How long the same slots must stay in a move before the move counts as abandoned. redis-cli moves one slot
 /// after the other, each in milliseconds unless its keys are huge.
 const STALLED: Duration = Duration::from_secs(20);
 
-/// Pause before nodes are asked again that were told something: they pass it on to each other.
+/// Pause before nodes are asked again after a command: they pass it on to each other.
 const PASSING_ON: Duration = Duration::from_millis(250);
 
-/// How slots are on the move, and since when as they are now.
+/// The slots that are being moved, and since when they are the same.
 pub(super) type Moving = (Vec<String>, Instant);
 
 impl Run<'_> {
-    /// Asks every pod that is Ready. If that cannot be done, the operator's word must do; a warning about endpoints that were
-    /// not asked comes once, at the end.
+    /// Asks every pod that is Ready. If the pods cannot be asked, the report of the operator must do; a
+    /// single warning follows at the end.
     pub(super) async fn ask_nodes(&mut self) -> Result<(), Failure> {
         let Some(running) = self.picture.running.clone() else { return Ok(()) };
         let data = self.picture.custom_resource(self.addresses.topology.data());
@@ -40,7 +40,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// With what only a run knows, which has asked before.
+    /// With what only this run knows, because it has asked before.
     fn judged(&mut self, mut shards: Shards) -> Shards {
         let moving: Vec<String> = shards.moving().into_iter().map(str::to_owned).collect();
         let since = match self.moving.take() {
@@ -53,13 +53,14 @@ impl Run<'_> {
         shards
     }
 
-    /// Tells nodes what mends their cluster. What they refuse shows when they are asked again.
+    /// Sends nodes the commands that repair their cluster. A refused command shows when the nodes are asked
+    /// again.
     pub(super) async fn mend_nodes(&mut self, mending: &Mending) -> Result<(), Failure> {
         let Some(running) = self.picture.running.clone() else { return Ok(()) };
-        tracing::info!(instance = %self.addresses, ?mending, "mending the cluster");
+        tracing::info!(instance = %self.addresses, ?mending, "repairing the cluster");
         let hosts: Vec<&str> = running.pods.iter().filter_map(address).collect();
         let (commands, hosts) = match mending {
-            // All within a minute, or those that have forgotten it hear of it again.
+            // All within a minute; otherwise nodes that have forgotten it hear of it again.
             Mending::Forget { ids } => {
                 (ids.iter().map(|id| Command::new(["CLUSTER", "FORGET", id])).collect(), hosts)
             }
@@ -88,14 +89,14 @@ impl Run<'_> {
         self.told(told).await
     }
 
-    /// A pod that goes before it has answered is no failure: the others are asked again.
+    /// A pod that goes before it has answered is no failure: the other pods are asked again.
     async fn told(&mut self, answer: Result<String, kubernetes::Error>) -> Result<(), Failure> {
         match answer {
             Ok(answer) => tracing::debug!(answer, "told"),
             Err(error) if nodes::is_nobody_there(&error) => tracing::info!(%error, "not told"),
             Err(error) => return Err(error.into()),
         }
-        // The operator counts nodes: it has something new to count.
+        // The operator counts nodes, so there is something new to count.
         self.memory.silences += 1;
         self.picture.answers.shards = None;
         sleep(PASSING_ON).await;

@@ -15,10 +15,11 @@ impl Run<'_> {
         let written = match write::create_surely(self.cluster, &address, &once.body, self.deadline).await {
             Ok(_) => {
                 self.made.push(address.clone());
-                // The answer has the data, which nobody is to know.
+                // The answer contains the data, which must stay secret.
                 self.cluster.get_metadata(&address, self.deadline).await?.found()
             }
-            // A run that was cut off may have made it: then it still has what that run wrote.
+            // An earlier run that was cut off may have created the object: then the object still has the data
+            // of that run.
             Err(kubernetes::Error { cause: RequestCause::AlreadyExists, .. }) => {
                 let found = self.cluster.get_metadata(&address, self.deadline).await?.found();
                 let is_ours = |object: &serde_json::Value| {
@@ -33,7 +34,7 @@ impl Run<'_> {
             Err(error) if matches!(error.cause, RequestCause::NamespaceMissing { .. }) => {
                 return Err(error.into());
             }
-            // A webhook may quote what it refuses.
+            // A webhook may quote the object that it refuses.
             Err(error) => return Err(Failure::Problem(redacted(refused(&error), &once.secret))),
         };
         self.picture.set_object(key, written);
@@ -43,11 +44,12 @@ impl Run<'_> {
     pub(super) async fn apply_object(&mut self, key: &Key) -> Result<(), kubernetes::Error> {
         let Some(wanted) = self.desired.object(key) else { return Ok(()) };
         let address = address(key);
-        // What must not be there is a null to us, and something else to the API server: it goes by being left out.
+        // A null marks what must not be there. The API server reads a null differently, so the field is left
+        // out instead.
         let body = crate::redis::object::without_nulls(&wanted.object);
         let force = self.settings.force;
         let written = write::apply(self.cluster, &address, &body, None, force, self.deadline).await?;
-        // What was there before is not ours to take back.
+        // An object that existed before must not be deleted again.
         if self.picture.object(key).is_none() {
             self.made.push(address);
         }

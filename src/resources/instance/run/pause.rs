@@ -1,8 +1,9 @@
-//! Keeping the operator off a set while its pods are rolled, and proving that it is.
+//! Pausing the operator while the pods of a set are rolled, and proving that it is paused.
 //!
-//! The annotation stops no reconcile that is under way, and one that goes on with what it saw before a handover would link
-//! the new master to the old one. A delay is no proof. But the operator handles one object at a time: once it logs that it
-//! has found the annotation, nothing older is under way.
+//! The annotation does not stop a reconcile that is under way. A reconcile that continues with data from
+//! before a handover would make the new master follow the old one. A delay is no proof. But the operator
+//! handles one object at a time: once it logs that it has found the annotation, no older reconcile of the
+//! object is under way.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -22,36 +23,38 @@ use crate::resources::kinds::{DEPLOYMENT, POD};
 use crate::resources::password;
 use crate::terraform::Diagnostic;
 
-/// How long the operator may take to notice: some seconds, but it handles few objects at a time.
+/// How long the operator may take to notice the annotation. It takes some seconds, but the operator handles
+/// few objects at a time.
 const NOTICING: Duration = Duration::from_secs(300);
-/// The same for a cluster. What mends one is safe beside the operator, only not as sure: so without a proof (an operator whose
-/// log is not JSON) it goes on.
+/// The same for a cluster. Repairing a cluster is safe beside a running operator, only less certain. So the
+/// run continues without a proof if there is none, for example if the operator's log is not JSON.
 const NOTICING_CLUSTER: Duration = Duration::from_secs(60);
-/// Pause between two looks at its log, which cannot be watched without following it.
+/// Pause between two looks at the operator's log, which cannot be watched without following it.
 const LOOKING: Duration = Duration::from_millis(200);
-/// What was logged before we began.
+/// How many seconds of the log before the pause are read, too.
 const BEFORE: i64 = 20;
-/// How long letting go may take when a run fails: its own time may be over.
+/// How long unpausing may take when a run fails: the time of the run itself may be over.
 const LETTING_GO: Duration = Duration::from_secs(5);
 
 fn still_paused(id: &str) -> Diagnostic {
     Diagnostic::warning(
-        format!("The operator is still kept off {id}"),
-        "The operator does not know which pod is the master now: let go, it could make the one with the newest data a replica \
-         of another, and what was written since would be lost. So nobody looks after the set. Apply again soon: the rollout \
-         goes on from there.",
+        format!("The operator is still paused for {id}"),
+        "The operator does not know which pod is the master now. If it continued, it could make the pod with \
+         the newest data a replica of another pod, and the latest writes would be lost. Until the next apply \
+         nothing repairs this set. Apply again soon: the rollout continues from there.",
     )
 }
 
 impl Run<'_> {
-    /// Keeps the operator off all custom resources. The sentinels' first: the other order lets it reset them once more.
+    /// Pauses the operator for all custom resources, for the sentinels first: in the other order the operator
+    /// could reset the sentinels once more.
     pub(super) async fn keep_off(&mut self) -> Result<(), Failure> {
         let operators = self.operator_pods().await?;
         self.mark_unfinished().await?;
         for kind in self.addresses.topology.kinds().iter().rev() {
             let began = Instant::now();
             let before = self.skips(&operators, *kind, BEFORE).await?;
-            // The second makes it an event even where an earlier run has left the first.
+            // The random value makes this write an event even if an earlier run has left the annotation.
             self.annotate(
                 *kind,
                 &[
@@ -71,14 +74,16 @@ impl Run<'_> {
                     break;
                 }
                 if began.elapsed() > NOTICING || Instant::now() > self.deadline {
-                    let why =
-                        format!("the operator has not noticed that it is to leave the {} alone", kind.kind());
+                    let why = format!(
+                        "the operator has not noticed the pause annotation of the {} yet",
+                        kind.kind()
+                    );
                     return Err(Failure::Wait(Waiting::new(Cause::OperatorBehind, why), Ended::GivenUp));
                 }
                 tokio::select! {
                     () = sleep(LOOKING) => {}
                     () = self.call.cancelled.cancelled() => {
-                        let why = "the operator was about to be kept off";
+                        let why = "the operator was about to be paused";
                         return Err(Failure::Wait(Waiting::new(Cause::Rolling, why), Ended::Stopped));
                     }
                 }
@@ -88,13 +93,14 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// What the nodes have said before counts no more: they are to be asked while it is so.
+    /// Earlier answers of the nodes no longer count: the nodes must be asked again while the operator is
+    /// paused.
     pub(super) fn take_for_quiet(&mut self) {
         self.talks.is_quiet = true;
         self.picture.answers.shards = None;
     }
 
-    /// What is begun stands in `repairs` until it is done.
+    /// A change that has begun stands in `repairs` until it is done.
     async fn mark_unfinished(&mut self) -> Result<(), kubernetes::Error> {
         let data = self.addresses.topology.data();
         let found = self.picture.custom_resource(data);
@@ -104,7 +110,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Keeps the operator off a cluster, without a proof: what it does at that moment, it does because pods are not Ready.
+    /// Pauses the operator for a cluster, without a proof: whatever the operator does at that moment, it does
+    /// because pods are not Ready.
     pub(super) async fn keep_off_cluster(&mut self) -> Result<(), kubernetes::Error> {
         self.mark_unfinished().await?;
         let kind = self.addresses.topology.data();
@@ -112,14 +119,15 @@ impl Run<'_> {
             .await
     }
 
-    /// Lets the operator look after a custom resource again.
+    /// Lets the operator handle a custom resource again.
     pub(super) async fn unpause(&mut self, kind: Kind) -> Result<(), kubernetes::Error> {
         self.talks.is_quiet = false;
         self.annotate(kind, &[(kind.skip_reconcile(), None), (annotation::PAUSED, None)]).await
     }
 
-    /// Whatever a run ends with: nobody looks after a set that is paused. But an operator that still takes the pod for the
-    /// master that has handed over would make the new master its replica: then it is kept off until the next apply.
+    /// Unpauses the operator however a run ends: nothing repairs a set that is paused. The exception is an
+    /// operator that still considers the former master the master: it would make the new master a replica, so
+    /// it stays paused until the next apply.
     pub(super) async fn let_go(&mut self) {
         if !self.picture.is_held_by_us(self.addresses.topology) {
             return;
@@ -131,13 +139,14 @@ impl Run<'_> {
         let deadline = std::mem::replace(&mut self.deadline, Instant::now() + LETTING_GO);
         for kind in self.addresses.topology.kinds() {
             if let Err(error) = self.unpause(*kind).await {
-                tracing::warn!(%error, "the operator is still kept off; the next apply lets it go on");
+                tracing::warn!(%error, "the operator is still paused; the next apply unpauses it");
             }
         }
         self.deadline = deadline;
     }
 
-    /// The sentinels' stays paused a little longer at the end: that alone is no reason to pause the data's again.
+    /// The pause of the sentinels ends a little later. That alone is no reason to pause the data's custom
+    /// resource again.
     pub(super) fn is_data_paused(&self) -> bool {
         self.picture.hold(self.addresses.topology.data()) != Hold::Nobody
     }

@@ -73,13 +73,13 @@ struct Place<'a> {
     access: Access,
 }
 
-/// A password as Redis shows it.
+/// The hash of a password, as Redis shows it.
 pub(super) struct Hashed {
     pub at: PasswordAt,
     pub hash: String,
 }
 
-/// What one pod says, and which of the passwords it accepts.
+/// What one pod reports, and which of the passwords it accepts.
 type Answer<Said> = (Session, Said, Option<Vec<PasswordAt>>);
 
 async fn one<Q: Question>(
@@ -116,7 +116,7 @@ async fn accepted(
     Ok(Some(accepted.map(|one| one.at.clone()).collect()))
 }
 
-/// What is asked of each pod of one kind.
+/// The questions to each pod of one kind.
 pub(super) trait Question: Sync {
     type Said: Send;
     fn ask(

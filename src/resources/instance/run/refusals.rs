@@ -1,5 +1,5 @@
-//! Refused requests: those that may heal become an obstacle, those that the run can do without are remembered, any other ends
-//! the run.
+//! Refused requests. A refusal that may heal becomes an obstacle, a refusal that the run can do without is
+//! remembered, and any other refusal ends the run.
 
 use super::super::objects::address;
 use super::{Failure, Run};
@@ -41,8 +41,8 @@ impl Run<'_> {
         self.memory.denied.add(Denial::Object(key.clone()));
     }
 
-    /// Without the rights for a guarded rollout, the operator rolls the pods; and a cluster is mended without a proof that the
-    /// operator is kept off.
+    /// Without the rights for a guarded rollout, the operator restarts the pods. A cluster is repaired
+    /// without proof that the operator is paused.
     async fn do_without(&mut self, step: &Step, error: kubernetes::Error) -> Result<(), Failure> {
         let id = self.addresses.to_string();
         match (self.desired.topology, step) {
@@ -75,33 +75,34 @@ impl Run<'_> {
 
 fn not_guarded(id: &str, error: &kubernetes::Error) -> Diagnostic {
     Diagnostic::warning(
-        format!("{id} was not rolled by the provider"),
+        format!("The provider could not roll out the change to {id}"),
         format!(
-            "The operator restarts the pods then, and writes may fail for half a minute: {error}.\n\nA guarded rollout needs \
-             the rights to create pods/portforward, to get Secrets, to delete and patch pods, and in the operator's \
-             namespace to list Deployments and pods and to get pods/log."
+            "Cause: {error}.\n\nThe operator restarts the pods instead, and writes may fail for half a \
+             minute. A guarded rollout needs the rights to create pods/portforward, to get Secrets, and to \
+             delete and patch pods. In the operator's namespace it needs the rights to list Deployments and \
+             pods, and to get pods/log."
         ),
     )
 }
 
 fn not_labelled(id: &str, error: &kubernetes::Error) -> Diagnostic {
     Diagnostic::warning(
-        format!("The Services of {id} lead nowhere until its pods are replaced"),
+        format!("The Services of {id} reach no pod until its pods are replaced"),
         format!(
-            "The operator selects pods by the labels of the instance, and its pods have those that are new only once it has \
-             replaced them; clients that know a node go on meanwhile: {error}.\n\nTo label the pods before needs the right to \
-             patch pods."
+            "Cause: {error}.\n\nThe operator's Services select pods by the new labels at once, but pods get \
+             the new labels only when they are replaced. Clients that are already connected to a node \
+             continue to work. To label the pods beforehand, the provider needs the right to patch pods."
         ),
     )
 }
 
 pub(super) fn one_password(id: &str, why: &str) -> Diagnostic {
     Diagnostic::warning(
-        format!("Not both passwords of {id} are valid while its pods are replaced"),
+        format!("Clients of {id} may be refused while its pods are replaced"),
         format!(
-            "A pod that has restarted refuses the former password, and one that has not refuses the new one, so some keys \
-             cannot be reached until all pods have been replaced: {why}.\n\nTo tell each pod of both needs the rights to \
-             create pods/portforward and to get Secrets."
+            "Cause: {why}.\n\nUntil all pods have been replaced, restarted pods accept only the new password \
+             and the other pods only the former one, so some keys cannot be reached. To let every pod accept \
+             both passwords, the provider needs the rights to create pods/portforward and to get Secrets."
         ),
     )
 }
@@ -109,15 +110,16 @@ pub(super) fn one_password(id: &str, why: &str) -> Diagnostic {
 fn not_written(address: &ObjectRef, error: &kubernetes::Error) -> Diagnostic {
     Diagnostic::warning(
         format!("The {address} was not written"),
-        format!("Apply goes on without it: {error}."),
+        format!("Cause: {error}.\n\nThe apply continues without this object."),
     )
 }
 
 fn keeps_its_labels(address: &ObjectRef, error: &kubernetes::Error) -> Diagnostic {
     Diagnostic::warning(
-        format!("The {address} keeps its labels and annotations"),
+        format!("The labels and annotations of the {address} were not updated"),
         format!(
-            "They are not those of the configuration, and these credentials may not patch Secrets: {error}."
+            "Cause: {error}.\n\nThe {address} keeps its former labels and annotations, which differ from the \
+             configuration."
         ),
     )
 }

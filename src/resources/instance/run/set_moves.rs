@@ -1,5 +1,5 @@
-//! The moves of a guarded rollout, each a few commands. What fails because a pod is starting is tried again at the next
-//! look; the set is never left without a master by it.
+//! The moves of a guarded rollout, each a few commands. A command that fails because a pod is starting is
+//! repeated at the next look; no failed command leaves the set without a master.
 
 use std::time::Duration;
 
@@ -18,9 +18,9 @@ use crate::redis::talk::{Address, Command, USER};
 
 /// How long a command may take.
 pub(super) const ANSWER: Duration = Duration::from_secs(2);
-/// Pause before something is looked at again that cannot be watched.
+/// Pause between two looks at something that cannot be watched.
 pub(super) const AGAIN: Duration = Duration::from_millis(20);
-/// Pause before a command that was refused is tried again.
+/// Pause before a refused command is tried again.
 pub(super) const LATER: Duration = Duration::from_millis(150);
 
 impl Run<'_> {
@@ -71,7 +71,7 @@ impl Run<'_> {
         self.label_with(pod, serde_json::json!({ ROLE: role })).await
     }
 
-    /// The pods of a custom resource get the labels that it is to have.
+    /// Gives the pods of a custom resource the labels that they should have.
     pub(super) async fn label_pods(&mut self, kind: Kind) -> Result<(), kubernetes::Error> {
         let labels = at(self.desired.custom_resource(kind), &["metadata", "labels"]).clone();
         let parts = self.desired.topology.parts().iter().filter(|part| part.kind == kind);
@@ -91,7 +91,7 @@ impl Run<'_> {
         let address = self.addresses.pod(pod);
         match self.cluster.merge_patch(&address, &labelled, uid.as_deref(), self.deadline).await {
             Ok(written) => {
-                // The watch says so a little later.
+                // The watch shows this a little later.
                 let running = self.picture.running.iter_mut().flat_map(|running| &mut running.pods);
                 running.filter(|one| name(one) == pod).for_each(|one| *one = written.clone());
                 Ok(())
@@ -104,7 +104,7 @@ impl Run<'_> {
         }
     }
 
-    /// Has a pod accept every valid password, and a replica log in with the one that is wanted.
+    /// Makes a pod accept every valid password, and makes a replica log in with the wanted one.
     fn admission(&self, pod: &str) -> Vec<Command> {
         let Some(set) = &self.picture.answers.set else { return Vec::new() };
         let add = |at| Some(Command::add_password(USER, self.talks.password(at)?));
@@ -115,7 +115,7 @@ impl Run<'_> {
         commands
     }
 
-    /// Has a pod accept only what is wanted. Connections that are open stay so.
+    /// Makes a pod accept only the wanted password. Open connections stay open.
     fn expulsion(&self, pod: &str) -> Vec<Command> {
         let Some(set) = &self.picture.answers.set else { return Vec::new() };
         let members = set.members.iter().map(|one| (&one.name, &one.accepts));
@@ -126,7 +126,7 @@ impl Run<'_> {
         former.filter_map(|at| Some(Command::remove_password(USER, self.talks.password(at)?))).collect()
     }
 
-    /// Says something to a pod. A refusal is no failure: what it was to do is decided anew at the next look.
+    /// Sends commands to a pod. A refusal is not a failure: the next look decides again.
     pub(super) async fn tell(&mut self, pod: &str, commands: &[Command]) {
         let uid =
             self.pod(pod).and_then(|pod| text(pod, &["metadata", "uid"])).unwrap_or_default().to_owned();
@@ -142,7 +142,7 @@ impl Run<'_> {
         }
     }
 
-    /// Has a sentinel forget what it knows, and watch the master anew with all its settings.
+    /// Makes a sentinel forget what it knows and watch the master again, with all its settings.
     async fn have_watched(&mut self, pod: &str, master: &str) {
         let group = self.group();
         let config = at(self.desired.custom_resource(Kind::RedisSentinel), &["spec", "redisSentinelConfig"]);

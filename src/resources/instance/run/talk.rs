@@ -1,5 +1,5 @@
-//! What Redis and the sentinels say, for a guarded rollout. Connections stay open from one look to the next, so a look at a
-//! whole set takes some milliseconds.
+//! What Redis and the sentinels report, for a guarded rollout. Connections stay open from one look to the
+//! next, so a look at a whole set takes some milliseconds.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -29,13 +29,13 @@ use crate::terraform::Diagnostic;
 /// How long one pod may take to answer: a pod that is starting must not hold up the look at the others.
 const ANSWER: Duration = Duration::from_secs(2);
 
-/// Connections to the pods of a set, by the pod's uid, and the passwords that its pods were given.
+/// Connections to the pods of a set by the pod's uid, and the passwords of the pods.
 #[derive(Default)]
 pub(super) struct Talks {
     sessions: BTreeMap<String, Session>,
     passwords: BTreeMap<PasswordAt, SecretString>,
-    /// The pod that was the master when the set was last asked, or has become it since; `None`: it was not asked, or it
-    /// cannot be told which pod is to be the master.
+    /// The pod that was the master when the set was last asked, or that has become the master since. `None`:
+    /// the set was not asked, or it is unclear which pod should be the master.
     pub(super) master: Option<String>,
     /// Whether this run has proven that the operator leaves the set alone.
     pub(super) is_quiet: bool,
@@ -62,7 +62,8 @@ impl Talks {
         self.passwords.get(at)
     }
 
-    /// Those whose Secret was found. A second Secret with the text of the wanted password is not another password.
+    /// The passwords whose Secret was found. A second Secret with the text of the wanted password is not
+    /// another password.
     fn known(&self, all: Vec<PasswordAt>, wanted: Option<&PasswordAt>) -> Vec<PasswordAt> {
         let text =
             |at: &PasswordAt| self.passwords.get(at).map(|password| password.expose_secret().to_owned());
@@ -79,7 +80,7 @@ impl Run<'_> {
         self.learn_passwords(&running).await?;
         let wanted = PasswordAt::of_custom_resource(self.desired.data());
         let missing = wanted.clone().filter(|at| self.talks.password(at).is_none());
-        // Where the operator replaces pods and is at it already, they wait for the Secret by themselves.
+        // If the operator is already replacing the pods, they wait for the Secret by themselves.
         self.picture.answers.missing_password = missing.filter(|_| !self.is_cluster_shown(wanted.as_ref()));
         if self.picture.answers.missing_password.is_some() {
             return Ok(());
@@ -127,26 +128,28 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Whether the custom resource of a cluster gives its pods that password already.
+    /// Whether the custom resource of a cluster already gives its pods that password.
     fn is_cluster_shown(&self, wanted: Option<&PasswordAt>) -> bool {
         let kind = self.addresses.topology.data();
         let found = self.picture.custom_resource(kind).and_then(PasswordAt::of_custom_resource);
         kind == Kind::RedisCluster && found.as_ref() == wanted
     }
 
-    /// Why pods of two passwords cannot both be served; `None` where they can, or all have one.
+    /// Why clients cannot be served with both passwords; `None` if they can, or if all pods have one
+    /// password.
     fn one_password_only(&self, running: &Running) -> Option<String> {
         let wanted = PasswordAt::of_custom_resource(self.desired.data());
         let given = || given(&self.desired, running);
         if given().any(|given| given.is_some() != wanted.is_some()) {
-            let why = "authentication is switched on or off, and no pod can serve clients with and without a password";
+            let why = "authentication is being switched on or off, and no pod can serve clients both with \
+                       and without a password";
             return Some(why.to_owned());
         }
         let lost = given().flatten().chain(wanted).find(|at| self.talks.password(at).is_none());
-        lost.map(|at| format!("there is no {at}, by which the pods could be asked"))
+        lost.map(|at| format!("there is no {at}, with which the pods could be asked"))
     }
 
-    /// What each pod of Redis holds, a line each: for a person who is to choose between them.
+    /// What each Redis pod holds, one line for each pod: for a person who must choose between the pods.
     pub(super) async fn holdings(&mut self) -> String {
         let members = self.picture.answers.set.as_ref().map(|set| set.members.clone()).unwrap_or_default();
         let mut lines = Vec::new();
@@ -176,7 +179,7 @@ impl Run<'_> {
         lines.join("\n")
     }
 
-    /// How many pods of Redis there are to be as long as the StatefulSet is as it is.
+    /// How many Redis pods the StatefulSet asks for at the moment.
     fn size(&self, running: &Running) -> usize {
         let parts = self.addresses.topology.parts().iter().filter(|part| part.has_data());
         let stateful_sets = parts.filter_map(|part| running.stateful_set(&part.name(&self.addresses.name)));
@@ -211,7 +214,7 @@ impl Run<'_> {
             Some(Hashed { at: at.clone(), hash })
         };
         let mut hashes: Vec<Hashed> = all.filter_map(hashed).collect();
-        // With one password there is nothing to be told.
+        // With one password there is nothing to tell the pods.
         if hashes.len() < 2 {
             hashes.clear();
         }
@@ -226,7 +229,7 @@ impl Run<'_> {
 
 fn rolled_by_operator(id: &str, why: &str) -> Diagnostic {
     Diagnostic::warning(
-        format!("{id} was not rolled by the provider"),
-        format!("The operator restarts the pods then, and writes may fail for half a minute: {why}."),
+        format!("The provider could not roll out the change to {id}"),
+        format!("The operator restarts the pods instead, and writes may fail for half a minute: {why}."),
     )
 }

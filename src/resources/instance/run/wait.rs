@@ -1,4 +1,5 @@
-//! The waits of the loop: for news of the watch, the end of patience, the deadline or a stop, whichever is first.
+//! The waits of the loop: they end with news of the watch, the end of patience, the deadline or a stop,
+//! whichever comes first.
 
 use std::time::Duration;
 
@@ -15,14 +16,14 @@ use crate::redis::topology::Topology;
 use crate::redis::waiting::{Cause, Waiting};
 use crate::redis::{diagnose, ready};
 
-/// How often what is waited for goes to the log.
+/// How often the log reports what the run waits for.
 const TELLING: Duration = Duration::from_secs(10);
 
-/// Pause before the pods of a cluster are asked again which passwords they accept: a pod that the operator has replaced is
-/// told of the former password as soon as it answers, which no event tells.
+/// Pause before the pods of a cluster are asked again which passwords they accept. A pod that the operator
+/// has replaced is given the former password as soon as it answers, and no event reports that it answers.
 const TALKING_PAUSE: Duration = Duration::from_millis(100);
 
-/// How long a move waits for its own news: no two moves follow each other faster.
+/// How long a move waits for its own news. No two moves follow each other faster.
 const BREATH: Duration = Duration::from_millis(50);
 
 impl Run<'_> {
@@ -61,14 +62,14 @@ impl Run<'_> {
         let look_again = waiting.cause.look_again().map_or(end, |pause| end.min(now + pause));
         if self.memory.obstacle.is_some() {
             self.pause(look_again, waiting).await?;
-            // At the end of patience the obstacle stands, and is what the message names.
+            // At the end of patience the obstacle remains, and the message names it.
             if look_again < end {
                 self.memory.obstacle = None;
             }
             return Ok(());
         }
         if self.watched.is_none() {
-            // An older object of this name is still going.
+            // An older object of this name is still being deleted.
             self.begin_to_watch().await?;
             return Ok(());
         }
@@ -76,7 +77,7 @@ impl Run<'_> {
         let turn = if self.has_two_passwords() { wake.min(now + TALKING_PAUSE) } else { wake };
         let has_news = self.watch_until(turn, since, &waiting).await?;
         if !has_news && turn < wake {
-            // Only which passwords a pod accepts is asked again.
+            // Only the question which passwords a pod accepts is asked again.
             self.picture.answers.set = None;
             return Ok(());
         }
@@ -93,7 +94,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Since when this cause has lasted.
+    /// When the present cause began.
     fn since(&mut self, waiting: &Waiting, now: Instant) -> Instant {
         match self.waiting_since {
             Some((cause, since)) if cause == waiting.cause => since,
@@ -124,7 +125,7 @@ impl Run<'_> {
         is_cluster && self.picture.answers.set.as_ref().is_some_and(|set| set.valid.len() > 1)
     }
 
-    /// Whether there was news before that moment.
+    /// Whether the watch had news before that moment.
     async fn watch_until(
         &mut self,
         wake: Instant,
@@ -151,7 +152,7 @@ impl Run<'_> {
         }
     }
 
-    /// Takes the news that a move has made, which come at once or not at all.
+    /// Takes the news of a move, which come at once or not at all.
     pub(super) async fn breathe(&mut self) -> Result<(), kubernetes::Error> {
         if let Some(watched) = &mut self.watched {
             tokio::select! {
@@ -163,7 +164,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// A pod that we deleted counts as gone before the watch says so, lest it is deleted again and again.
+    /// A pod that we deleted counts as gone before the watch reports it; otherwise it would be deleted again
+    /// and again.
     pub(super) fn forget_pod(&mut self, uid: &str) {
         if let Some(running) = &mut self.picture.running {
             running.pods.retain(|pod| object::uid(pod) != Some(uid));

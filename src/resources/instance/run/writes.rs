@@ -50,7 +50,7 @@ impl Run<'_> {
             Step::DeletePod { name, uid } => {
                 let pod = self.addresses.pod(name);
                 match self.cluster.delete(&pod, Some(uid), Propagation::Background, self.deadline).await {
-                    // Another has its name already, and the watch has not shown it yet.
+                    // A new object has this name already, and the watch has not shown it yet.
                     Ok(_) | Err(kubernetes::Error { cause: RequestCause::Replaced, .. }) => {
                         self.forget_pod(uid)
                     }
@@ -95,8 +95,9 @@ impl Run<'_> {
         let apply = || write::apply(cluster, &address, &body, uid, force, deadline);
         let mut written = match apply().await {
             Err(error @ kubernetes::Error { cause: RequestCause::Invalid { .. }, .. }) => {
-                // Where all fields of an object are ours and go, server-side apply leaves a null in its place, which the
-                // definition of the kind may not allow. By name it goes as a whole.
+                // If all fields of an object are ours and are removed, server-side apply leaves a null in its
+                // place, which the definition of the kind may not allow. So the object is removed as a whole,
+                // by its name.
                 let found = self.picture.custom_resource(kind).cloned();
                 let removal = found.and_then(|found| removal(&opstree::differences(&desired, &found)));
                 let Some(removal) = removal else { return Err(error) };
@@ -108,7 +109,7 @@ impl Run<'_> {
         if is_foreign {
             written = write::take_over(self.cluster, &address, &written, self.deadline).await?;
         }
-        // Server-side apply leaves alone what others have added; it is taken away by name.
+        // Server-side apply does not touch what others have added, so it is removed by name.
         if let Some(removal) = removal(&opstree::differences(&desired, &written)) {
             let uid = text(&written, &["metadata", "uid"]).map(str::to_owned);
             written = self.cluster.merge_patch(&address, &removal, uid.as_deref(), self.deadline).await?;
@@ -117,7 +118,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// What the watch shows now is older than what is about to be written.
+    /// The watch still shows what was there before the write that follows.
     pub(super) fn outdate(&mut self, kind: Kind) {
         let address = self.addresses.custom_resource(kind);
         let shown = self.watched.as_ref().and_then(|watched| watched.get(&address));
@@ -127,8 +128,8 @@ impl Run<'_> {
         }
     }
 
-    /// Any write of a custom resource makes the operator look; this annotation, which it is told to ignore, changes
-    /// nothing else.
+    /// Any write of a custom resource makes the operator look. This annotation, which the operator is told to
+    /// ignore, changes nothing else.
     async fn nudge(&mut self, news: &str) -> Result<(), kubernetes::Error> {
         let kind = self.desired.topology.data();
         let told = serde_json::json!({ "metadata": { "annotations": { annotation::NEWS: news } } });
@@ -141,11 +142,11 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Asks the endpoints. If that cannot be done, the cluster's own word must do.
+    /// Asks the endpoints. If they cannot be asked, the report of the cluster must do.
     async fn reach(&mut self) -> Result<(), kubernetes::Error> {
         let Some(running) = &self.picture.running else { return Ok(()) };
         let Some(from) = vantage(&self.addresses, running) else {
-            self.picture.answers.reached = Some(Err("no pod is Ready to ask from".to_owned()));
+            self.picture.answers.reached = Some(Err("no pod is Ready to ask the endpoints from".to_owned()));
             return Ok(());
         };
         let Addresses { topology, name, namespace } = &self.addresses;
@@ -170,8 +171,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// A merge patch, since server-side apply would leave a mark that another manager owns: that of a backup tool
-    /// which has restored it, or of somebody who has applied a saved manifest.
+    /// A merge patch: server-side apply would keep a mark that another manager owns, such as a backup tool
+    /// that has restored it, or somebody who has applied a saved manifest.
     async fn finish(&mut self, uid: Option<&str>) -> Result<(), kubernetes::Error> {
         let marks = serde_json::json!({ annotation::UNFINISHED: null, annotation::NEWS: null });
         let unmarked = serde_json::json!({ "metadata": { "annotations": marks } });
@@ -185,16 +186,16 @@ impl Run<'_> {
 
 fn not_asked(id: &str, error: &TalkError) -> Diagnostic {
     Diagnostic::warning(
-        format!("The endpoints of {id} were not tried"),
+        format!("The endpoints of {id} were not tested"),
         format!(
-            "All that the cluster reports is as it should be, but whether each Service already leads to the right pod was \
-             not asked: {error}.\n\nThat is done by a command in one of the pods, for which these credentials need create \
-             and get on pods/exec. Without it, apply may return some seconds before the first connection succeeds."
+            "Cause: {error}.\n\nThe cluster reports {id} as ready, but the provider could not check whether \
+             each Service already reaches the right pod. The first connections may fail for some seconds. \
+             The check runs a command in one of the pods and needs the rights create and get on pods/exec."
         ),
     )
 }
 
-/// What changes with every write of an object.
+/// The version of an object, which changes with every write.
 pub(super) fn version(object: &Json) -> Option<&str> {
     text(object, &["metadata", "resourceVersion"])
 }

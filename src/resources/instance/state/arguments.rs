@@ -20,7 +20,7 @@ use crate::resources::types::{ObjectName, RedisVersion};
 use crate::terraform::Value;
 use crate::terraform::attribute::Scalar;
 
-/// The arguments as the custom resources have them; where they say nothing, what was known stays.
+/// The arguments as the custom resources have them; an argument without a field there keeps its known value.
 pub fn observe_arguments(known: &Instance, custom_resources: &[Json]) -> Instance {
     let topology = known.topology();
     let of_kind =
@@ -64,7 +64,7 @@ pub fn observe_arguments(known: &Instance, custom_resources: &[Json]) -> Instanc
             Some((text(variable, &["name"])?.to_owned(), variable.get("value")?.as_str()?.to_owned()))
         })
         .collect();
-    // Other tools put labels and annotations of their own there: only those that are ours count.
+    // Other tools add labels and annotations of their own: only ours count.
     instance.labels = kept(&known.labels, at(data, &["metadata", "labels"]));
     instance.annotations = kept(&known.annotations, at(data, &["metadata", "annotations"]));
     instance.custom_spec = custom_spec;
@@ -118,7 +118,7 @@ fn observe_sizes(instance: &mut Instance, spec: &Json) {
             let followers = at(spec, &["redisFollower", "replicas"]).as_i64().or(size);
             cluster.num_shards = leaders.unwrap_or(cluster.num_shards);
             let shards = cluster.num_shards.max(1);
-            // A number of followers that does not go round, no argument expresses.
+            // No argument expresses a number of followers that is not a multiple of the number of shards.
             if let Some(followers) = followers.filter(|followers| followers % shards == 0) {
                 cluster.replicas_per_shard = followers / shards;
             }
@@ -133,7 +133,8 @@ fn observe_sizes(instance: &mut Instance, spec: &Json) {
             instance.master.resources = of_part("redisLeader", amounts).into();
         }
         (topology, _) => {
-            // A set without replicas is still a set, but no argument says so: without sentinels a count of 0 is another kind.
+            // A set without replicas is still a set, but no argument says so: without sentinels a count of 0
+            // means another kind.
             let least = if topology == Topology::Sentinel { 0 } else { 1 };
             if let Some(count) = size.map(|size| size - 1)
                 && topology != Topology::Standalone
@@ -181,7 +182,7 @@ fn observe_sentinel(instance: &mut Instance, spec: &Json) {
     let pdb = at(spec, &["pdb"]);
     let budget = &mut sentinel.pod_disruption_budget;
     let is_it = |sentinels: i64| differences(&sentinel_budget(budget, sentinels), pdb).is_empty();
-    // What follows from their number still follows from the number that was known.
+    // A value that follows from their number still follows from the known number.
     if !is_it(usual) && !is_it(sentinel.replicas) {
         let known = (budget.min_available, budget.max_unavailable);
         let (enabled, min, max) = observe_budget(known, pdb);
@@ -189,7 +190,7 @@ fn observe_sentinel(instance: &mut Instance, spec: &Json) {
     }
 }
 
-/// The limits of a budget; where there is none, those that are known stay, since they mean nothing then.
+/// The limits of a budget. If there is none, the known limits stay, because they mean nothing then.
 fn observe_budget(known: (Option<i64>, Option<i64>), pdb: &Json) -> (bool, Option<i64>, Option<i64>) {
     if at(pdb, &["enabled"]) != &Json::Bool(true) {
         return (false, known.0, known.1);
@@ -199,7 +200,7 @@ fn observe_budget(known: (Option<i64>, Option<i64>), pdb: &Json) -> (bool, Optio
     (true, at(pdb, &["minAvailable"]).as_i64().filter(|_| max.is_none()), max)
 }
 
-/// Where pods may run, and how many must stay. What is not of our making is left to `repairs`.
+/// Where pods may run, and how many must stay. A value that we would not write is left to `repairs`.
 fn observe_placement(instance: &mut Instance, topology: Topology, part: Part, section: &Json) {
     let found = at(section, &["affinity"]);
     let name = instance.name.0.clone();
@@ -229,7 +230,7 @@ fn observe_placement(instance: &mut Instance, topology: Topology, part: Part, se
     }
 }
 
-/// How pods are asked how they are, and how they are replaced.
+/// Probes of the pods, and how pods are replaced.
 fn observe_lives(instance: &mut Instance, spec: &Json, section: &Json) {
     instance.termination_grace_period_seconds = at(section, &["terminationGracePeriodSeconds"]).as_i64();
     instance.readiness_probe =
@@ -237,7 +238,7 @@ fn observe_lives(instance: &mut Instance, spec: &Json, section: &Json) {
     instance.liveness_probe = observe_probe(instance.liveness_probe.take(), at(section, &["livenessProbe"]));
     let found = at(spec, &["kubernetesConfig", "updateStrategy"]);
     let strategy = &mut instance.update_strategy;
-    // While we roll the pods nobody else may; if that was cut off, `repairs` says so.
+    // While we roll the pods, nobody else may replace them. If a rollout was cut off, `repairs` says so.
     let ours = strategy.guarded && text(found, &["type"]) == Some("OnDelete");
     if !ours && !differences(&update_strategy(strategy), found).is_empty() {
         let word = text(found, &["type"]).map(Value::from);
@@ -255,7 +256,7 @@ fn observe_lives(instance: &mut Instance, spec: &Json, section: &Json) {
     }
 }
 
-/// The operator adds to a probe what is asked.
+/// Only the timings of a probe: the operator defines the probe itself.
 fn observe_probe(known: Option<Probe>, found: &Json) -> Option<Probe> {
     if differences(&probe(known.as_ref()), found).is_empty() {
         return known;
@@ -270,8 +271,8 @@ fn observe_probe(known: Option<Probe>, found: &Json) -> Option<Probe> {
     (!found.is_null()).then_some(probe)
 }
 
-/// Whether there are volumes, their class and their access modes are left as they are known: the operator does not
-/// act on a change of them, so what was made is still there.
+/// Whether there are volumes, their class and their access modes keep their known values: the operator does
+/// not act on a change of them, so the volumes still are as they were created.
 fn observe_storage(instance: &mut Instance, spec: &Json) {
     let storage = at(spec, &["storage"]);
     if !storage.is_null() {

@@ -1,4 +1,4 @@
-//! Fields that `custom_spec` sets: drift of them appears there, and on no argument.
+//! Fields that `custom_spec` sets: drift of them appears in `custom_spec`, and in no argument.
 
 use serde_json::Value as Json;
 
@@ -10,8 +10,8 @@ use crate::resources::types::JsonObject;
 use crate::terraform::Value;
 use crate::terraform::attribute::Scalar;
 
-/// The custom resources with what the arguments alone make of the fields that `custom_spec` sets: drift of them appears
-/// there, and on no argument.
+/// The custom resources with the values of the arguments alone in all fields that `custom_spec` sets: drift
+/// of these fields appears in `custom_spec`, and in no argument.
 pub(super) fn without_custom(known: &Instance, custom_resources: &[Json]) -> Vec<Json> {
     let CustomSpec { redis, replication, sentinel, cluster } = &known.custom_spec;
     let none = CustomSpec { redis: None, replication: None, sentinel: None, cluster: None };
@@ -33,7 +33,7 @@ pub(super) fn without_custom(known: &Instance, custom_resources: &[Json]) -> Vec
     custom_resources.iter().map(typed).collect()
 }
 
-/// Puts what `plain` has at each path that `custom` sets.
+/// Puts the value of `plain` at each path that `custom` sets.
 fn replace(found: &mut Json, custom: &Json, plain: &Json) {
     match (found, custom) {
         (Json::Object(found), Json::Object(custom)) => {

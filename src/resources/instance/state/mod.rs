@@ -1,4 +1,5 @@
-//! From the picture to the model: the other direction of `build`. What no argument expresses becomes an entry in `repairs`.
+//! From the picture to the model: the other direction of `build`. A difference that no argument expresses
+//! becomes an entry in `repairs`.
 
 mod arguments;
 mod custom;
@@ -20,9 +21,9 @@ use crate::redis::repair::{self, Repair, Subject};
 use crate::redis::running::{Running, image};
 use crate::redis::topology::Topology;
 
-/// The instance as it is found, given what is known of it. `written` is what is known, built.
+/// The instance as it is found, given what is known of it. `written` is the known instance, built.
 pub fn observe(known: &Instance, written: &Desired, picture: &Picture) -> Instance {
-    // The usual case, and the cheap one: everything we wrote is there and means the same.
+    // The usual case, and the cheap one: every field that we wrote exists and means the same.
     let as_written = |wanted: &Json| {
         let live = Kind::of(wanted).and_then(|kind| picture.custom_resource(kind));
         live.is_some_and(|live| real_differences(wanted, live).is_empty())
@@ -49,7 +50,7 @@ fn with_computed(
     instance
 }
 
-/// Where a load balancer of the instance is reached.
+/// The address of the load balancer of the instance.
 pub fn host_from_outside(desired: &Desired, picture: &Picture) -> Option<String> {
     let wanted = external_service_name(desired)?;
     let mut of_operator = picture.running.iter().flat_map(|running| &running.services);
@@ -59,8 +60,8 @@ pub fn host_from_outside(desired: &Desired, picture: &Picture) -> Option<String>
     external_host(service?)
 }
 
-/// What differs between what we want and what is there, our own marks aside: the hash follows from the rest. What we have
-/// never written since it was imported bears none, and needs none until we write it.
+/// The differences between what we want and what exists, without our own marks: the hash follows from the
+/// rest. An imported instance that we have never written has no marks, and needs none until we write it.
 fn real_differences(wanted: &Json, found: &Json) -> Vec<Difference> {
     let hash = format!("metadata.annotations.{}", annotation::SPEC_HASH);
     let marks = format!("metadata.annotations.{}", names::PREFIX);
@@ -74,7 +75,7 @@ fn real_differences(wanted: &Json, found: &Json) -> Vec<Difference> {
     all
 }
 
-/// What is wrong and no argument expresses.
+/// All problems that no argument expresses.
 fn repairs(instance: &Instance, desired: &Desired, written: &Desired, picture: &Picture) -> Vec<Repair> {
     let mut repairs = Vec::new();
     for wanted in &desired.custom_resources {
@@ -93,8 +94,9 @@ fn repairs(instance: &Instance, desired: &Desired, written: &Desired, picture: &
     repairs
 }
 
-/// A field that is as we wrote it needs no repair, even if the arguments as they are found would give another value:
-/// redis.conf of another memory limit, the majority of another number of sentinels. The argument shows the drift already.
+/// A field that is as we wrote it needs no repair, even if the observed arguments would give another value:
+/// redis.conf for another memory limit, the majority of another number of sentinels. The argument already
+/// shows the drift.
 fn repairs_of_custom_resource(wanted: &Json, written: &Desired, picture: &Picture) -> Vec<Repair> {
     let Some(kind) = Kind::of(wanted) else { return Vec::new() };
     let Some(live) = picture.custom_resource(kind) else {
@@ -113,7 +115,7 @@ fn repairs_of_custom_resource(wanted: &Json, written: &Desired, picture: &Pictur
         .map(|difference| Repair::field(kind, &difference))
         .collect();
     if object::is_terminating(live) {
-        let line = "it is being deleted; once it is gone, the next apply makes it anew, without its data";
+        let line = "it is being deleted; once it is gone, the next apply recreates it, without its data";
         repairs.push(Repair::new(Subject::Deletion, line));
     }
     repairs
@@ -127,7 +129,7 @@ fn repair_of_object(wanted: &Wanted, picture: &Picture) -> Option<Repair> {
     Some(Repair::new(Subject::object(&wanted.key), line))
 }
 
-/// What runs, as far as StatefulSets and custom resources tell.
+/// What runs, according to StatefulSets and custom resources.
 pub fn status(topology: Topology, name: &str, picture: &Picture) -> Status {
     let mut status = not_ready("Ready", "");
     let nothing = Running::default();

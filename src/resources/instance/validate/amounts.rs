@@ -6,7 +6,7 @@ use crate::redis::topology::Topology;
 use crate::resources::blocks::{Limits, ReplicaLimits, ReplicaRequests, Requests};
 use crate::terraform::{Diagnostic, Maybe, Path, Planned};
 
-/// A pair of amounts with the attribute they are of.
+/// A request and a limit, with the attribute of the request.
 type Pair<'a> = (&'static str, &'a Maybe<Quantity>, &'a Maybe<Quantity>);
 
 pub(super) fn validate(config: &Instance<Planned>) -> Vec<Diagnostic> {
@@ -53,10 +53,10 @@ fn above((path, request, limit): Pair<'_>) -> Option<Diagnostic> {
     let part = path.rsplit('.').next()?;
     (request > limit).then(|| {
         Diagnostic::error(
-            format!("More {part} is requested than allowed"),
+            format!("The {part} request exceeds the limit"),
             format!(
-                "The API server refuses a container whose request ({request}) is above its limit ({limit}). Raise {}, \
-                 or lower the request.",
+                "The API server refuses a container whose request ({request}) exceeds its limit ({limit}). \
+                 Raise {}, or lower the request.",
                 path.replace("requests", "limits")
             ),
         )
@@ -80,10 +80,11 @@ fn replicas_differ(config: &Instance<Planned>) -> Option<Diagnostic> {
     let (path, ..) = pairs.into_iter().find(differs)?;
     Some(
         Diagnostic::error(
-            "Replicas cannot have other resources than the master",
+            "Replicas must have the same resources as the master",
             format!(
-                "They are pods of one StatefulSet, and any of them may become the master. Set master.resources.{path} \
-                 and leave replica.resources out; only in cluster mode may followers differ from leaders."
+                "Master and replicas are pods of one StatefulSet, and any of them may become the master. Set \
+                 master.resources.{path} and omit replica.resources. Only in cluster mode may followers \
+                 differ from leaders."
             ),
         )
         .at(Path::of(&format!("replica.resources.{path}"))),

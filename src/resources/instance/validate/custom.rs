@@ -1,5 +1,6 @@
-//! What must not be merged into the operator's custom resources: kinds that this instance does not have, and fields with
-//! which the operator crashes, jams or loses data. Each was found in its source or by its users.
+//! Fields that must not be merged into the operator's custom resources: kinds that this instance does not
+//! have, and fields with which the operator crashes, gets stuck or loses data. Each was found in the
+//! operator's source or by its users.
 
 use serde_json::Value as Json;
 
@@ -41,7 +42,7 @@ fn of_kind(config: &Instance<Planned>, kind: Kind, path: &str, spec: &JsonObject
         let diagnostic = Diagnostic::error(
             format!("{path} has no effect"),
             format!(
-                "It is for a {}, and an instance of this shape is made of {}. Leave it out, or write {}.",
+                "It applies to a {}, but an instance of this shape consists of {}. Remove it, or use {}.",
                 kind.kind(),
                 kinds.join(" and "),
                 instead.join(" or ")

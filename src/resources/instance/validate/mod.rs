@@ -1,4 +1,4 @@
-//! What is wrong across attributes. An unknown never raises an error: `?` ends the guard.
+//! Conflicts between attributes. An unknown value never raises an error: `?` ends the guard.
 
 mod amounts;
 mod custom;
@@ -19,7 +19,7 @@ const GUARDS: [Guard; 6] = [
     nothing_to_keep,
 ];
 
-/// Everything that is wrong, at once.
+/// All conflicts, at once.
 pub fn validate(config: &Instance<Planned>) -> Vec<Diagnostic> {
     let mut found: Vec<Diagnostic> = GUARDS.iter().filter_map(|guard| guard(config)).collect();
     found.extend(topology::validate(config));
@@ -47,8 +47,8 @@ fn two_passwords(config: &Instance<Planned>) -> Option<Diagnostic> {
     (existing && given).then(|| {
         Diagnostic::error(
             "Two passwords are given",
-            "existing_secret refers to a password that you keep, password_wo is one that the provider is to \
-             keep. Set only one of them.",
+            "existing_secret refers to a Secret of your own; password_wo is a password that the provider \
+             keeps in its Secret. Set only one of them.",
         )
         .at(Path::of("authentication.password_wo"))
     })
@@ -75,8 +75,9 @@ fn version_without_password(config: &Instance<Planned>) -> Option<Diagnostic> {
     (version && !given).then(|| {
         Diagnostic::error(
             "password_wo_version has no password_wo",
-            "The version tells the provider when password_wo has changed. To rotate a generated password, change \
-             authentication.rotate; a password in existing_secret is yours to rotate: refer to another Secret.",
+            "password_wo_version tells the provider that password_wo has changed. To rotate a generated \
+             password, change authentication.rotate. To rotate a password in existing_secret, refer to \
+             another Secret.",
         )
         .at(Path::of("authentication.password_wo_version"))
     })
@@ -87,9 +88,9 @@ fn root_refused(config: &Instance<Planned>) -> Option<Diagnostic> {
     let (refused, user) = (context.run_as_non_root.known()?, context.run_as_user.known()?);
     (*refused == Some(true) && *user == Some(0)).then(|| {
         Diagnostic::error(
-            "The pods may not run as root, and are to run as root",
+            "The pods must not run as root, but run_as_user is 0",
             "With run_as_non_root = true the node refuses to start a container as user 0. Choose another \
-             run_as_user: the operator's images have 1000.",
+             run_as_user; the operator's images use 1000.",
         )
         .at(Path::of("security_context.run_as_user"))
     })
@@ -110,7 +111,8 @@ fn nothing_to_keep(config: &Instance<Planned>) -> Option<Diagnostic> {
     (!enabled).then(|| {
         Diagnostic::warning(
             format!("persistence.{useless} has no effect"),
-            "With persistence.enabled = false there is no volume, and every restart of the pod begins empty.",
+            "With persistence.enabled = false there is no volume, and the pod starts empty after every \
+             restart.",
         )
         .at(Path::of(&format!("persistence.{useless}")))
     })

@@ -1,4 +1,5 @@
-//! What does not go with the topology: arguments of another mode, and combinations that lose data or jam the operator.
+//! Arguments that do not fit the topology: arguments of another mode, and combinations that lose data or
+//! block the operator.
 
 use super::super::model::Instance;
 use crate::redis::topology::Topology;
@@ -39,8 +40,9 @@ fn name_too_long(config: &Instance<Planned>) -> Option<Diagnostic> {
         Diagnostic::error(
             format!("The name is longer than {longest} characters"),
             format!(
-                "It has {}. In this mode the operator appends up to nine letters to it, and Kubernetes puts the result and \
-                 a hash of ten letters into a label of at most 63. Choose a shorter name.",
+                "The name has {} characters. In this mode the operator appends up to nine characters to it, \
+                 and Kubernetes puts the result and a hash of ten characters into a label of at most 63. \
+                 Choose a shorter name.",
                 name.len()
             ),
         )
@@ -54,7 +56,7 @@ fn replicas_in_cluster_mode(config: &Instance<Planned>) -> Option<Diagnostic> {
     (is_cluster && is_set).then(|| {
         Diagnostic::error(
             "replica.count is not valid in cluster mode",
-            "Every shard of a cluster has its own followers. Leave replica.count out, and set \
+            "Every shard of a cluster has its own followers. Remove replica.count, and set \
              cluster.replicas_per_shard.",
         )
         .at(Path::of("replica.count"))
@@ -67,8 +69,8 @@ fn no_replica_to_promote(config: &Instance<Planned>) -> Option<Diagnostic> {
     (is_sentinel && count == 0).then(|| {
         Diagnostic::error(
             "Sentinel mode needs at least one replica",
-            "Sentinels promote a replica when the master is lost; without one they can do nothing. Set replica.count to 1 \
-             or more, or deployment_mode = \"standalone\".",
+            "Sentinels promote a replica if the master is lost, so they need at least one. Set replica.count \
+             to 1 or more, or set deployment_mode = \"standalone\".",
         )
         .at(Path::of("replica.count"))
     })
@@ -88,8 +90,8 @@ fn of_another_mode(attribute: &str) -> Diagnostic {
     Diagnostic::error(
         format!("{attribute} is set, but this is not {attribute} mode"),
         format!(
-            "It would have no effect. Set deployment_mode = \"{attribute}\" (on an existing instance that replaces it), \
-             or leave {attribute} out."
+            "The argument would have no effect. Set deployment_mode = \"{attribute}\" (this replaces an \
+             existing instance), or remove {attribute}."
         ),
     )
     .at(Path::of(attribute))
@@ -102,7 +104,8 @@ fn quorum_out_of_reach(config: &Instance<Planned>) -> Option<Diagnostic> {
         Diagnostic::error(
             format!("{quorum} of {replicas} sentinels can never agree"),
             format!(
-                "No failover would ever begin. Leave sentinel.quorum out for the majority ({}), or set at most {replicas}.",
+                "No failover would ever begin. Omit sentinel.quorum for the majority ({}), or set at most \
+                 {replicas}.",
                 replicas / 2 + 1
             ),
         )
@@ -115,8 +118,9 @@ fn sentinel_without_password(config: &Instance<Planned>) -> Option<Diagnostic> {
     let enabled = *config.authentication.known()?.enabled.known()?;
     (protected && !enabled).then(|| {
         Diagnostic::error(
-            "The sentinels are to ask for a password, and there is none",
-            "They would ask for that of Redis. Set authentication.enabled = true, or sentinel.password_protected = false.",
+            "The sentinels require a password, but authentication is off",
+            "The sentinels use the password of Redis. Set authentication.enabled = true, or set \
+             sentinel.password_protected = false.",
         )
         .at(Path::of("sentinel.password_protected"))
     })
@@ -129,19 +133,19 @@ fn data_at_risk(config: &Instance<Planned>) -> Option<Diagnostic> {
         Topology::Standalone => return None,
         Topology::Replication | Topology::Sentinel => (
             custom.replication.known()?.is_some(),
-            "A master that restarts comes back empty, and its replicas copy that: all data is gone",
+            "A master that restarts comes back empty, and its replicas copy that, so all data is lost",
         ),
         Topology::Cluster => (
             custom.cluster.known()?.is_some(),
-            "A node that restarts has forgotten its data and the cluster, and does not come back into it",
+            "A node that restarts has lost its data and its cluster, and does not join the cluster again",
         ),
     };
     (!enabled && !accepted).then(|| {
         Diagnostic::error(
             "Without persistence a restart can lose everything",
             format!(
-                "{why}. Set persistence.enabled = true. If this is a cache that may be lost, say so by a custom_spec for \
-                 the kind, which may be an empty object: jsonencode({{}})."
+                "{why}. Set persistence.enabled = true. If the data is a cache that may be lost, confirm \
+                 this with a custom_spec for the kind, which may be an empty object: jsonencode({{}})."
             ),
         )
         .at(Path::of("persistence.enabled"))
@@ -160,8 +164,8 @@ fn guarded_and_by_hand(config: &Instance<Planned>) -> Option<Diagnostic> {
         Diagnostic::error(
             format!("update_strategy.{set} is not valid with a guarded rollout"),
             format!(
-                "The provider replaces the pods itself then, one at a time, and needs the field for that. Leave {set} out, \
-                 or set update_strategy.guarded = false."
+                "In a guarded rollout the provider replaces the pods itself, one at a time, and sets this \
+                 field. Remove {set}, or set update_strategy.guarded = false."
             ),
         )
         .at(Path::of(&format!("update_strategy.{set}")))
@@ -177,7 +181,7 @@ fn pods_left_behind(config: &Instance<Planned>) -> Option<Diagnostic> {
     on_delete.then(|| {
         Diagnostic::warning(
             "Changes take effect only when you delete the pods",
-            "With update_strategy.type = \"OnDelete\" an apply returns with the old pods still running.",
+            "With update_strategy.type = \"OnDelete\" an apply returns while the old pods still run.",
         )
         .at(Path::of("update_strategy.type"))
     })
@@ -188,8 +192,8 @@ fn spread_of_one(config: &Instance<Planned>) -> Option<Diagnostic> {
     (several && config.planned_topology()? == Topology::Standalone).then(|| {
         Diagnostic::error(
             "topology_spread_constraints has no effect on a single Redis",
-            "The operator's kind for one Redis has no such field. Leave it out; node_selector and tolerations choose its \
-             node.",
+            "The operator's kind for a single Redis has no such field. Remove the argument. To choose the \
+             node, use node_selector and tolerations.",
         )
         .at(Path::of("topology_spread_constraints"))
     })
@@ -202,9 +206,9 @@ fn budget_of_one(config: &Instance<Planned>) -> Option<Diagnostic> {
     let is_single = config.planned_topology()? == Topology::Standalone;
     (*budget.enabled.known()? && is_single && keeps_the_pod).then(|| {
         Diagnostic::warning(
-            "The disruption budget keeps the only pod from every eviction",
-            "A drain of its node waits until somebody deletes the pod by hand. To let the node be drained, leave \
-             pod_disruption_budget out; to be drained without an outage, add a replica.",
+            "The disruption budget blocks every eviction of the only pod",
+            "Draining the pod's node waits until somebody deletes the pod by hand. To allow the drain, \
+             remove pod_disruption_budget. To drain the node without an outage, add a replica.",
         )
         .at(Path::of("pod_disruption_budget.enabled"))
     })
@@ -216,10 +220,10 @@ fn policy_between_nodes(config: &Instance<Planned>) -> Option<Diagnostic> {
     let is_cluster = config.planned_topology()? == Topology::Cluster;
     (enabled && is_of_node && is_cluster).then(|| {
         Diagnostic::error(
-            "network_policy does not go with service.type = \"NodePort\" in cluster mode",
-            "The nodes of such a cluster reach each other by the addresses of the Kubernetes nodes, which a NetworkPolicy \
-             cannot tell from those of clients: the cluster would fall apart. Set network_policy.enabled = false, or \
-             another service.type.",
+            "network_policy does not support service.type = \"NodePort\" in cluster mode",
+            "With this service.type the nodes of the cluster reach each other by the addresses of the \
+             Kubernetes nodes. A NetworkPolicy cannot distinguish these addresses from those of clients, so \
+             the cluster would fall apart. Set network_policy.enabled = false, or another service.type.",
         )
         .at(Path::of("network_policy.enabled"))
     })
@@ -237,7 +241,7 @@ fn policy_without_use(config: &Instance<Planned>) -> Option<Diagnostic> {
     (!*policy.enabled.known()?).then(|| {
         Diagnostic::warning(
             format!("network_policy.{attribute} has no effect"),
-            "Without network_policy.enabled = true there is no policy, and everybody may connect.",
+            "Without network_policy.enabled = true there is no policy, and anybody may connect.",
         )
         .at(Path::of(&format!("network_policy.{attribute}")))
     })
@@ -249,9 +253,10 @@ fn policy_shuts_out_the_outside(config: &Instance<Planned>) -> Option<Diagnostic
     let nobody = policy.allowed_cidrs.known()?.is_empty();
     (*policy.enabled.known()? && !is_within && nobody).then(|| {
         Diagnostic::warning(
-            "No client outside of the cluster may connect",
-            "service.type makes Redis reachable from outside, and the network policy refuses whoever comes from there. Set \
-             network_policy.allowed_cidrs to the addresses of the clients or, if the load balancer hides them, to its own.",
+            "No client outside the cluster can connect",
+            "service.type exposes Redis outside the cluster, but the network policy refuses all clients \
+             there. Set network_policy.allowed_cidrs to the addresses of the clients or, if the load \
+             balancer hides them, to the addresses of the load balancer.",
         )
         .at(Path::of("network_policy.allowed_cidrs"))
     })
@@ -268,9 +273,9 @@ fn two_limits(config: &Instance<Planned>) -> Vec<Diagnostic> {
     };
     let refused = |path: &str| {
         Diagnostic::error(
-            "A disruption budget has one limit",
-            "Kubernetes takes either how many pods must stay or how many may go; the operator would drop min_available \
-             without a word. Set only one of them.",
+            "Only one limit of a disruption budget can be set",
+            "Kubernetes accepts either min_available or max_unavailable; the operator would silently ignore \
+             min_available. Set only one of them.",
         )
         .at(Path::of(&format!("{path}.min_available")))
     };
@@ -287,8 +292,8 @@ fn annotations_without_use(config: &Instance<Planned>) -> Option<Diagnostic> {
     (within && !service.annotations.known()?.is_empty()).then(|| {
         Diagnostic::warning(
             "service.annotations has no effect",
-            "They are those of the Service that reaches Redis from outside, and service.type = \"ClusterIP\" makes none. \
-             Use annotations for all objects.",
+            "These are annotations of the Service for access from outside, and service.type = \"ClusterIP\" \
+             creates no such Service. For annotations of all objects, use annotations.",
         )
         .at(Path::of("service.annotations"))
     })

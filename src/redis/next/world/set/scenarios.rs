@@ -49,7 +49,7 @@ fn another_password_that_is_not_there_yet() {
             }
         };
         assert_eq!(waiting.cause, Cause::Reference);
-        assert_eq!(waiting.why, "there is no key password of Secret second, which is to be the password");
+        assert_eq!(waiting.why, "there is no key password of Secret second, which should hold the password");
         // It is looked for again, and nothing else is done.
         world.time_passes();
     }
