@@ -1,4 +1,4 @@
-//! Every argument with a wrong value is an error on that argument, and all of them at once (issue 3, §6.9).
+//! Every argument with a wrong value is an error on that argument, and all of them at once.
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;

@@ -1,5 +1,5 @@
 //! Keys survive each change in place; each change is one configured attribute of the plan, and the plan is empty
-//! afterwards (issue 3, §6.2).
+//! afterwards.
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,5 @@
 //! What somebody edits by hand shows in the next plan, as one attribute or as one repair, and the next apply mends
-//! it (issue 3, §6.3).
+//! it.
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};

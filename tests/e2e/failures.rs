@@ -1,4 +1,4 @@
-//! What no waiting heals is said within seconds, with cause and remedy (issue 3, §6.6).
+//! What no waiting heals is said within seconds, with cause and remedy.
 use std::time::Duration;
 
 use hyper::Method;

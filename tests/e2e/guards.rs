@@ -1,5 +1,5 @@
 //! What a plan refuses on an instance that exists: what would jam the operator, or lose data without being asked
-//! (issue 3, §6.9; spec §1.4).
+//! (spec §1.4).
 use serde_json::json;
 
 use crate::case::Case;

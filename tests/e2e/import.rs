@@ -1,4 +1,4 @@
-//! Import into an empty state, then an empty plan; and a generated configuration that plans empty (issue 3, §6.4).
+//! Import into an empty state, then an empty plan; and a generated configuration that plans empty.
 use crate::case::Case;
 use crate::cli::Cli;
 use crate::instance::{ADDRESS, Configuration};

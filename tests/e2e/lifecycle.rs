@@ -1,4 +1,4 @@
-//! From ten lines to a Redis that answers, and back to nothing (issue 3, §6.1).
+//! From ten lines to a Redis that answers, and back to nothing.
 use serde_json::json;
 
 use crate::case::Case;

@@ -1,4 +1,4 @@
-//! A plan for create needs no cluster: it may come into being in the same apply (issue 3, §6.5).
+//! A plan for create needs no cluster: it may come into being in the same apply.
 use crate::case::Case;
 use crate::instance::{ADDRESS, Configuration};
 

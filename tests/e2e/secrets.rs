@@ -1,4 +1,4 @@
-//! A password is in the Secret and nowhere else: not in state, plan, logs or errors (issue 3, §6.8).
+//! A password is in the Secret and nowhere else: not in state, plan, logs or errors.
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret, SecretString};

@@ -1,5 +1,5 @@
 //! What may heal while an apply waits: at the timeout it is named with cause and remedy, the state keeps what exists,
-//! and once it is mended the next apply succeeds; what comes into being in time is simply used (issue 3, §6.6).
+//! and once it is mended the next apply succeeds; what comes into being in time is simply used.
 use std::time::Duration;
 
 use hyper::Method;

@@ -1,5 +1,5 @@
 //! The CRD is missing: apply names it, and uses it when it comes; a refresh drops the state only if the CRD itself is
-//! gone (issue 3, §6.6; spec §1.6.5).
+//! gone (spec §1.6.5).
 use std::time::Duration;
 
 use serde_json::json;

@@ -1,5 +1,5 @@
 //! The operator does not run, or does not see the namespace: apply and destroy wait, and then say so by name with
-//! the way out; once it works, they are finished (issue 3, §6.6).
+//! the way out; once it works, they are finished.
 use std::time::Duration;
 
 use crate::both::Both;

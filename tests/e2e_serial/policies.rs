@@ -1,5 +1,5 @@
 //! A network policy, enforced: whoever is allowed connects, all others do not, and the operator and the instance's own
-//! pods go on as before (issue 9, §2).
+//! pods go on as before.
 use std::time::Duration;
 
 use serde_json::json;

@@ -1,5 +1,5 @@
 //! The supported operators beside the default one, and the one with its feature gate on: the whole life of an
-//! instance on each (issue 3, §6.8).
+//! instance on each.
 use crate::both::Both;
 use crate::case::Case;
 use crate::cli::Cli;

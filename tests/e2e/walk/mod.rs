@@ -1,5 +1,5 @@
 //! Every argument of the schema, in every shape: set, changed and unset again. After each step the next plan is empty,
-//! and at the end the cluster is as it was (issue 4, §5).
+//! and at the end the cluster is as it was.
 //!
 //! The provider is driven over gRPC as core drives it, against the real API server, where nothing runs: a step takes a
 //! tenth of a second. `arguments` is the table, and the only place to add to. `REDIS_WALK=service,probe` walks only
