@@ -1,20 +1,21 @@
-//! The arguments of the operator's custom resources, read back group by group in the order of `build`.
+//! The arguments of the operator's custom resources, read back group by group in the order of `build`. `pods.rs` has
+//! those about pods.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
 use super::custom::{observe_custom, without_custom};
-use crate::redis::object::{at, count, differences, list, text};
+use super::pods::{observe_budget, observe_lives, observe_placement, observe_toleration};
+use crate::redis::object::{at, differences, list, text};
 use crate::redis::opstree::Kind;
 use crate::redis::quantity::Quantity;
-use crate::redis::topology::{Part, Topology};
+use crate::redis::topology::Topology;
 use crate::redis::version::Version;
 use crate::resources::blocks::{
-    Amounts, AntiAffinity, ClusterVersion, Disruption, Image, Probe, PullPolicy, RollingUpdate,
-    SecurityContext, SentinelDisruption, ServiceType, Spread, Toleration, UpdateType,
+    Amounts, ClusterVersion, Image, PullPolicy, SecurityContext, SentinelDisruption, ServiceType,
 };
-use crate::resources::instance::build::{affinity, budget, probe, sentinel_budget, update_strategy};
+use crate::resources::instance::build::sentinel_budget;
 use crate::resources::instance::model::{AuthSecret, Instance};
 use crate::resources::types::{ObjectName, RedisVersion};
 use crate::terraform::Value;
@@ -56,6 +57,7 @@ pub fn observe_arguments(known: &Instance, custom_resources: &[Json]) -> Instanc
         observe_placement(&mut instance, topology, part, section);
     }
     observe_lives(&mut instance, spec, section);
+    observe_service(&mut instance, spec);
     instance.priority_class_name = text(spec, &["priorityClassName"]).map(|name| ObjectName(name.to_owned()));
     instance.service_account = text(spec, &["serviceAccountName"]).map(|name| ObjectName(name.to_owned()));
     instance.env = list(spec, &["env"])
@@ -190,85 +192,14 @@ fn observe_sentinel(instance: &mut Instance, spec: &Json) {
     }
 }
 
-/// The limits of a budget. If there is none, the known limits stay, because they mean nothing then.
-fn observe_budget(known: (Option<i64>, Option<i64>), pdb: &Json) -> (bool, Option<i64>, Option<i64>) {
-    if at(pdb, &["enabled"]) != &Json::Bool(true) {
-        return (false, known.0, known.1);
-    }
-    // The upper limit wins.
-    let max = at(pdb, &["maxUnavailable"]).as_i64();
-    (true, at(pdb, &["minAvailable"]).as_i64().filter(|_| max.is_none()), max)
-}
-
-/// Where pods may run, and how many must stay. A value that we would not write is left to `repairs`.
-fn observe_placement(instance: &mut Instance, topology: Topology, part: Part, section: &Json) {
-    let found = at(section, &["affinity"]);
-    let name = instance.name.0.clone();
-    let is_it = |one: &AntiAffinity| differences(&affinity(*one, topology, part, &name), found).is_empty();
-    let all = [instance.anti_affinity, AntiAffinity::Soft, AntiAffinity::Required, AntiAffinity::None];
-    if let Some(anti_affinity) = all.into_iter().find(is_it) {
-        instance.anti_affinity = anti_affinity;
-    }
-    if part.kind == Kind::Redis {
-        return;
-    }
-    let rules: Vec<Spread> = list(section, &["topologySpreadConstraints"])
-        .iter()
-        .map(|rule| Spread {
-            max_skew: count(rule, &["maxSkew"]),
-            topology_key: text(rule, &["topologyKey"]).unwrap_or_default().to_owned(),
-            when_unsatisfiable: text(rule, &["whenUnsatisfiable"]).unwrap_or_default().to_owned(),
-        })
-        .collect();
-    instance.topology_spread_constraints = rules;
-    let pdb = at(section, &["pdb"]);
-    if !differences(&budget(&instance.pod_disruption_budget), pdb).is_empty() {
-        let known = &instance.pod_disruption_budget;
-        let known = (known.min_available, known.max_unavailable);
-        let (enabled, min_available, max_unavailable) = observe_budget(known, pdb);
-        instance.pod_disruption_budget = Disruption { enabled, min_available, max_unavailable };
-    }
-}
-
-/// Probes of the pods, and how pods are replaced.
-fn observe_lives(instance: &mut Instance, spec: &Json, section: &Json) {
-    instance.termination_grace_period_seconds = at(section, &["terminationGracePeriodSeconds"]).as_i64();
-    instance.readiness_probe =
-        observe_probe(instance.readiness_probe.take(), at(section, &["readinessProbe"]));
-    instance.liveness_probe = observe_probe(instance.liveness_probe.take(), at(section, &["livenessProbe"]));
-    let found = at(spec, &["kubernetesConfig", "updateStrategy"]);
-    let strategy = &mut instance.update_strategy;
-    // While we roll the pods, nobody else may replace them. If a rollout was cut off, `repairs` says so.
-    let ours = strategy.guarded && text(found, &["type"]) == Some("OnDelete");
-    if !ours && !differences(&update_strategy(strategy), found).is_empty() {
-        let word = text(found, &["type"]).map(Value::from);
-        strategy.r#type = word.and_then(|word| UpdateType::parse(&word).ok());
-        let rolling = at(found, &["rollingUpdate"]);
-        strategy.rolling_update = (!rolling.is_null()).then(|| RollingUpdate {
-            max_unavailable: at(rolling, &["maxUnavailable"]).as_i64(),
-            partition: at(rolling, &["partition"]).as_i64(),
-        });
-    }
+/// The Service that leads to a cluster from outside is a field of its custom resource. For the other shapes the provider
+/// creates a Service of its own.
+fn observe_service(instance: &mut Instance, spec: &Json) {
     if instance.topology() == Topology::Cluster {
         let service = at(spec, &["kubernetesConfig", "service"]);
         let word = Value::from(text(service, &["serviceType"]).unwrap_or("ClusterIP"));
         instance.service.r#type = ServiceType::parse(&word).unwrap_or(instance.service.r#type);
     }
-}
-
-/// Only the timings of a probe: the operator defines the probe itself.
-fn observe_probe(known: Option<Probe>, found: &Json) -> Option<Probe> {
-    if differences(&probe(known.as_ref()), found).is_empty() {
-        return known;
-    }
-    let number = |field: &str| at(found, &[field]).as_i64();
-    let probe = Probe {
-        initial_delay_seconds: number("initialDelaySeconds"),
-        period_seconds: number("periodSeconds"),
-        timeout_seconds: number("timeoutSeconds"),
-        failure_threshold: number("failureThreshold"),
-    };
-    (!found.is_null()).then_some(probe)
 }
 
 /// Whether there are volumes, their class and their access modes keep their known values: the operator does
@@ -294,17 +225,6 @@ fn observe_security(known: &SecurityContext, spec: &Json) -> SecurityContext {
         run_as_non_root: at(context, &["runAsNonRoot"]).as_bool(),
         run_as_user: at(context, &["runAsUser"]).as_i64(),
         fs_group: at(context, &["fsGroup"]).as_i64().unwrap_or(known.fs_group),
-    }
-}
-
-fn observe_toleration(toleration: &Json) -> Toleration {
-    let part = |field| text(toleration, &[field]).map(str::to_owned);
-    Toleration {
-        key: part("key"),
-        operator: part("operator"),
-        value: part("value"),
-        effect: part("effect"),
-        toleration_seconds: at(toleration, &["tolerationSeconds"]).as_i64(),
     }
 }
 

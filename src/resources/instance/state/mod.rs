@@ -3,6 +3,7 @@
 
 mod arguments;
 mod custom;
+mod pods;
 
 pub use arguments::{observe_arguments, strings};
 use serde_json::Value as Json;

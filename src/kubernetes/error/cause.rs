@@ -1,123 +1,12 @@
-//! What can go wrong between us and a cluster, as sentences: what was attempted, where, why, and what helps.
-//!
-//! No sentence holds a token, a password or an object's body: what the server says is quoted only where it
-//! speaks about fields and rights, and never for a Secret. `status.rs` makes [`Cause`]s from the server's answers.
+//! Why a request failed, and what helps. Both stand here, so that whoever adds a cause sees the remedies.
 
 use std::fmt;
 use std::sync::Arc;
 
-use super::authorize::CredentialError;
-use super::config::ConfigError;
-use super::object::{ObjectRef, Resource};
-use super::status::kind_not_served;
-use super::transport::TransportError;
-
-/// What was attempted. [`Verb::rbac`] is the right it takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verb {
-    /// GET of one object.
-    Get,
-    /// GET of a collection.
-    List,
-    /// GET of a collection, then its changes.
-    Watch,
-    /// POST.
-    Create,
-    /// Server-side apply.
-    Apply,
-    /// Merge patch.
-    Patch,
-    /// DELETE.
-    Delete,
-    /// GET of a container's output.
-    ReadLog,
-    /// A stream to a port of a pod.
-    PortForward,
-    /// A command in a container.
-    Exec,
-}
-
-impl Verb {
-    /// How RBAC calls the right that this takes.
-    pub fn rbac(self) -> &'static str {
-        match self {
-            // Both begin with a GET; from Kubernetes 1.35 on they also take `create`.
-            Verb::Get | Verb::ReadLog | Verb::PortForward | Verb::Exec => "get",
-            Verb::List => "list",
-            Verb::Watch => "watch",
-            Verb::Create => "create",
-            Verb::Apply | Verb::Patch => "patch",
-            Verb::Delete => "delete",
-        }
-    }
-
-    fn words(self) -> &'static str {
-        match self {
-            Verb::Get => "read",
-            Verb::List => "list",
-            Verb::Watch => "watch",
-            Verb::Create => "create",
-            Verb::Apply => "apply",
-            Verb::Patch => "patch",
-            Verb::Delete => "delete",
-            Verb::ReadLog => "read the log of",
-            Verb::PortForward => "forward a port of",
-            Verb::Exec => "run a command in",
-        }
-    }
-}
-
-/// An attempt: a verb and what it is about. Displays as `apply StatefulSet redis/cache`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Attempt {
-    /// What was to be done.
-    pub verb: Verb,
-    /// To what kind.
-    pub resource: &'static Resource,
-    /// In which namespace.
-    pub namespace: Option<String>,
-    /// To which object; `None` for a collection.
-    pub name: Option<String>,
-}
-
-impl Attempt {
-    /// An attempt on one object.
-    pub fn on(verb: Verb, object: &ObjectRef) -> Attempt {
-        let (namespace, name) = (object.namespace.clone(), Some(object.name.clone()));
-        Attempt { verb, resource: object.resource, namespace, name }
-    }
-
-    /// An attempt on all objects of a kind, in one namespace or (`None`) in all.
-    pub fn on_all(verb: Verb, resource: &'static Resource, namespace: Option<&str>) -> Attempt {
-        Attempt { verb, resource, namespace: namespace.map(str::to_owned), name: None }
-    }
-}
-
-impl fmt::Display for Attempt {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} ", self.verb.words())?;
-        match (&self.name, &self.namespace) {
-            (Some(name), Some(namespace)) => write!(formatter, "{} {namespace}/{name}", self.resource.kind),
-            (Some(name), None) => write!(formatter, "{} {name}", self.resource.kind),
-            (None, Some(namespace)) => write!(formatter, "{} in namespace {namespace}", self.resource.plural),
-            (None, None) => write!(formatter, "{}", self.resource.plural),
-        }
-    }
-}
-
-/// A request that did not do what it was for.
-///
-/// Displays as the whole story, ready to be shown: `could not apply StatefulSet redis/cache on https://…: why. What
-/// helps`. Whoever composes a message of their own takes the parts: `attempt`, `server`, `cause`, [`Cause::remedy`].
-#[derive(Debug)]
-pub struct Error {
-    /// What was attempted.
-    pub attempt: Box<Attempt>,
-    /// URL of the API server, and of the proxy on the way to it; `None` where none could be chosen.
-    pub server: Option<Arc<str>>,
-    /// Why it failed.
-    pub cause: Cause,
-}
+use super::fields::{FieldConflict, FieldProblem};
+use crate::kubernetes::authorize::CredentialError;
+use crate::kubernetes::config::ConfigError;
+use crate::kubernetes::transport::TransportError;
 
 /// Why a request failed.
 #[derive(Debug, thiserror::Error)]
@@ -260,59 +149,6 @@ pub enum Cause {
     BadRequest(String),
 }
 
-/// A field that another manager owns.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FieldConflict {
-    /// Who owns it.
-    pub manager: String,
-    /// Its path, such as `.spec.replicas`.
-    pub field: String,
-}
-
-impl fmt::Display for FieldConflict {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} ({})", self.field, self.manager)
-    }
-}
-
-/// Something wrong with one field.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FieldProblem {
-    /// Its path, such as `spec.replicas`; empty where the server names none.
-    pub field: String,
-    /// What is wrong.
-    pub message: String,
-}
-
-impl fmt::Display for FieldProblem {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.field.as_str() {
-            "" => write!(formatter, "{}", self.message),
-            field => write!(formatter, "{field}: {}", self.message),
-        }
-    }
-}
-
-impl Error {
-    pub(super) fn new(attempt: &Attempt, server: Option<&Arc<str>>, cause: Cause) -> Error {
-        Error { attempt: Box::new(attempt.clone()), server: server.cloned(), cause }
-    }
-
-    /// The error that ended a stream of ours (`Forward`), or what else the operating system says.
-    ///
-    /// # Errors
-    /// Gives back what is not ours.
-    pub fn from_stream(error: std::io::Error) -> Result<Error, std::io::Error> {
-        error.downcast()
-    }
-
-    /// An object cannot be read because its kind is not served: for whoever cannot take that for "gone".
-    pub fn kind_not_served(object: &ObjectRef) -> Error {
-        let attempt = Attempt::on(Verb::Get, object);
-        Error::new(&attempt, None, kind_not_served(&attempt))
-    }
-}
-
 impl Cause {
     /// What the user can do about it.
     pub fn remedy(&self) -> Option<String> {
@@ -377,26 +213,6 @@ impl From<TransportError> for Cause {
                 Cause::Unreachable(error)
             }
         }
-    }
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "could not {}", self.attempt)?;
-        if let Some(server) = &self.server {
-            write!(formatter, " on {server}")?;
-        }
-        write!(formatter, ": {}", self.cause)?;
-        match self.cause.remedy() {
-            Some(remedy) => write!(formatter, ". {remedy}"),
-            None => Ok(()),
-        }
-    }
-}
-
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        std::error::Error::source(&self.cause)
     }
 }
 
