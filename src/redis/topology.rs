@@ -155,6 +155,11 @@ impl Part {
     }
 }
 
+/// How many of so many sentinels are more than half.
+pub fn majority(sentinels: i64) -> i64 {
+    sentinels / 2 + 1
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,5 +1,6 @@
 //! Blocks of certain topologies: replicas, sentinels, shards.
 
+use crate::redis::topology;
 use crate::resources::blocks::SentinelDisruption;
 use crate::resources::blocks::resources::{ReplicaResources, SentinelResources};
 use crate::terraform::Value;
@@ -109,7 +110,7 @@ fn usual_replicas(root: &Value) -> Value {
 fn majority(root: &Value) -> Value {
     match root.get("sentinel").get("replicas") {
         Value::Number(number) => {
-            number.as_i64().map_or(Value::Null, |replicas| Value::from(replicas / 2 + 1))
+            number.as_i64().map_or(Value::Null, |replicas| Value::from(topology::majority(replicas)))
         }
         other => other.clone(),
     }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json, json};
 use super::super::model::Instance;
 use crate::redis::names::annotation;
 use crate::redis::opstree::Kind;
-use crate::redis::topology::{Part, Topology};
+use crate::redis::topology::{Part, Topology, majority};
 use crate::resources::blocks::{
     Amounts, AntiAffinity, Disruption, Image, Persistence, Probe, RollingUpdate, SecurityContext,
     SentinelDisruption, Spread, Toleration, UpdateStrategy, UpdateType,
@@ -196,7 +196,7 @@ pub fn budget(disruption: &Disruption) -> Json {
 /// How many sentinels an eviction must leave.
 pub fn sentinel_budget(disruption: &SentinelDisruption, sentinels: i64) -> Json {
     let SentinelDisruption { enabled, min_available, max_unavailable } = disruption;
-    pdb(*enabled, *min_available, *max_unavailable, sentinels / 2 + 1)
+    pdb(*enabled, *min_available, *max_unavailable, majority(sentinels))
 }
 
 fn pdb(enabled: bool, min: Option<i64>, max: Option<i64>, usual: i64) -> Json {

@@ -2,7 +2,7 @@
 //! block the operator.
 
 use super::super::model::Instance;
-use crate::redis::topology::Topology;
+use crate::redis::topology::{Topology, majority};
 use crate::resources::blocks::{ServiceType, UpdateType};
 use crate::terraform::{Diagnostic, Path, Planned};
 
@@ -106,7 +106,7 @@ fn quorum_out_of_reach(config: &Instance<Planned>) -> Option<Diagnostic> {
             format!(
                 "No failover would ever begin. Omit sentinel.quorum for the majority ({}), or set at most \
                  {replicas}.",
-                replicas / 2 + 1
+                majority(replicas)
             ),
         )
         .at(Path::of("sentinel.quorum"))
