@@ -165,7 +165,16 @@ class Cluster(unittest.TestCase):
     def assert_redis_answers(self):
         kubectl("wait", "--for=create", "pod/probe-0", "--timeout=60s")
         kubectl("wait", "--for=condition=Ready", "pod/probe-0", "--timeout=60s")
-        self.assertEqual(kubectl("exec", "probe-0", "--", "redis-cli", "PING").strip(), "PONG")
+        # A kubelet that has just restarted reports the pod as Ready, and for a moment does not find it for an exec.
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                self.assertEqual(kubectl("exec", "probe-0", "--", "redis-cli", "PING").strip(), "PONG")
+                return
+            except subprocess.CalledProcessError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.5)
 
     def operator(self):
         return json.loads(kubectl("get", "deployment", "redis-operator", "-n", "redis-operator", "-o", "json"))

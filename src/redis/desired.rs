@@ -31,6 +31,9 @@ pub struct Desired {
     pub former_password: Option<PasswordAt>,
     /// Whether this run creates the instance; otherwise the instance must exist.
     pub creating: bool,
+    /// Whether objects with the labels of this instance are ours whatever their claim: a create continues a
+    /// create that was cut off, or adopts.
+    pub takes_over: bool,
     /// Whether to create the namespace if it does not exist.
     pub create_namespace: bool,
     /// Whether to wait until Redis serves.

@@ -90,6 +90,7 @@ pub fn desired(topology: Topology) -> Desired {
         is_guarded: true,
         former_password: None,
         creating: false,
+        takes_over: false,
         create_namespace: false,
         wait: true,
     }

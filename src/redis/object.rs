@@ -77,6 +77,38 @@ pub fn differences(wanted: &Json, found: &Json) -> Vec<Difference> {
     all
 }
 
+/// Every path below a field of `found` that `wanted` does not mention, or with another value in a list that
+/// [`differences`] takes for the same.
+pub fn additions(wanted: &Json, found: &Json, field: &str) -> Vec<Difference> {
+    let mut all = Vec::new();
+    let below = |object: &Json| object.get(field).cloned().unwrap_or_default();
+    add(&without_nulls(&below(wanted)), &below(found), &mut vec![field.to_owned()], &mut all);
+    all
+}
+
+fn add(wanted: &Json, found: &Json, names: &mut Vec<String>, all: &mut Vec<Difference>) {
+    match (wanted, found) {
+        (Json::Object(wanted), Json::Object(found)) => {
+            for (name, value) in found {
+                names.push(name.clone());
+                match wanted.get(name) {
+                    Some(wanted) => add(wanted, value, names, all),
+                    None => all.push(difference(&Json::Null, value, names)),
+                }
+                names.pop();
+            }
+        }
+        (Json::Array(_), Json::Array(_)) if wanted != found && means_the_same(wanted, found) => {
+            all.push(difference(wanted, found, names));
+        }
+        _ => {}
+    }
+}
+
+fn difference(wanted: &Json, found: &Json, names: &[String]) -> Difference {
+    Difference { path: names.join("."), names: names.to_vec(), wanted: wanted.clone(), found: found.clone() }
+}
+
 fn compare(wanted: &Json, found: &Json, names: &mut Vec<String>, all: &mut Vec<Difference>) {
     if let (Json::Object(wanted), Json::Object(_) | Json::Null) = (wanted, found)
         && !(wanted.is_empty() && found.is_null())
@@ -87,8 +119,7 @@ fn compare(wanted: &Json, found: &Json, names: &mut Vec<String>, all: &mut Vec<D
             names.pop();
         }
     } else if !means_the_same(wanted, found) {
-        let (path, names) = (names.join("."), names.clone());
-        all.push(Difference { path, names, wanted: wanted.clone(), found: found.clone() });
+        all.push(difference(wanted, found, names));
     }
 }
 

@@ -6,7 +6,7 @@ use std::fmt;
 use serde_json::Value as Json;
 
 use super::names::{MANAGER, label};
-use super::object::{self, at, count, differences, list, text};
+use super::object::{self, Difference, additions, at, count, differences, list, text};
 
 /// The purpose of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -113,8 +113,10 @@ pub enum Judged {
     Presence,
     /// Its text. The contents are not shown.
     Data,
-    /// The spec.
+    /// The spec. The API server and others may add fields.
     Spec,
+    /// The spec, to which nobody may add a field: a field more would let somebody in.
+    ExactSpec,
 }
 
 /// A wanted object.
@@ -157,13 +159,22 @@ impl Wanted {
                 let same = at(found, &["data"]) == at(&self.object, &["data"]);
                 (!same).then(|| "its text was changed".to_owned())
             }
-            Judged::Spec => {
-                let different = differences(at(&self.object, &["spec"]), at(found, &["spec"]));
-                let first = different.first()?;
+            Judged::Spec | Judged::ExactSpec => {
+                let different = self.differences(found);
+                let first = different.iter().find(|one| one.path.starts_with("spec."))?;
                 let (is, should_be) = (object::shown(&first.found), object::shown(&first.wanted));
-                Some(format!("spec.{} is {is}, should be {should_be}", first.path))
+                Some(format!("{} is {is}, should be {should_be}", first.path))
             }
         }
+    }
+
+    /// Every difference that the next write removes.
+    pub fn differences(&self, found: &Json) -> Vec<Difference> {
+        let mut all = differences(&self.object, found);
+        if self.judged == Judged::ExactSpec {
+            all.extend(additions(&self.object, found, "spec"));
+        }
+        all
     }
 }
 
@@ -295,5 +306,34 @@ mod tests {
         assert_eq!(wanted.not_ready(&at(2, 1)), None);
         wanted.judged = Judged::Presence;
         assert_eq!(wanted.wrong(&at(1, 1)), None);
+    }
+    #[test]
+    fn a_field_more_differs_only_if_nobody_may_add_one() {
+        let wanted = |judged| Wanted {
+            key: Key {
+                role: Role::NetworkPolicy,
+                kind: "NetworkPolicy",
+                namespace: "redis".to_owned(),
+                name: "cache".to_owned(),
+            },
+            object: json!({ "spec": { "ports": [{ "port": 1 }], "selector": { "a": "b" }, "limit": null } }),
+            write: Write::Applied,
+            stage: Stage::BeforeRedis,
+            need: Need::Required,
+            readiness: Readiness::Written,
+            judged,
+        };
+        let found = json!({
+            "metadata": { "labels": { "theirs": "x" } },
+            "spec": { "ports": [{ "port": 1, "endPort": 9 }], "selector": { "a": "b", "c": "d" } },
+        });
+        assert_eq!(wanted(Judged::Spec).wrong(&found), None);
+        let exact = wanted(Judged::ExactSpec);
+        let paths: Vec<String> = exact.differences(&found).into_iter().map(|one| one.path).collect();
+        assert_eq!(paths, ["spec.ports", "spec.selector.c"]);
+        let removal = object::removal(&exact.differences(&found));
+        assert_eq!(removal, Some(json!({ "spec": { "selector": { "c": null } } })));
+        let same = json!({ "spec": { "ports": [{ "port": 1 }], "selector": { "a": "b" } } });
+        assert_eq!(exact.wrong(&same), None);
     }
 }

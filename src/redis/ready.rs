@@ -6,7 +6,7 @@ use super::diagnose;
 use super::names::annotation;
 use super::object::{annotation, at, count, differences, is_terminating, label, list, name, text, uid};
 use super::opstree::{Hold, Kind, of_kind};
-use super::running::{ROLE, Running, is_acted_on, is_of, is_ready};
+use super::running::{ROLE, Running, is_acted_on, is_ready, revision_of};
 use super::topology::{Part, Topology};
 use super::volumes::smaller_claim;
 use super::waiting::{Cause, Waiting};
@@ -189,7 +189,9 @@ fn broken_pod_of<'a>(
         return None;
     }
     let wanted = text(stateful_set, &["status", "updateRevision"])?;
-    let broken = |pod: &&Json| !is_of(pod, Some(wanted)) && !is_ready(pod) && !is_terminating(pod);
+    // A pod without a revision was made by somebody else, with our labels.
+    let is_old = |pod: &Json| revision_of(pod).is_some_and(|revision| revision != wanted);
+    let broken = |pod: &&Json| is_old(pod) && !is_ready(pod) && !is_terminating(pod);
     let pod = pods.find(broken)?;
     Some((name(pod).to_owned(), uid(pod)?.to_owned()))
 }

@@ -78,7 +78,12 @@ impl Running {
 
 /// Whether a pod has that revision.
 pub fn is_of(pod: &Json, revision: Option<&str>) -> bool {
-    label(pod, REVISION) == revision
+    revision_of(pod) == revision
+}
+
+/// The revision of a pod that a StatefulSet made.
+pub fn revision_of(pod: &Json) -> Option<&str> {
+    label(pod, REVISION)
 }
 
 /// Whether the StatefulSet controller has processed the StatefulSet.

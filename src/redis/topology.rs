@@ -77,13 +77,14 @@ impl Topology {
         matches!(self, Topology::Replication | Topology::Sentinel)
     }
 
-    /// Kinds whose objects would have the same names, so that both cannot share one name.
+    /// Kinds whose objects, or our objects beside them, would have the same names, so that both cannot share one
+    /// name.
     pub fn clashes(self) -> &'static [Kind] {
         match self {
-            Topology::Standalone => &[Kind::RedisReplication],
+            Topology::Standalone => &[Kind::RedisReplication, Kind::RedisCluster],
             // The Service of the master has the same name in both.
             Topology::Replication | Topology::Sentinel => &[Kind::Redis, Kind::RedisCluster],
-            Topology::Cluster => &[Kind::RedisReplication],
+            Topology::Cluster => &[Kind::RedisReplication, Kind::Redis],
         }
     }
 

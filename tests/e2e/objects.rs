@@ -4,17 +4,19 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use crate::case::Case;
-use crate::cluster;
 use crate::instance::{ADDRESS, Configuration, POD, PODS};
 use crate::interrupted::killed;
-use crate::proxy::{What, When};
+use crate::proxy::{Fault, Matcher, What, When, status_body};
 use crate::resting::{applied, end, resting, summaries};
+use crate::topology::{at_rest, cluster};
 
 const POLICIES: &str = "/apis/networking.k8s.io/v1/namespaces/{namespace}/networkpolicies";
+const EXTERNAL: &str = "/api/v1/namespaces/{namespace}/services/cache-external";
+const SECRET: &str = "/api/v1/namespaces/{namespace}/secrets/cache-auth";
 const BUDGETS: &str = "/apis/policy/v1/namespaces/{namespace}/poddisruptionbudgets";
 
 fn of_case(case: &Case, collection: &str) -> Vec<Value> {
-    cluster::get(&collection.replace("{namespace}", &case.namespace)).items()
+    crate::cluster::get(&collection.replace("{namespace}", &case.namespace)).items()
 }
 
 fn specs(objects: &[Value]) -> Vec<Value> {
@@ -100,6 +102,17 @@ for_alternate_clis! {
         case.plan_is_empty();
         assert_eq!(specs(&of_case(&case, POLICIES)), before.0);
 
+        // A field more may let somebody in, and one limit in place of the other cannot be applied over.
+        let end_port = json!([{ "op": "add", "path": "/spec/ingress/1/ports/0/endPort", "value": 65535 }]);
+        case.kubectl(&["patch", "networkpolicy", "cache", "--type=json", "-p", &end_port.to_string()]);
+        patch("poddisruptionbudget", json!({ "maxUnavailable": null, "minAvailable": 1 }));
+        let found = repairs(&case);
+        assert!(found["NetworkPolicy cache"].as_str().is_some_and(|line| line.starts_with("spec.ingress is ")), "{found}");
+        case.apply();
+        case.plan_is_empty();
+        assert_eq!(specs(&of_case(&case, POLICIES)), before.0);
+        assert_eq!(specs(&of_case(&case, BUDGETS)), before.1);
+
         case.write("main.tf", &resting().text());
         case.apply();
         case.plan_is_empty();
@@ -107,11 +120,56 @@ for_alternate_clis! {
         end(&case);
     }
 
+    /// Otherwise the instance would be tainted, and the next apply would destroy it.
+    fn a_budget_of_somebody_else_is_found_before_anything_is_written(cli: Cli) {
+        let case = Case::new(cli, "their-budget");
+        let budget = json!({ "apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": { "name": "cache" },
+                             "spec": { "minAvailable": 1 } });
+        case.kubectl_apply(&budget.to_string());
+        case.write("main.tf", &resting().with("pod_disruption_budget", "{ enabled = true }").text());
+        let summary = "The PodDisruptionBudget <namespace>/cache already exists".to_owned();
+        let output = case.apply_fails();
+        assert_eq!(summaries(&case, &output), [summary]);
+        assert!(case.resource(ADDRESS).is_null());
+        case.kubectl(&["delete", "poddisruptionbudget", "cache"]);
+        case.assert_nothing_left();
+    }
+
+    /// The state names only what is wanted, once the custom resource is written.
+    fn an_object_that_a_failed_apply_could_not_delete_goes_with_the_next(cli: Cli) {
+        let case = applied(cli, "unwanted", &resting().with("service", "{ type = \"NodePort\" }"));
+        let forbidden = What::Status(403, Some(status_body(403, "Forbidden", "made up", None)));
+        let on = Matcher::on("DELETE", "/api/v1/namespaces/*/services/*");
+        case.proxy.add_fault(Fault { on, when: When::Before, what: forbidden });
+        case.write("main.tf", &resting().with("maxmemory_percent", "51").text());
+        case.apply_fails();
+        case.proxy.clear_faults();
+        assert!(case.object(EXTERNAL).is_some());
+        case.apply();
+        case.plan_is_empty();
+        assert!(case.object(EXTERNAL).is_none());
+        end(&case);
+    }
+
+    fn an_instance_whose_state_was_lost_is_adopted_with_its_objects(cli: Cli) {
+        let configuration = at_rest(cluster()).with("network_policy", "{ enabled = true }");
+        let case = applied(cli, "lost-state", &configuration);
+        let secret = |case: &Case| case.object(SECRET).expect("the Secret")["metadata"]["uid"].clone();
+        let before = secret(&case);
+        case.run(&["state", "rm", ADDRESS]);
+        case.write("main.tf", &configuration.with("adopt_existing", "true").text());
+        case.apply();
+        case.plan_is_empty();
+        assert_eq!(secret(&case), before, "the password is that of the pods");
+        end(&case);
+    }
+
     /// No state knows of the policy.
     fn an_object_of_an_apply_that_was_killed_goes_with_the_instance(cli: Cli) {
         let case = applied(cli, "killed", &resting());
         case.write("main.tf", &restricted().text());
-        killed(&case, &What::KillProvider, When::AfterForward, 1, || case.try_apply()).unwrap();
+        // The first write is that of the ConfigMap, which records the argument.
+        killed(&case, &What::KillProvider, When::AfterForward, 2, || case.try_apply()).unwrap();
         assert_eq!(of_case(&case, POLICIES).len(), 1);
         case.destroy();
         case.assert_nothing_left();
@@ -126,7 +184,7 @@ for_alternate_clis! {
         let evict = || {
             let path = format!("{}/{POD}/eviction", PODS.replace("{namespace}", &case.namespace));
             let eviction = json!({ "apiVersion": "policy/v1", "kind": "Eviction", "metadata": { "name": POD } });
-            cluster::request(Method::POST, &path, Some(&eviction)).status
+            crate::cluster::request(Method::POST, &path, Some(&eviction)).status
         };
         assert_eq!(evict(), 429, "the pod was evicted");
         case.write("main.tf", &Configuration::small().text());

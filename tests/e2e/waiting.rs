@@ -72,7 +72,7 @@ for_alternate_clis! {
 
     fn redis_refuses_a_directive(cli: Cli) {
         let wrong = impatient().with("additional_config", "{ maxmemory-policy = \"no-such-policy\" }");
-        let words = ["ended", "FATAL CONFIG FILE ERROR", "'maxmemory-policy no-such-policy'", "additional_config"];
+        let words = ["crashed", "FATAL CONFIG FILE ERROR", "'maxmemory-policy no-such-policy'", "additional_config"];
         let (case, _) = fails(cli, "directive", &wrong, &words);
         mended(&case);
     }

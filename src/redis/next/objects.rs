@@ -2,7 +2,6 @@
 
 use crate::redis::desired::Desired;
 use crate::redis::memory::{Denial, Memory};
-use crate::redis::object::differences;
 use crate::redis::objects::{Found, Key, Stage, Wanted, Write, labelling};
 use crate::redis::picture::Picture;
 use crate::redis::step::{Next, Step};
@@ -10,6 +9,11 @@ use crate::redis::waiting::Cause;
 
 /// Objects that the custom resources need.
 pub(super) fn before_redis(desired: &Desired, picture: &Picture, memory: &Memory) -> Option<Next> {
+    // A name that is taken is reported before the first write, at whatever stage the object is written.
+    if let Some(key) = taken(desired, picture) {
+        let why = format!("the {key} already exists, but it does not belong to this instance");
+        return Some(Next::stuck(Cause::Taken, why));
+    }
     of_stage(Stage::BeforeRedis, desired, picture, memory)
 }
 
@@ -20,16 +24,14 @@ pub(super) fn after_redis(desired: &Desired, picture: &Picture, memory: &Memory)
 
 fn of_stage(stage: Stage, desired: &Desired, picture: &Picture, memory: &Memory) -> Option<Next> {
     let of_stage = desired.objects.iter().filter(|wanted| wanted.stage == stage);
-    of_stage
-        .filter(|wanted| is_possible(wanted, memory))
-        .find_map(|wanted| write(wanted, desired, picture, memory))
+    of_stage.filter(|wanted| is_possible(wanted, memory)).find_map(|wanted| write(wanted, picture, memory))
 }
 
 fn is_possible(wanted: &Wanted, memory: &Memory) -> bool {
     !memory.denied.has(&Denial::Object(wanted.key.clone()))
 }
 
-fn write(wanted: &Wanted, desired: &Desired, picture: &Picture, memory: &Memory) -> Option<Next> {
+fn write(wanted: &Wanted, picture: &Picture, memory: &Memory) -> Option<Next> {
     let key = || wanted.key.clone();
     let Some(found) = picture.object(&wanted.key) else {
         return Some(Next::Do(match wanted.write {
@@ -37,16 +39,12 @@ fn write(wanted: &Wanted, desired: &Desired, picture: &Picture, memory: &Memory)
             Write::Once => Step::CreateObject(key()),
         }));
     };
-    if !is_ours(found, desired) {
-        let why = format!("the {} already exists, but it does not belong to this instance", wanted.key);
-        return Some(Next::stuck(Cause::Taken, why));
-    }
     if found.is_owned() {
         return Some(Next::Do(Step::DisownObject(key())));
     }
     match wanted.write {
         Write::Applied => {
-            let differs = !differences(&wanted.object, &found.object).is_empty();
+            let differs = !wanted.differences(&found.object).is_empty();
             differs.then(|| Next::Do(Step::ApplyObject(key())))
         }
         // Nothing depends on labels: without the right to change them they stay as they are.
@@ -78,13 +76,13 @@ pub fn taken<'d>(desired: &'d Desired, picture: &Picture) -> Option<&'d Key> {
     desired.objects.iter().map(|wanted| &wanted.key).find(is_taken)
 }
 
-/// Whether an object may be changed and deleted: it has our claim. A create refuses a name that is in use. So
-/// if a create finds objects of that name, they come from a create that was cut off, and nobody knows their
-/// claim any more.
+/// Whether an object may be changed and deleted: it has our claim. A create refuses a name that is in use, unless
+/// it adopts. So if it finds objects of that name, they come from a create that was cut off or from a state that
+/// was lost, and nobody knows their claim any more.
 fn is_ours(found: &Found, desired: &Desired) -> bool {
     found.is_claimed_by(&desired.claim)
         || (found.is_unclaimed_of_ours() && desired.object(&found.key).is_some())
-        || (desired.creating && found.is_of(&desired.namespace, &desired.name))
+        || (desired.takes_over && found.is_of(&desired.namespace, &desired.name))
 }
 
 #[cfg(test)]
@@ -165,7 +163,7 @@ mod tests {
             Some(Next::Do(Step::DeleteObject(other.clone())))
         );
         picture.set_object(&other, Some(claimed("of a create that was cut off")));
-        let creating = Desired { creating: true, ..desired };
+        let creating = Desired { takes_over: true, ..desired };
         assert_eq!(step(&creating, &picture, &Memory::default()), Some(Next::Do(Step::DeleteObject(other))));
     }
 

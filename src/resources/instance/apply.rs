@@ -97,7 +97,7 @@ async fn create(
         force: instance.force_conflicts || adopting,
         ..settings(&instance, Operation::Create, length)
     };
-    let telling = Telling::new(record, &instance, &desired);
+    let telling = Telling::new(record, &instance, &desired, &[]);
     let task = Task {
         addresses,
         custom_resources: existing,
@@ -109,7 +109,7 @@ async fn create(
         settings,
     };
     let outcome = Run::new(cluster, task, call, &telling).until_done().await;
-    conclude(cluster, Operation::Create, instance, outcome, record, deadline).await
+    conclude(cluster, Operation::Create, instance, outcome, record, deadline, &[]).await
 }
 
 /// The custom resources that exist.
@@ -191,13 +191,15 @@ async fn update(
     let mut desired = build(&instance, false, instance.wait.enabled);
     // An object that is being deleted cannot be changed: once it is gone, it is recreated.
     desired.creating = going;
+    desired.takes_over = going;
     desired.former_password =
         prior.auth_secret.map(|AuthSecret { name, key }| PasswordAt { secret: name, key });
-    let telling = Telling::new(record, &instance, &desired);
+    let known = prior.objects;
+    let telling = Telling::new(record, &instance, &desired, &known);
     let task = Task {
         addresses,
         custom_resources: existing,
-        known: prior.objects,
+        known: known.clone(),
         once: once(&instance, &desired.objects),
         desired,
         served: false,
@@ -205,7 +207,7 @@ async fn update(
         settings: settings(&instance, operation, length),
     };
     let outcome = Run::new(cluster, task, call, &telling).until_done().await;
-    conclude(cluster, operation, instance, outcome, record, deadline).await
+    conclude(cluster, operation, instance, outcome, record, deadline, &known).await
 }
 
 fn settings(instance: &Instance, operation: Operation, length: std::time::Duration) -> Settings {

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use futures::future::try_join_all;
 use tokio::time::{Instant, timeout_at};
 
 use super::addresses::Addresses;
@@ -16,7 +17,7 @@ use crate::redis::answers::shards::Shards;
 use crate::redis::desired::Desired;
 use crate::redis::names::{annotation, label};
 use crate::redis::object::{annotation as mark, at, is_terminating, name, text};
-use crate::redis::objects::{Wanted, Write};
+use crate::redis::objects::{Key, Wanted, Write};
 use crate::redis::opstree::Kind;
 use crate::redis::picture::Picture;
 use crate::redis::running::{Running, address as ip, is_ready};
@@ -113,8 +114,33 @@ impl<'a> Gather<'a> {
         self.labelled_in(places.collect(), known, picture).await
     }
 
-    /// All objects that have the labels of the instance, of every kind that the provider makes. A destroy looks everywhere:
-    /// an apply that was killed may have made an object that no state knows of.
+    /// Objects of ours that the state knows although nobody wants them any more: an apply that failed has not
+    /// deleted them.
+    pub async fn unwanted(
+        &self,
+        wanted: &[Wanted],
+        known: &[ManagedObject],
+        picture: &mut Picture,
+    ) -> Result<(), Error> {
+        let is_wanted = |one: &ManagedObject| {
+            let is_it =
+                |key: &Key| key.kind == one.kind && key.namespace == one.namespace && key.name == one.name;
+            wanted.iter().any(|wanted| is_it(&wanted.key))
+        };
+        for one in known.iter().filter(|one| !is_wanted(one)) {
+            // Custom resources are no objects of ours in this sense.
+            let Some(resource) = resource_of(&one.kind) else { continue };
+            let address = ObjectRef::namespaced(resource, one.namespace.as_str(), one.name.as_str());
+            let found = self.get(&address, Content::Metadata).await?.found();
+            if let Some(key) = found.as_ref().and_then(|found| key_of(resource, found)) {
+                picture.set_object(&key, found);
+            }
+        }
+        Ok(())
+    }
+
+    /// All objects that have the labels of the instance, of every kind that the provider makes. A run and a destroy look
+    /// everywhere: an apply that was cut off may have left an object that no state knows of.
     pub async fn labelled_of_any_kind(
         &self,
         known: &[ManagedObject],
@@ -131,9 +157,14 @@ impl<'a> Gather<'a> {
         known: &[ManagedObject],
         picture: &mut Picture,
     ) -> Result<(), Error> {
-        for (resource, namespace) in places {
-            for object in self.labelled_of(resource, namespace, known).await? {
-                if let Some(key) = key_of(resource, &object) {
+        let lists = places.into_iter().map(async |(resource, namespace)| {
+            let objects = self.labelled_of(resource, namespace, known).await?;
+            Ok::<_, Error>((resource, objects))
+        });
+        for (resource, objects) in try_join_all(lists).await? {
+            for object in objects {
+                // An object that was read by its name is there as a whole.
+                if let Some(key) = key_of(resource, &object).filter(|key| picture.object(key).is_none()) {
                     picture.set_object(&key, Some(object));
                 }
             }

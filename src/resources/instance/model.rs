@@ -65,7 +65,7 @@ object! {
         /// followers. Not valid for a single Redis.
         topology_spread_constraints: Vec<Spread> =
             default(Value::List(Vec::new())).rolls().check(|all| checks::are_spreads(all)),
-        /// How many pods must keep running during evictions, such as a node drain. Not valid for a single Redis.
+        /// How many pods must keep running during evictions, such as a node drain.
         pod_disruption_budget: Disruption = nested(),
         /// How clients outside the Kubernetes cluster reach Redis.
         service: Service = nested(),

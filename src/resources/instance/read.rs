@@ -75,6 +75,7 @@ async fn look(
     gather.custom_resources(&mut picture).await?;
     gather.made(&written, &mut picture).await?;
     gather.wanted(&written.objects, &mut picture).await?;
+    gather.unwanted(&written.objects, &state.objects, &mut picture).await?;
     if let Some(secret) = &state.auth_secret {
         let address = addresses.secret(&secret.name);
         picture.has_password = Some(gather.get(&address, Content::Metadata).await?.found().is_some());

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tokio::time::Instant;
 
 use super::InstanceResource;
-use super::model::Instance;
+use super::model::{Instance, ManagedObject};
 use super::objects::{external_host, external_service_name};
 use super::run::{Observer, Outcome};
 use super::state::{not_ready, objects, status};
@@ -36,12 +36,17 @@ pub struct Telling<'a> {
 }
 
 impl<'a> Telling<'a> {
-    /// Tells that record.
-    pub fn new(record: &'a Record<InstanceResource>, instance: &Instance, desired: &Desired) -> Telling<'a> {
+    /// Tells that record. `known`: the objects of the state before.
+    pub fn new(
+        record: &'a Record<InstanceResource>,
+        instance: &Instance,
+        desired: &Desired,
+        known: &[ManagedObject],
+    ) -> Telling<'a> {
         let written = Instance {
             status: not_ready("Progressing", "waiting until Redis serves"),
             repairs: rollout("the last apply was cut off".to_owned()),
-            objects: objects(desired),
+            objects: with_known(objects(desired), known),
             ..instance.clone()
         };
         Telling { record, written }
@@ -58,6 +63,16 @@ impl Observer for Telling<'_> {
     }
 }
 
+/// Until an apply has ended well, the state also knows the objects that the apply has yet to delete.
+fn with_known(mut objects: Vec<ManagedObject>, known: &[ManagedObject]) -> Vec<ManagedObject> {
+    for one in known {
+        if !objects.contains(one) {
+            objects.push(one.clone());
+        }
+    }
+    objects
+}
+
 fn rollout(line: String) -> BTreeMap<String, String> {
     BTreeMap::from([(Subject::Rollout.to_string(), line)])
 }
@@ -70,6 +85,7 @@ pub async fn conclude(
     outcome: Outcome,
     record: &Record<InstanceResource>,
     deadline: Instant,
+    known: &[ManagedObject],
 ) -> Result<(), Problems> {
     let Outcome { picture, desired, wrote, served, problem } = outcome;
     instance.objects = objects(&desired);
@@ -83,11 +99,6 @@ pub async fn conclude(
         record.save(&instance, &instance.identity());
         return Ok(());
     };
-    if wrote {
-        instance.status = not_ready("Failed", &problem.why);
-        instance.repairs = rollout(format!("unfinished: {}", problem.why));
-        record.save(&instance, &instance.identity());
-    }
     // An error of a create taints the instance, and the next apply destroys a tainted instance. So once Redis
     // has served, the error becomes a warning. The same applies if the user asked for warnings, unless this
     // run only repairs: then the plan promises exactly that nothing is left to repair.
@@ -97,6 +108,15 @@ pub async fn conclude(
         Operation::Update => wrote && wanted,
         Operation::Mend => false,
     };
+    if wrote {
+        // After a success, core insists on the objects that were planned.
+        if !is_only_a_warning {
+            instance.objects = with_known(instance.objects, known);
+        }
+        instance.status = not_ready("Failed", &problem.why);
+        instance.repairs = rollout(format!("unfinished: {}", problem.why));
+        record.save(&instance, &instance.identity());
+    }
     if is_only_a_warning {
         record.warn(Diagnostic { severity: Severity::Warning, ..problem.diagnostic });
         return Ok(());

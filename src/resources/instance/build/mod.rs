@@ -36,6 +36,7 @@ pub fn build(instance: &Instance, creating: bool, wait: bool) -> Desired {
         is_guarded: instance.update_strategy.guarded && wait,
         former_password: None,
         creating,
+        takes_over: creating,
         create_namespace: instance.create_namespace,
         wait,
     }

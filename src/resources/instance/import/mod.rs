@@ -22,7 +22,7 @@ use super::model::{AuthSecret, Identity, Instance};
 use super::settle::settle_value;
 use super::state::{observe, observe_arguments};
 use crate::kubernetes::{Cluster, ObjectRef};
-use crate::redis::names::annotation;
+use crate::redis::names::{annotation, label};
 use crate::redis::object::{self, annotation as mark, at, list, text};
 use crate::redis::objects::Role;
 use crate::redis::opstree::Kind;
@@ -228,7 +228,11 @@ fn arguments(
         None => instance.authentication.enabled = false,
         Some(name) => {
             instance.auth_secret = Some(AuthSecret { name: name.to_owned(), key: key.to_owned() });
-            let is_ours = |secret: &Json| Role::of(secret) == Some(Role::Password);
+            // The Secret of another instance is to this one a Secret of somebody else.
+            let is_ours = |secret: &Json| {
+                Role::of(secret) == Some(Role::Password)
+                    && object::label(secret, label::CLAIM) == Some(instance.claim.as_str())
+            };
             if !sources.secret.as_ref().is_some_and(is_ours) {
                 instance.authentication.existing_secret = Some(crate::resources::blocks::SecretKey {
                     name: ObjectName(name.to_owned()),

@@ -41,7 +41,7 @@ struct Managed {
 #[rustfmt::skip]
 static TABLE: [Managed; 5] = {
     use Need::Required;
-    use Stage::{AfterRedis, BeforeRedis};
+    use Stage::BeforeRedis;
     use Write::{Applied, Once};
     [
         Managed { role: Role::Password, resource: &SECRET, build: password::build, write: Once, stage: BeforeRedis,
@@ -49,11 +49,11 @@ static TABLE: [Managed; 5] = {
         Managed { role: Role::Configuration, resource: &CONFIG_MAP, build: configuration::build, write: Applied, stage: BeforeRedis,
                   need: Required, readiness: Readiness::Written, judged: Judged::Data },
         Managed { role: Role::NetworkPolicy, resource: &NETWORK_POLICY, build: network_policy::build, write: Applied, stage: BeforeRedis,
-                  need: Required, readiness: Readiness::Written, judged: Judged::Spec },
+                  need: Required, readiness: Readiness::Written, judged: Judged::ExactSpec },
         Managed { role: Role::ExternalAccess, resource: &SERVICE, build: external_access::build, write: Applied, stage: BeforeRedis,
                   need: Required, readiness: Readiness::Written, judged: Judged::Spec },
-        Managed { role: Role::DisruptionBudget, resource: &DISRUPTION_BUDGET, build: disruption_budget::build, write: Applied, stage: AfterRedis,
-                  need: Required, readiness: Readiness::Observed, judged: Judged::Spec },
+        Managed { role: Role::DisruptionBudget, resource: &DISRUPTION_BUDGET, build: disruption_budget::build, write: Applied, stage: BeforeRedis,
+                  need: Required, readiness: Readiness::Observed, judged: Judged::ExactSpec },
     ]
 };
 

@@ -20,7 +20,9 @@ const OPERATOR: [(&str, &str); 3] = [
     ("name", "redis-operator"),
 ];
 
-const DNS_PORT: u16 = 53;
+/// The port of DNS, and the one that the DNS pods of OpenShift listen on behind their Service: policies apply to the port of
+/// the pod.
+const DNS_PORTS: [u16; 2] = [53, 5353];
 
 pub(super) fn build(instance: &Instance) -> Vec<Json> {
     let NetworkPolicy { enabled, allowed_namespaces, allowed_cidrs } = &instance.network_policy;
@@ -38,7 +40,10 @@ pub(super) fn build(instance: &Instance) -> Vec<Json> {
     });
     let cidrs = allowed_cidrs.iter().map(|cidr| json!({ "ipBlock": { "cidr": cidr } }));
     let clients: Vec<Json> = operators.chain(namespaces).chain(cidrs).collect();
-    let dns = ["UDP", "TCP"].map(|protocol| json!({ "protocol": protocol, "port": DNS_PORT }));
+    let dns: Vec<Json> = DNS_PORTS
+        .iter()
+        .flat_map(|port| ["UDP", "TCP"].map(|protocol| json!({ "protocol": protocol, "port": port })))
+        .collect();
     vec![json!({
         "metadata": metadata(instance, Role::NetworkPolicy, &names::network_policy(&instance.name.0), &[]),
         "spec": {

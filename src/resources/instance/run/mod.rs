@@ -185,24 +185,28 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Objects of a new instance are found by their names alone: no others can exist yet.
+    /// Objects are found by their names; if there is or was an instance, also by their labels, of every kind: a
+    /// run that failed or was killed may have left an object that no state knows of.
     async fn first_look(&mut self) -> Result<(), kubernetes::Error> {
         let data = self.picture.custom_resource(self.addresses.topology.data());
-        if self.desired.creating && data.is_some_and(is_terminating) {
+        let is_recreated = data.is_some_and(is_terminating) || !self.known.is_empty();
+        if self.desired.creating && is_recreated {
             // What is left of an older instance must be gone first, too.
             self.begin_to_watch().await?;
         }
         let addresses = self.addresses.clone();
         let gather = Gather::fresh(self.cluster, &addresses, self.deadline);
         let wanted = &self.desired.objects;
-        if !(self.picture.custom_resources.is_empty() && self.known.is_empty()) {
-            gather.labelled(wanted, &self.known, &mut self.picture).await?;
-        }
         match gather.wanted(wanted, &mut self.picture).await {
             // The first write reports a missing definition in a way that can be waited for.
-            Err(error) if matches!(error.cause, RequestCause::NamespaceMissing { .. }) => Ok(()),
-            looked => looked,
+            Err(error) if matches!(error.cause, RequestCause::NamespaceMissing { .. }) => return Ok(()),
+            looked => looked?,
         }
+        let Picture { custom_resources, objects, .. } = &self.picture;
+        if !(custom_resources.is_empty() && objects.is_empty() && self.known.is_empty()) {
+            gather.labelled_of_any_kind(&self.known, &mut self.picture).await?;
+        }
+        Ok(())
     }
 
     async fn go_on(&mut self) -> Result<(), Failure> {

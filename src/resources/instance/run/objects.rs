@@ -1,9 +1,11 @@
 //! The writes of our own objects.
 
 use super::super::failure::refused;
+use super::super::model::ManagedObject;
 use super::super::objects::{address, redacted, taken};
 use super::{Failure, Run};
 use crate::kubernetes::{self, Cause as RequestCause, Propagation};
+use crate::redis::object::removal;
 use crate::redis::objects::{Found, Key, labelling};
 use crate::resources::write;
 
@@ -14,7 +16,7 @@ impl Run<'_> {
         let address = address(key);
         let written = match write::create_surely(self.cluster, &address, &once.body, self.deadline).await {
             Ok(_) => {
-                self.made.push(address.clone());
+                self.remember_made(key);
                 // The answer contains the data, which must stay secret.
                 self.cluster.get_metadata(&address, self.deadline).await?.found()
             }
@@ -48,10 +50,15 @@ impl Run<'_> {
         // out instead.
         let body = crate::redis::object::without_nulls(&wanted.object);
         let force = self.settings.force;
+        // Server-side apply leaves alone what others have added, and the API server may refuse both together.
+        let found = self.picture.object(key).map(|found| wanted.differences(&found.object));
+        if let Some(removal) = found.and_then(|differences| removal(&differences)) {
+            self.cluster.merge_patch(&address, &removal, None, self.deadline).await?;
+        }
         let written = write::apply(self.cluster, &address, &body, None, force, self.deadline).await?;
         // An object that existed before must not be deleted again.
         if self.picture.object(key).is_none() {
-            self.made.push(address);
+            self.remember_made(key);
         }
         self.picture.set_object(key, Some(written));
         Ok(())
@@ -84,6 +91,17 @@ impl Run<'_> {
         found.object["metadata"]["ownerReferences"] = serde_json::Value::Null;
         self.picture.set_object(key, Some(found.object));
         Ok(())
+    }
+
+    /// Notes an object to take back if the custom resource cannot be written. An object that the state knows was
+    /// only restored, and stays.
+    fn remember_made(&mut self, key: &Key) {
+        let Key { kind, namespace, name, .. } = key;
+        let is_known =
+            |one: &ManagedObject| one.kind == *kind && one.namespace == *namespace && one.name == *name;
+        if !self.known.iter().any(is_known) {
+            self.made.push(address(key));
+        }
     }
 
     /// The next look creates it again, if it is wanted.

@@ -102,6 +102,7 @@ impl Run<'_> {
                 tracing::info!(instance = %self.addresses, why = waiting.why, "waiting");
                 self.waiting_since = Some((waiting.cause, now));
                 self.telling_at = None;
+                self.answers_count_until = None;
                 now
             }
         }

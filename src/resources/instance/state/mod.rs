@@ -14,7 +14,7 @@ use super::objects::{external_host, external_service_name};
 use crate::redis::desired::Desired;
 use crate::redis::names::{self, annotation};
 use crate::redis::object::{self, Difference, count, text};
-use crate::redis::objects::{Role, Wanted};
+use crate::redis::objects::{Found, Key, Role, Wanted};
 use crate::redis::opstree::{self, Kind};
 use crate::redis::picture::Picture;
 use crate::redis::ready;
@@ -46,7 +46,8 @@ fn with_computed(
     let repairs = repairs(&instance, desired, written, picture);
     instance.repairs = repairs.into_iter().map(|one| (one.subject.to_string(), one.line)).collect();
     instance.status = status(desired.topology, &desired.name, picture);
-    instance.objects = objects(desired);
+    let unwanted = unwanted(&instance.claim, desired, written, picture);
+    instance.objects = objects(desired).into_iter().chain(unwanted.into_iter().map(managed)).collect();
     instance.external_host = host_from_outside(desired, picture);
     instance
 }
@@ -88,6 +89,8 @@ fn repairs(instance: &Instance, desired: &Desired, written: &Desired, picture: &
     };
     let needed = written.objects.iter().filter(|wanted| !is_unused(wanted));
     repairs.extend(needed.filter_map(|wanted| repair_of_object(wanted, picture)));
+    let superfluous = unwanted(&instance.claim, desired, written, picture).into_iter();
+    repairs.extend(superfluous.map(|key| Repair::new(Subject::object(key), "is no longer wanted")));
     // Also one that the user keeps.
     if let (Some(secret), Some(false)) = (&instance.auth_secret, picture.has_password) {
         repairs.push(Repair::new(Subject::Secret(secret.name.clone()), "is missing"));
@@ -187,6 +190,20 @@ pub fn not_ready(phase: &str, message: &str) -> Status {
     }
 }
 
+/// Objects of ours that an apply should have deleted.
+fn unwanted<'p>(claim: &str, desired: &Desired, written: &Desired, picture: &'p Picture) -> Vec<&'p Key> {
+    let is_unwanted = |found: &&Found| {
+        let is_wanted = [desired, written].iter().any(|one| one.object(&found.key).is_some());
+        !is_wanted && found.is_claimed_by(claim)
+    };
+    picture.objects.iter().filter(is_unwanted).map(|found| &found.key).collect()
+}
+
+fn managed(key: &Key) -> ManagedObject {
+    let Key { kind, namespace, name, .. } = key;
+    ManagedObject { kind: (*kind).to_owned(), namespace: namespace.clone(), name: name.clone() }
+}
+
 /// The objects that the provider manages.
 pub fn objects(desired: &Desired) -> Vec<ManagedObject> {
     let object = |kind: &str, name: &str| ManagedObject {
@@ -195,11 +212,7 @@ pub fn objects(desired: &Desired) -> Vec<ManagedObject> {
         name: name.to_owned(),
     };
     let custom_resources = desired.topology.kinds().iter().map(|kind| object(kind.kind(), &desired.name));
-    let objects = desired.objects.iter().map(|wanted| ManagedObject {
-        kind: wanted.key.kind.to_owned(),
-        namespace: wanted.key.namespace.clone(),
-        name: wanted.key.name.clone(),
-    });
+    let objects = desired.objects.iter().map(|wanted| managed(&wanted.key));
     custom_resources.chain(objects).collect()
 }
 
