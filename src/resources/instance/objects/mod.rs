@@ -120,11 +120,9 @@ pub fn taken(key: &Key) -> Diagnostic {
     }
     let Key { role, kind, namespace, name } = key;
     let (argument, instead) = match role {
-        Role::NetworkPolicy => {
-            ("network_policy", ", or leave network_policy out and keep the existing policy")
-        }
+        Role::NetworkPolicy => ("network_policy", ", or remove network_policy and keep the existing policy"),
         Role::DisruptionBudget => {
-            ("pod_disruption_budget", ", or leave pod_disruption_budget out and keep the existing budget")
+            ("pod_disruption_budget", ", or remove pod_disruption_budget and keep the existing budget")
         }
         Role::ExternalAccess => ("service.type", ""),
         Role::Password | Role::Configuration => ("name", ""),

@@ -181,7 +181,7 @@ fn unprotected(planned: &Instance<Planned>) -> Option<Diagnostic> {
         Diagnostic::warning(
             "Redis will have no password",
             "Anybody who can reach the Service of the instance can read and write everything. Set \
-             authentication.enabled = true, or restrict access with a NetworkPolicy.",
+             authentication.enabled = true, or restrict access with network_policy.",
         )
         .at(Path::of("authentication.enabled"))
     })

@@ -256,7 +256,7 @@ fn policy_shuts_out_the_outside(config: &Instance<Planned>) -> Option<Diagnostic
             "No client outside the cluster can connect",
             "service.type exposes Redis outside the cluster, but the network policy refuses all clients \
              there. Set network_policy.allowed_cidrs to the addresses of the clients or, if the load \
-             balancer hides them, to the addresses of the load balancer.",
+             balancer hides them, to those of the nodes.",
         )
         .at(Path::of("network_policy.allowed_cidrs"))
     })
