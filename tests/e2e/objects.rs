@@ -175,6 +175,16 @@ for_alternate_clis! {
         case.assert_nothing_left();
     }
 
+    /// Somebody who tidies labels must not make a Secret with a password outlive the instance.
+    fn an_object_without_our_labels_goes_with_the_instance(cli: Cli) {
+        let case = applied(cli, "unlabelled", &resting());
+        let labels = ["instance", "namespace", "role", "claim"].map(|one| format!("terraform-provider-redis/{one}-"));
+        let labels = labels.each_ref().map(String::as_str);
+        case.kubectl(&[&["label", "secret", "cache-auth"], labels.as_slice()].concat());
+        case.destroy();
+        case.assert_nothing_left();
+    }
+
     /// The operator has no budget for a single Redis; ours keeps its pod from an eviction, as the drain of a node does it.
     fn a_budget_keeps_the_only_pod(cli: Cli) {
         let case = Case::new(cli, "budget");

@@ -34,7 +34,9 @@ pub fn next_delete(leaving: Leaving<'_>, picture: &Picture) -> Next<Removal> {
     if data.is_some_and(|data| belongs_to_another(data, claim)) {
         return Next::Done;
     }
-    let ours = || picture.objects.iter().filter(|found| found.is_claimed_by(claim));
+    // An object from which somebody has removed our labels is still ours.
+    let is_ours = |found: &&Found| found.is_claimed_by(claim) || found.is_unclaimed_of_ours();
+    let ours = || picture.objects.iter().filter(is_ours);
     for kind in topology.kinds().iter().rev() {
         let Some(found) = picture.custom_resource(*kind).filter(|found| !belongs_to_another(found, claim))
         else {
@@ -87,6 +89,7 @@ mod tests {
 
     use super::*;
     use crate::redis::fixture::{self, claimed, custom_resources};
+    use crate::redis::names::MANAGER;
     use crate::redis::objects::{Key, Role};
     use crate::redis::running::Running;
 
@@ -130,5 +133,8 @@ mod tests {
             picture.set_object(&key, None);
         }
         assert_eq!(decided(true, &picture), Next::Done, "that of somebody else stays");
+        let unlabelled = json!({ "metadata": { "managedFields": [{ "manager": MANAGER }] } });
+        picture.set_object(&of_others, Some(unlabelled));
+        assert!(matches!(decided(true, &picture), Next::Do(Removal::DeleteObject(_))), "we have written it");
     }
 }

@@ -5,6 +5,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::InstanceResource;
 use super::addresses::Addresses;
+use super::build::build;
 use super::failure::{explain_delete, refused};
 use super::gather::Gather;
 use super::model::Instance;
@@ -102,6 +103,7 @@ impl Deletion<'_> {
         let gather = Gather::fresh(self.cluster, self.addresses, self.deadline);
         let mut picture = Picture::default();
         gather.custom_resources(&mut picture).await?;
+        gather.wanted(&build(self.prior, false, true).objects, &mut picture).await?;
         gather.labelled_of_any_kind(&self.prior.objects, &mut picture).await?;
         Ok(picture)
     }
