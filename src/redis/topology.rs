@@ -77,14 +77,23 @@ impl Topology {
         matches!(self, Topology::Replication | Topology::Sentinel)
     }
 
-    /// Kinds whose objects, or our objects beside them, would have the same names, so that both cannot share one
-    /// name.
+    /// Kinds whose objects would have the same names, so that both cannot share one name.
     pub fn clashes(self) -> &'static [Kind] {
         match self {
-            Topology::Standalone => &[Kind::RedisReplication, Kind::RedisCluster],
+            Topology::Standalone => &[Kind::RedisReplication],
             // The Service of the master has the same name in both.
             Topology::Replication | Topology::Sentinel => &[Kind::Redis, Kind::RedisCluster],
-            Topology::Cluster => &[Kind::RedisReplication, Kind::Redis],
+            Topology::Cluster => &[Kind::RedisReplication],
+        }
+    }
+
+    /// A kind that can share the name, unless the provider manages it: only our own objects beside the custom
+    /// resources would have the same names.
+    pub fn clashes_if_managed(self) -> Option<Kind> {
+        match self {
+            Topology::Standalone => Some(Kind::RedisCluster),
+            Topology::Cluster => Some(Kind::Redis),
+            Topology::Replication | Topology::Sentinel => None,
         }
     }
 

@@ -238,9 +238,13 @@ for_alternate_clis! {
         case.assert_diagnostics("name-clashes", &case.apply_fails());
         assert!(case.resource(ADDRESS).is_null());
         case.write("main.tf", &at_rest(cluster()).text());
-        // These two share no name.
+        // These two share no name, unless both are ours: then they would share the Secret.
         case.apply();
         case.plan_is_empty();
+        let other = "resource \"redis_k8s_instance\" \"other\" {\n  name = \"cache\"\n  namespace = \"{namespace}\"\n}\n";
+        case.write("main.tf", &at_rest(cluster()).and(other).text());
+        let summary = "A RedisCluster named <namespace>/cache already exists".to_owned();
+        assert_eq!(summaries(&case, &case.apply_fails()), [summary]);
         case.destroy();
         case.kubectl(&["delete", &definition("redis"), "cache"]);
         case.assert_nothing_left();

@@ -134,9 +134,14 @@ async fn clashing(
     addresses: &Addresses,
     deadline: Instant,
 ) -> Result<Option<Kind>, Problems> {
-    for kind in addresses.topology.clashes() {
-        match cluster.get_metadata(&addresses.custom_resource(*kind), deadline).await {
-            Ok(Lookup::Found(_)) => return Ok(Some(*kind)),
+    let managed = addresses.topology.clashes_if_managed();
+    for kind in addresses.topology.clashes().iter().copied().chain(managed) {
+        match cluster.get_metadata(&addresses.custom_resource(kind), deadline).await {
+            Ok(Lookup::Found(found))
+                if managed != Some(kind) || mark(&found, annotation::CLAIM).is_some() =>
+            {
+                return Ok(Some(kind));
+            }
             Ok(_) => {}
             // Without the right to read that kind, a create still works.
             Err(kubernetes::Error { cause: RequestCause::Forbidden { .. }, .. }) => {}

@@ -191,9 +191,14 @@ pub fn name_clashes(addresses: &Addresses, other: Kind) -> Diagnostic {
     Diagnostic::error(
         format!("A {} named {namespace}/{name} already exists", other.kind()),
         format!(
-            "The operator would give the StatefulSet and Services of the {} the same names, and both custom \
-             resources would compete for them. Nothing was changed. Choose another name. If nobody needs the \
-             {} and its data any more, delete it: `kubectl -n {namespace} delete {} {name}`.",
+            "{} of the {} would have the same names, and both custom resources would compete for them. \
+             Nothing was changed. Choose another name. If nobody needs the {} and its data any more, delete \
+             it: `kubectl -n {namespace} delete {} {name}`.",
+            if topology.clashes_if_managed() == Some(other) {
+                "The Secret with the password and other objects"
+            } else {
+                "The StatefulSet and Services"
+            },
             topology.data().kind(),
             other.kind(),
             other.crd()
