@@ -53,7 +53,7 @@ static TABLE: [Managed; 5] = {
         Managed { role: Role::ExternalAccess, resource: &SERVICE, build: external_access::build, write: Applied, stage: BeforeRedis,
                   need: Required, readiness: Readiness::Written, judged: Judged::Spec },
         Managed { role: Role::DisruptionBudget, resource: &DISRUPTION_BUDGET, build: disruption_budget::build, write: Applied, stage: BeforeRedis,
-                  need: Required, readiness: Readiness::Observed, judged: Judged::ExactSpec },
+                  need: Required, readiness: Readiness::Observed, judged: Judged::Spec },
     ]
 };
 

@@ -104,8 +104,9 @@ pub fn plan(change: &mut PlanChange<InstanceResource>) -> Vec<Diagnostic> {
     }
     let by_changes = writes.then(|| restarts::for_changes(prior, planned, &change.changes)).flatten();
     diagnostics.extend(by_changes.or_else(|| restarts::for_repairs(prior)));
-    let is_of_password = |entry: &String| matches!(Subject::of(entry), Subject::Secret(_));
-    if prior.repairs.keys().any(is_of_password) {
+    // A Secret that is no longer wanted is not the password.
+    let password = prior.auth_secret.as_ref().map(|secret| Subject::Secret(secret.name.clone()));
+    if prior.repairs.keys().any(|entry| Some(Subject::of(entry)) == password) {
         planned.auth_secret = Maybe::Unknown;
     }
     if writes || !prior.repairs.is_empty() {
