@@ -104,7 +104,7 @@ impl Deletion<'_> {
         let mut picture = Picture::default();
         gather.custom_resources(&mut picture).await?;
         gather.wanted(&build(self.prior, false, true).objects, &mut picture).await?;
-        gather.labelled_of_any_kind(&self.prior.objects, &mut picture).await?;
+        gather.labelled(&self.prior.objects, &mut picture).await?;
         Ok(picture)
     }
 

@@ -101,19 +101,6 @@ impl<'a> Gather<'a> {
         Ok(())
     }
 
-    /// All objects with the labels of the instance, of the kinds that are wanted or that the state knows.
-    pub async fn labelled(
-        &self,
-        wanted: &[Wanted],
-        known: &[ManagedObject],
-        picture: &mut Picture,
-    ) -> Result<(), Error> {
-        let of_wanted = wanted.iter().map(|one| (one.key.kind, one.key.namespace.as_str()));
-        let of_known = known.iter().map(|one| (one.kind.as_str(), one.namespace.as_str()));
-        let places = of_wanted.chain(of_known).filter_map(|(kind, place)| Some((resource_of(kind)?, place)));
-        self.labelled_in(places.collect(), known, picture).await
-    }
-
     /// Objects of ours that the state knows although nobody wants them any more: an apply that failed has not
     /// deleted them.
     pub async fn unwanted(
@@ -139,24 +126,12 @@ impl<'a> Gather<'a> {
         Ok(())
     }
 
-    /// All objects that have the labels of the instance, of every kind that the provider makes. A run and a destroy look
-    /// everywhere: an apply that was cut off may have left an object that no state knows of.
-    pub async fn labelled_of_any_kind(
-        &self,
-        known: &[ManagedObject],
-        picture: &mut Picture,
-    ) -> Result<(), Error> {
+    /// All objects with the labels of the instance, of every kind that the provider creates: an apply that was cut
+    /// off may have left an object that no state knows.
+    pub async fn labelled(&self, known: &[ManagedObject], picture: &mut Picture) -> Result<(), Error> {
         let at_home = resources().map(|resource| (resource, self.addresses.namespace.as_str()));
         let of_known = known.iter().filter_map(|one| Some((resource_of(&one.kind)?, one.namespace.as_str())));
-        self.labelled_in(at_home.chain(of_known).collect(), known, picture).await
-    }
-
-    async fn labelled_in(
-        &self,
-        places: BTreeSet<(&'static Resource, &str)>,
-        known: &[ManagedObject],
-        picture: &mut Picture,
-    ) -> Result<(), Error> {
+        let places: BTreeSet<(&Resource, &str)> = at_home.chain(of_known).collect();
         let lists = places.into_iter().map(async |(resource, namespace)| {
             let objects = self.labelled_of(resource, namespace, known).await?;
             Ok::<_, Error>((resource, objects))

@@ -3,10 +3,8 @@
 use serde_json::Value as Json;
 
 use super::super::addresses::Addresses;
-use super::super::build::build;
 use super::super::gather::Gather;
 use super::super::objects::{address, recorded_settings};
-use super::with_defaults;
 use crate::kubernetes::{self, Cause, Content};
 use crate::redis::names::{self, annotation};
 use crate::redis::object::{annotation as mark, at, text};
@@ -43,7 +41,7 @@ pub(super) async fn sources(
     let mut recorded = config_map.as_ref().and_then(recorded_settings);
     if recorded.is_none() && mark(data, annotation::CLAIM).is_some() {
         // If `custom_spec` names another ConfigMap, or none, ours still exists.
-        recorded = recorded_elsewhere(gather, addresses).await?;
+        recorded = recorded_elsewhere(gather).await?;
     }
     let secret = match text(spec, &["kubernetesConfig", "redisSecret", "name"]) {
         None => None,
@@ -65,13 +63,9 @@ pub(super) async fn sources(
 }
 
 /// The arguments that a ConfigMap of ours records although no custom resource names it.
-async fn recorded_elsewhere(
-    gather: &Gather<'_>,
-    addresses: &Addresses,
-) -> Result<Option<Json>, kubernetes::Error> {
-    let usual = with_defaults(addresses).map(|model| build(&model, false, true).objects);
+async fn recorded_elsewhere(gather: &Gather<'_>) -> Result<Option<Json>, kubernetes::Error> {
     let mut picture = Picture::default();
-    gather.labelled(&usual.unwrap_or_default(), &[], &mut picture).await?;
+    gather.labelled(&[], &mut picture).await?;
     for found in picture.of_role(Role::Configuration) {
         let config_map = gather.get(&address(&found.key), Content::Whole).await?.found();
         if let Some(recorded) = config_map.as_ref().and_then(recorded_settings) {

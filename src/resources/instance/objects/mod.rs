@@ -2,7 +2,8 @@
 //! table.
 //!
 //! An object is known by its role, kind, namespace and name, and carries the instance's claim in its labels.
-//! An object without that claim is never changed or deleted.
+//! An object of somebody else is never changed or deleted: one that has another claim, or that has none and was
+//! not written by this provider.
 
 mod configuration;
 mod disruption_budget;

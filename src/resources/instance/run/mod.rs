@@ -204,7 +204,7 @@ impl<'a> Run<'a> {
         }
         let Picture { custom_resources, objects, .. } = &self.picture;
         if !(custom_resources.is_empty() && objects.is_empty() && self.known.is_empty()) {
-            gather.labelled_of_any_kind(&self.known, &mut self.picture).await?;
+            gather.labelled(&self.known, &mut self.picture).await?;
         }
         Ok(())
     }
