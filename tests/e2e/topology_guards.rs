@@ -58,7 +58,7 @@ const WRONG: [Row; 25] = [
 ];
 
 /// These are said, and the plan goes on.
-const DOUBTFUL: [Row; 8] = [
+const DOUBTFUL: [Row; 9] = [
     &[("service.annotations", "{ a = \"b\" }")],
     &[("pod_disruption_budget.enabled", "true")],
     &[("network_policy.allowed_namespaces", "[\"shop\"]")],
@@ -73,6 +73,7 @@ const DOUBTFUL: [Row; 8] = [
             "jsonencode({ kubernetesConfig = { persistentVolumeClaimRetentionPolicy = { whenScaled = \"Delete\" } } })",
         ),
     ],
+    &[("network_policy.enabled", "true")],
 ];
 
 /// The other side of each: what a guard must let pass.

@@ -2,6 +2,7 @@
 
 mod amounts;
 mod custom;
+mod network;
 mod topology;
 
 use super::model::Instance;
@@ -23,6 +24,7 @@ const GUARDS: [Guard; 6] = [
 pub fn validate(config: &Instance<Planned>) -> Vec<Diagnostic> {
     let mut found: Vec<Diagnostic> = GUARDS.iter().filter_map(|guard| guard(config)).collect();
     found.extend(topology::validate(config));
+    found.extend(network::validate(config));
     found.extend(amounts::validate(config));
     found.extend(custom::validate(config));
     found
