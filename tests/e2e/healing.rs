@@ -81,7 +81,7 @@ for_terraform! {
 
         // The StatefulSet gives up its highest pod, which is the master by now.
         let last = address_of(&case, "cache-2");
-        through(&case, "host").command(&["FAILOVER", "TO", &last, "6379", "TIMEOUT", "2000"]);
+        through(&case, "host").command(&["FAILOVER", "TO", &last, "6379", "TIMEOUT", "20000"]);
         operator_finds(&case, "the operator notices", |master| master == "cache-2");
         case.write("main.tf", &of(1).text());
         case.apply();
