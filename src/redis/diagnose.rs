@@ -187,26 +187,43 @@ pub fn operator(deployments: Option<&[Json]>, namespace: &str) -> String {
     }
 }
 
-/// The operator's pods: namespace and selector.
-pub fn operators(deployments: &[Json]) -> Vec<(String, String)> {
+/// Where the operator's pods are, and which of their containers is the operator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Operator {
+    /// The namespace.
+    pub namespace: String,
+    /// The selector of the pods.
+    pub selector: String,
+    /// The name of the container: a pod may have others, such as a proxy of a mesh.
+    pub container: String,
+}
+
+/// The operator's pods.
+pub fn operators(deployments: &[Json]) -> Vec<Operator> {
     let place = |deployment: &Json| {
         let labels = at(deployment, &["spec", "selector", "matchLabels"]).as_object()?;
         let selector: Vec<String> =
             labels.iter().filter_map(|(key, value)| Some(format!("{key}={}", value.as_str()?))).collect();
-        Some((text(deployment, &["metadata", "namespace"])?.to_owned(), selector.join(",")))
+        Some(Operator {
+            namespace: text(deployment, &["metadata", "namespace"])?.to_owned(),
+            selector: selector.join(","),
+            container: name_of(containers(deployment).iter().find(|one| runs_operator(one))?).to_owned(),
+        })
     };
-    deployments.iter().filter(|deployment| is_operator(deployment)).filter_map(place).collect()
+    deployments.iter().filter_map(place).collect()
 }
 
 fn is_operator(deployment: &Json) -> bool {
-    containers(deployment).iter().any(|container| {
-        text(container, &["image"]).is_some_and(|image| {
-            image
-                .rsplit('/')
-                .next()
-                .is_some_and(|last| last.split([':', '@']).next() == Some("redis-operator"))
-        })
-    })
+    containers(deployment).iter().any(runs_operator)
+}
+
+/// By the name of the image, which a mirror may have prefixed, or by a variable that only this operator has.
+fn runs_operator(container: &Json) -> bool {
+    const VARIABLES: [&str; 2] = ["INIT_CONTAINER_IMAGE", "SERVICE_DNS_DOMAIN"];
+    let image = text(container, &["image"]).unwrap_or_default();
+    let last = image.rsplit('/').next().and_then(|last| last.split([':', '@']).next());
+    last.is_some_and(|last| last.ends_with("redis-operator"))
+        || list(container, &["env"]).iter().any(|one| VARIABLES.contains(&name_of(one)))
 }
 
 fn watched(deployment: &Json) -> Option<String> {
@@ -315,5 +332,31 @@ mod tests {
             let said = operator(deployments.as_deref(), "redis");
             assert!(said.contains(part), "{said}");
         }
+    }
+
+    #[test]
+    fn the_operator_is_known_by_its_image_or_its_variables() {
+        let deployment = |container: Json| {
+            json!({
+                "metadata": { "namespace": "system", "name": "anything" },
+                "spec": {
+                    "selector": { "matchLabels": { "app": "op" } },
+                    "template": { "spec": { "containers": [{ "name": "proxy", "image": "mesh:1" }, container] } },
+                },
+            })
+        };
+        let found = Operator {
+            namespace: "system".to_owned(),
+            selector: "app=op".to_owned(),
+            container: "manager".to_owned(),
+        };
+        for container in [
+            json!({ "name": "manager", "image": "quay.io/opstree/redis-operator:v0.26.0" }),
+            json!({ "name": "manager", "image": "r.example.com/mirror/opstree-redis-operator@sha256:00" }),
+            json!({ "name": "manager", "image": "ops:1", "env": [{ "name": "INIT_CONTAINER_IMAGE" }] }),
+        ] {
+            assert_eq!(operators(&[deployment(container)]), [found.clone()]);
+        }
+        assert!(operators(&[deployment(json!({ "name": "manager", "image": "redis:7" }))]).is_empty());
     }
 }

@@ -72,6 +72,10 @@ pub enum Cause {
     Nodes,
     /// A guarded rollout finds a problem that it cannot repair without asking a person.
     Ambiguous,
+    /// A pod refuses the login with the password that it should have.
+    Login,
+    /// A pod follows a master that is none of the pods of the set.
+    Elsewhere,
     /// An older object of that name is still being deleted.
     Terminating,
     /// The operator has not removed its finalizer.
@@ -90,12 +94,13 @@ impl Cause {
     /// How long a cause may last before the run gives up; `None`: until the timeout of the operation.
     pub fn patience(self) -> Option<Duration> {
         match self {
-            Cause::Ambiguous
-            | Cause::ImageName
-            | Cause::Deleted
-            | Cause::ChangedBack
-            | Cause::Taken
-            | Cause::SkipReconcile => Some(Duration::ZERO),
+            Cause::ImageName | Cause::Deleted | Cause::ChangedBack | Cause::Taken | Cause::SkipReconcile => {
+                Some(Duration::ZERO)
+            }
+            // A container that starts again reads its Secret again, and sentinels may decide.
+            Cause::Login | Cause::Ambiguous => Some(Duration::from_secs(20)),
+            // A replica notices after a minute that its master is gone.
+            Cause::Elsewhere => Some(Duration::from_secs(90)),
             Cause::Image | Cause::NotGrowing => Some(MINUTE),
             Cause::NamespaceMissing | Cause::KindMissing | Cause::Reference | Cause::ObjectNotReady => {
                 Some(2 * MINUTE)
@@ -130,7 +135,9 @@ impl Cause {
                 Some(Duration::from_millis(500))
             }
             // Secrets are not watched, and neither are the answers of nodes.
-            Cause::Reference | Cause::Nodes => Some(Duration::from_secs(1)),
+            Cause::Reference | Cause::Login | Cause::Ambiguous | Cause::Elsewhere | Cause::Nodes => {
+                Some(Duration::from_secs(1))
+            }
             // The operator looks at a cluster by itself every 60 s.
             Cause::Assembling => Some(Duration::from_secs(5)),
             Cause::OperatorAbsent
@@ -145,7 +152,6 @@ impl Cause {
             | Cause::NotGrowing
             | Cause::Starting
             | Cause::Roles
-            | Cause::Ambiguous
             | Cause::Terminating
             | Cause::Finalizer
             | Cause::Deleted

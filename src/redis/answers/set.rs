@@ -24,6 +24,8 @@ pub struct Pod<Said> {
     pub label: Option<String>,
     /// Its answer; `None` while it does not answer.
     pub said: Option<Said>,
+    /// Why it refuses to be asked: the password is not the one that it was started with, or it speaks TLS.
+    pub refuses: Option<String>,
     /// Which of the relevant passwords the pod accepts; `None` if it needs no password, or if it was not
     /// asked.
     pub accepts: Option<Vec<PasswordAt>>,
@@ -84,6 +86,7 @@ impl<Said> Pod<Said> {
             is_ready: is_ready(pod),
             label: label(pod, ROLE).map(str::to_owned),
             said,
+            refuses: None,
             accepts: None,
         })
     }

@@ -57,6 +57,12 @@ pub fn rolling(desired: &Desired, picture: &Picture, memory: &Memory) -> Option<
     }
     let set = match asked(picture) {
         Ok(set) => set,
+        // Whoever leaves the rollout to the operator gets out of a pause during which no pod can be asked.
+        Err(Next::Wait(Waiting { cause: Cause::Login, .. })) if !desired.is_guarded => {
+            return kinds()
+                .find(|kind| picture.hold(*kind) == Hold::Ours)
+                .map(|kind| Next::Do(Step::Unpause(kind)));
+        }
         Err(next) => return Some(next),
     };
     if let Some(next) = carry_out(super::next(set), set, desired, running) {
@@ -119,7 +125,7 @@ fn before_writing(
 }
 
 /// The step that follows from a decision about the set; `None` if nothing is left to do.
-fn carry_out(decision: Decision, set: &Set, desired: &Desired, running: &Running) -> Option<Next> {
+pub(super) fn carry_out(decision: Decision, set: &Set, desired: &Desired, running: &Running) -> Option<Next> {
     match decision {
         Decision::Done => None,
         Decision::Wait(why) => Some(
@@ -127,7 +133,7 @@ fn carry_out(decision: Decision, set: &Set, desired: &Desired, running: &Running
                 .map_or_else(|| Next::wait(Cause::Rolling, why), Next::Wait),
         ),
         Decision::Do(todo) => Some(Next::Do(Step::Roll(todo))),
-        Decision::Stuck(why) => Some(Next::stuck(Cause::Ambiguous, why)),
+        Decision::Doubt(cause, why) => Some(Next::wait(cause, why)),
     }
 }
 

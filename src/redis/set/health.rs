@@ -14,6 +14,11 @@ pub(super) fn put_right(set: &Set, master: &Pod<Replication>) -> Option<Move> {
         link.is_none_or(|link| link == Some(master.address.as_str()))
     };
     let replicas = || set.members.iter().filter(|pod| pod.name != master.name);
+    // It may come back as a master of its own: the Service must not lead there, too.
+    let lingers = |pod: &&Pod<Replication>| pod.said.is_none() && pod.label.as_deref() == Some("master");
+    if let Some(pod) = replicas().find(lingers) {
+        return Some(Move::Label { pod: pod.name.clone(), role: "slave" });
+    }
     if let Some(stray) = replicas().find(|pod| !follows(pod)) {
         return Some(Move::Follow { pod: stray.name.clone(), master: master.address.clone() });
     }

@@ -1,50 +1,156 @@
 //! Which pod is the master, and which pod becomes the master if there is none.
+//!
+//! Those decide who decide in Redis: the sentinels, by the highest config-epoch; then the data, if one pod certainly
+//! has everything that the others have; then the replicas, by the master that they follow. The operator's label
+//! comes last: nobody moves it while the operator is paused.
 
 use super::Decision;
-use crate::redis::answers::set::{Pod, Set};
+use super::history::has_all_of;
+use crate::redis::answers::set::{Pod, Set, View};
 use crate::redis::object::text;
 use crate::redis::picture::Picture;
 use crate::redis::step::Move;
 use crate::redis::talk::{Quorum, Replication};
 use crate::redis::topology::Topology;
+use crate::redis::waiting::Cause;
 
 /// The pod that is the master, as far as the answers show.
 pub fn master_of(set: &Set) -> Option<&str> {
     master(set).ok().map(|pod| pod.name.as_str())
 }
 
-/// The pod that the others follow. A restarted pod starts as a master without replicas.
+/// The pod that is the master. A restarted pod starts as a master without replicas.
 pub(super) fn master(set: &Set) -> Result<&Pod<Replication>, Decision> {
-    let masters = set.members.iter().filter(|pod| said(pod).is_some_and(|said| said.master.is_none()));
-    let followers = |pod: &&Pod<Replication>| {
-        let named = |other: &&Pod<Replication>| {
-            let link = said(other).and_then(|said| said.master.as_ref());
-            link.is_some_and(|link| link.address.host == pod.address)
-        };
-        let is_labelled = pod.label.as_deref() == Some("master");
-        (set.members.iter().filter(named).count(), is_labelled, is_promoted(set, pod))
-    };
-    let mut masters: Vec<&Pod<Replication>> = masters.collect();
-    masters.sort_by_key(followers);
-    match masters.as_slice() {
-        [.., second, first] if followers(second).0 > 0 => Err(Decision::Stuck(format!(
-            "{} and {} are both masters with replicas of their own, and the provider cannot decide whose \
-             data to keep",
-            first.name, second.name
-        ))),
-        // A master without replicas and without the label has restarted, and may be behind the replicas.
-        [.., first] if followers(first) > (0, false, false) => Ok(first),
-        _ => Err(promotion(set)),
+    let is_master = |pod: &&Pod<Replication>| said(pod).is_some_and(|said| said.master.is_none());
+    let masters: Vec<&Pod<Replication>> = set.members.iter().filter(is_master).collect();
+    let followed: Vec<&Pod<Replication>> =
+        masters.iter().copied().filter(|pod| followers(set, pod) > 0).collect();
+    match named_by_sentinels(set) {
+        Verdict::Address(host) => {
+            if let Some(named) = masters.iter().find(|pod| pod.address == host) {
+                return Ok(named);
+            }
+        }
+        Verdict::Pending if masters.len() != 1 || followed.is_empty() => {
+            return Err(Decision::Wait("the sentinels are choosing another master".to_owned()));
+        }
+        Verdict::Pending | Verdict::None => {}
     }
+    if let Some(whole) = only(masters.iter().copied().filter(|pod| has_everything(set, pod))) {
+        return Ok(whole);
+    }
+    match followed.as_slice() {
+        [one] => return Ok(one),
+        [first, second, ..] => return Err(two_masters(first, second)),
+        [] => {}
+    }
+    let labelled = only(masters.iter().copied().filter(|pod| pod.label.as_deref() == Some("master")));
+    if let Some(labelled) = labelled {
+        let promoted =
+            masters.iter().find(|pod| pod.name != labelled.name && was_promoted_over(pod, labelled));
+        return match promoted {
+            Some(promoted) => Err(two_masters(labelled, promoted)),
+            None => Ok(labelled),
+        };
+    }
+    only(masters.into_iter().filter(|pod| is_promoted(set, pod))).ok_or_else(|| promotion(set))
+}
+
+/// The only one of them.
+fn only<'a>(mut pods: impl Iterator<Item = &'a Pod<Replication>>) -> Option<&'a Pod<Replication>> {
+    pods.next().filter(|_| pods.next().is_none())
+}
+
+fn two_masters(one: &Pod<Replication>, other: &Pod<Replication>) -> Decision {
+    Decision::Doubt(
+        Cause::Ambiguous,
+        format!(
+            "{} and {} are both masters with replicas or writes of their own, and the provider cannot decide \
+             whose data to keep",
+            one.name, other.name
+        ),
+    )
+}
+
+/// How many pods follow a pod.
+fn followers(set: &Set, master: &Pod<Replication>) -> usize {
+    let follows = |pod: &&Pod<Replication>| {
+        let link = said(pod).and_then(|said| said.master.as_ref());
+        link.is_some_and(|link| link.address.host == master.address)
+    };
+    set.members.iter().filter(follows).count()
+}
+
+/// What the sentinels say about the master.
+enum Verdict<'a> {
+    /// There are none, none answers, or they disagree.
+    None,
+    /// A failover is under way, or about to begin.
+    Pending,
+    /// They name the master at this address.
+    Address(&'a str),
+}
+
+/// Among sentinels the highest config-epoch wins: a failover that a majority has agreed on raises it.
+fn named_by_sentinels(set: &Set) -> Verdict<'_> {
+    let views = || set.watchers.iter().filter_map(|pod| pod.said.as_ref());
+    let is_failing_over = |view: &View| {
+        view.master.flags.has("failover_in_progress")
+            || (view.master.flags.has("o_down") && can_fail_over(set, view))
+    };
+    if views().any(is_failing_over) {
+        return Verdict::Pending;
+    }
+    let highest = views().map(|view| view.master.config_epoch).max();
+    let mut named = views().filter(|view| Some(view.master.config_epoch) == highest);
+    let Some(first) = named.next() else { return Verdict::None };
+    let host = first.master.address.host.as_str();
+    if first.master.flags.is_down() || named.any(|view| view.master.address.host != host) {
+        return Verdict::None;
+    }
+    Verdict::Address(host)
+}
+
+/// Whether the sentinel knows a replica to promote, and enough other sentinels to agree.
+fn can_fail_over(set: &Set, view: &View) -> bool {
+    let lives = |host: &str| set.members.iter().any(|pod| pod.address == host);
+    view.replicas.iter().any(|replica| lives(&replica.address.host))
+        && matches!(view.quorum, Quorum::Reached { .. })
+}
+
+/// Whether all pods answer, and this pod certainly has everything that the others have.
+fn has_everything(set: &Set, pod: &Pod<Replication>) -> bool {
+    let Some(mine) = said(pod) else { return false };
+    let mut others = set.members.iter().filter(|other| other.name != pod.name);
+    set.members.len() >= set.size && others.all(|other| said(other).is_some_and(|its| has_all_of(mine, its)))
+}
+
+/// Whether somebody made the pod a master while it followed that one, and the two have gone separate ways.
+fn was_promoted_over(pod: &Pod<Replication>, labelled: &Pod<Replication>) -> bool {
+    let (Some(its), Some(labelled)) = (said(pod), said(labelled)) else { return false };
+    let is_of_it = its.former.as_ref().is_some_and(|former| former.history == labelled.history);
+    is_of_it && !has_all_of(labelled, its)
 }
 
 /// Whether the pod was a replica like the others and was promoted at the point where their histories part: no
-/// other pod has more data.
+/// replica has more data.
 fn is_promoted(set: &Set, master: &Pod<Replication>) -> bool {
-    let Some(former) = said(master).and_then(|said| said.former.as_ref()) else { return false };
+    let Some(mine) = said(master) else { return false };
     let replicas = || set.members.iter().filter_map(said).filter(|said| said.master.is_some());
-    replicas().next().is_some()
-        && replicas().all(|replica| replica.history == former.history && replica.offset < former.until)
+    replicas().next().is_some() && replicas().all(|replica| has_all_of(mine, replica))
+}
+
+/// A pod that follows a master which is none of the pods, in words: somebody is moving data, and the pod is nobody
+/// else's to promote.
+pub fn follows_another(set: &Set) -> Option<String> {
+    let is_ours = |host: &str| set.members.iter().any(|pod| pod.address == host);
+    set.members.iter().find_map(|pod| {
+        let link = said(pod)?.master.as_ref().filter(|link| link.is_up && !is_ours(&link.address.host))?;
+        Some(format!(
+            "pod {} follows {}, which is none of the pods, and that link is up",
+            pod.name, link.address
+        ))
+    })
 }
 
 /// Whether neither the operator nor the sentinels will repair the set: all pods are replicas, or sentinels
@@ -55,10 +161,7 @@ pub fn needs_healing(set: &Set) -> bool {
     let is_replica = |pod: &Pod<Replication>| said(pod).is_some_and(|said| said.master.is_some());
     if set.members.len() >= set.size && set.members.iter().all(is_replica) {
         // Sentinels that agree and know a replica promote it by themselves.
-        return !views().any(|view| {
-            let knows_a_replica = view.replicas.iter().any(|replica| lives(&replica.address.host));
-            knows_a_replica && matches!(view.quorum, Quorum::Reached { .. })
-        });
+        return follows_another(set).is_none() && !views().any(|view| can_fail_over(set, view));
     }
     master(set).is_ok() && views().any(|view| !lives(&view.master.address.host))
 }
@@ -90,39 +193,46 @@ pub fn astray(named: &[(String, String)], addresses: &[&str]) -> Option<String> 
 }
 
 /// There is no master: the replica that is furthest in the common history becomes the master. A replica that
-/// has restarted and has received nothing since has an empty history of its own: it is behind, although its
-/// disk may hold much data.
+/// has had no link since it started holds only what its disk held, and a replica that is copying holds less.
 fn promotion(set: &Set) -> Decision {
-    let silent = set.members.iter().find(|pod| pod.said.is_none());
-    if let Some(silent) = silent.filter(|_| set.members.len() < set.size || !set.members.is_empty()) {
+    if let Some(silent) = set.members.iter().find(|pod| pod.said.is_none()) {
         return Decision::Wait(format!("no pod is the master, and {} does not answer", silent.name));
     }
     if set.members.len() < set.size {
         return Decision::Wait("no pod is the master, and not all pods exist".to_owned());
     }
-    let was_given = |said: &Replication| said.master.is_some() && said.offset > 0;
-    let replicas = || set.members.iter().filter(|pod| said(pod).is_some_and(was_given));
-    let histories: Vec<&str> =
-        replicas().filter_map(|pod| said(pod).map(|said| said.history.as_str())).collect();
-    if histories.is_empty() {
-        return Decision::Stuck(
+    if let Some(why) = follows_another(set) {
+        return Decision::Doubt(Cause::Elsewhere, why);
+    }
+    let promote = |pod: &Pod<Replication>| Decision::Do(Move::Promote { pod: pod.name.clone() });
+    let replicas = || set.members.iter().filter(|pod| said(pod).is_some_and(|said| said.master.is_some()));
+    let furthest = replicas().max_by_key(|pod| said(pod).map(|said| said.offset));
+    if let Some(whole) = furthest.into_iter().chain(replicas()).find(|pod| has_everything(set, pod)) {
+        return promote(whole);
+    }
+    let was_given =
+        |said: &Replication| said.master.as_ref().is_some_and(|link| link.was_up && !link.is_syncing);
+    let given: Vec<&Pod<Replication>> = replicas().filter(|pod| said(pod).is_some_and(was_given)).collect();
+    let best = given.iter().max_by_key(|pod| said(pod).map(|said| said.offset));
+    let Some(best) = best else {
+        return Decision::Doubt(
+            Cause::Ambiguous,
             "no pod is the master, and all pods have restarted, so the provider cannot decide whose data to \
              keep"
                 .to_owned(),
         );
-    }
-    if histories.windows(2).any(|pair| pair[0] != pair[1]) {
-        return Decision::Stuck(
+    };
+    let has_all =
+        |pod: &&&Pod<Replication>| said(best).zip(said(pod)).is_some_and(|(best, its)| has_all_of(best, its));
+    if given.iter().filter(has_all).count() < given.len() {
+        return Decision::Doubt(
+            Cause::Ambiguous,
             "no pod is the master, and the data of the pods has different histories, so the provider cannot \
              decide whose data to keep"
                 .to_owned(),
         );
     }
-    let best = replicas().max_by_key(|pod| said(pod).map(|said| said.offset));
-    best.map_or_else(
-        || Decision::Wait("no pod exists yet".to_owned()),
-        |best| Decision::Do(Move::Promote { pod: best.name.clone() }),
-    )
+    promote(best)
 }
 
 pub(super) fn said(pod: &Pod<Replication>) -> Option<&Replication> {

@@ -15,6 +15,7 @@ pub mod heal;
 pub mod labels;
 
 mod health;
+mod history;
 mod master;
 mod passwords;
 
@@ -22,7 +23,7 @@ mod passwords;
 mod tests;
 
 use self::health::{broken, put_right, stale, unsettled};
-pub use self::master::{astray, is_without_master, master_of, may_let_go, needs_healing};
+pub use self::master::{astray, follows_another, is_without_master, master_of, may_let_go, needs_healing};
 use self::master::{master, said};
 use self::passwords::{silent, superfluous, wanting};
 use super::answers::set::{Pod, Set, View};
@@ -40,8 +41,8 @@ pub enum Decision {
     Wait(String),
     /// This.
     Do(Move),
-    /// Nothing that could be done without asking a person.
-    Stuck(String),
+    /// Nothing that could be done without asking a person, unless it changes soon.
+    Doubt(Cause, String),
 }
 
 /// The answers of Redis and the sentinels; otherwise the step that must come first.
@@ -50,7 +51,27 @@ pub fn asked(picture: &Picture) -> Result<&Set, Next> {
         let why = format!("there is no {missing}, which should hold the password");
         return Err(Next::wait(Cause::Reference, why));
     }
-    picture.answers.set.as_ref().ok_or(Next::Do(Step::Talk))
+    let set = picture.answers.set.as_ref().ok_or(Next::Do(Step::Talk))?;
+    match refused(set) {
+        Some(why) => Err(Next::wait(Cause::Login, why)),
+        None => Ok(set),
+    }
+}
+
+/// A pod that refuses to be asked, in words. Nothing is paused or replaced without its answer.
+fn refused(set: &Set) -> Option<String> {
+    let members = set.members.iter().map(|pod| (&pod.name, &pod.refuses));
+    let watchers = set.watchers.iter().map(|pod| (&pod.name, &pod.refuses));
+    let (name, why) = members.chain(watchers).find_map(|(name, refuses)| Some((name, refuses.as_ref()?)))?;
+    Some(format!("pod {name} refuses the provider ({})", why.trim_end_matches('.')))
+}
+
+/// Why the operator should not be paused, in place of the pause: nothing could be done for the set meanwhile.
+pub fn before_pause(set: &Set) -> Option<Decision> {
+    match master(set) {
+        Ok(_) | Err(Decision::Do(_)) => None,
+        Err(decision) => Some(decision),
+    }
 }
 
 /// The next step.
@@ -60,7 +81,11 @@ pub fn next(set: &Set) -> Decision {
         return Decision::Do(todo);
     }
     if !set.is_quiet {
-        return if is_old || set.is_paused { Decision::Do(Move::Pause) } else { expel(set) };
+        return match (set.is_paused, is_old) {
+            (true, _) => Decision::Do(Move::Pause),
+            (false, true) => before_pause(set).unwrap_or(Decision::Do(Move::Pause)),
+            (false, false) => expel(set),
+        };
     }
     let master = match master(set) {
         Ok(master) => master,
@@ -116,7 +141,7 @@ pub fn before_writing(set: &Set) -> Decision {
     put_right(set, master)
         .map(Decision::Do)
         .or_else(|| unsettled(set, master).map(Decision::Wait))
-        .or_else(|| goes.then(|| successor(set, master)).flatten().map(Decision::Do))
+        .or_else(|| goes.then(|| hand_over(set, master)).flatten())
         .unwrap_or(Decision::Done)
 }
 
@@ -155,13 +180,24 @@ fn replace(set: &Set, master: &Pod<Replication>) -> Option<Decision> {
     if master.is_new {
         return None;
     }
-    let delete = || Move::Delete { pod: master.name.clone(), uid: master.uid.clone() };
-    Some(Decision::Do(successor(set, master).unwrap_or_else(delete)))
+    let delete = || Decision::Do(Move::Delete { pod: master.name.clone(), uid: master.uid.clone() });
+    Some(hand_over(set, master).unwrap_or_else(delete))
 }
 
+/// The most bytes that a replica may be behind when the master begins to hand over: the master holds writes back
+/// until the replica has them. Pods are asked some milliseconds after one another, so a replica in step seems to be
+/// behind by what was written meanwhile.
+const MOST_BEHIND: i64 = 8 << 20;
+
 /// The handover to the replica that is furthest; `None` if there is no replica.
-fn successor(set: &Set, master: &Pod<Replication>) -> Option<Move> {
+fn hand_over(set: &Set, master: &Pod<Replication>) -> Option<Decision> {
+    let offset = |pod: &Pod<Replication>| said(pod).map_or(0, |said| said.offset);
     let replicas = set.members.iter().rev().filter(|pod| pod.name != master.name && is_to_stay(set, pod));
-    let best = replicas.max_by_key(|pod| said(pod).map(|said| said.offset))?;
-    Some(Move::HandOver { from: master.name.clone(), to: best.name.clone() })
+    let best = replicas.max_by_key(|pod| offset(pod))?;
+    let behind = offset(master) - offset(best);
+    Some(if behind > MOST_BEHIND {
+        Decision::Wait(format!("replica {} is {behind} bytes behind {}", best.name, master.name))
+    } else {
+        Decision::Do(Move::HandOver { from: master.name.clone(), to: best.name.clone() })
+    })
 }

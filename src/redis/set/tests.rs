@@ -1,7 +1,7 @@
 //! A set whose pods behave, rolled move by move.
 
 use super::*;
-use crate::redis::talk::{Address, Attached, Flags, Master, MasterLink, Peer, Quorum, Replica};
+use crate::redis::talk::{Address, Attached, Flags, Former, Master, MasterLink, Peer, Quorum, Replica};
 
 fn address(host: &str) -> Address {
     Address { host: host.to_owned(), port: 6379 }
@@ -12,6 +12,7 @@ fn replication(master: Option<&str>, replicas: &[&str], offset: i64) -> Replicat
         master: master.map(|host| MasterLink {
             address: address(host),
             is_up: true,
+            was_up: true,
             is_syncing: false,
             last_io_seconds_ago: Some(0),
             priority: Some(100),
@@ -55,7 +56,8 @@ impl World {
                 is_new: *is_new,
                 is_ready: true,
                 label: Some(self.labels[ordinal].to_owned()).filter(|label| !label.is_empty()),
-                said: Some(replication(master.as_deref(), &followers, 7)),
+                said: Some(self.said(master.as_deref(), &followers)),
+                refuses: None,
                 accepts: None,
             }
         };
@@ -71,6 +73,15 @@ impl World {
             valid: Vec::new(),
             former: Vec::new(),
         }
+    }
+
+    /// What a pod says that follows a living or a dead master, or none.
+    fn said(&self, master: Option<&str>, followers: &[&str]) -> Replication {
+        let mut said = replication(master, followers, 7);
+        if let Some(link) = &mut said.master {
+            link.is_up = self.pods.iter().any(|(host, ..)| format!("ip{host}") == link.address.host);
+        }
+        said
     }
 
     fn ordinal(pod: &str) -> usize {
@@ -155,6 +166,19 @@ fn replicas_first_then_the_master_after_it_has_handed_over() {
     assert!(world.pods.iter().all(|(_, is_new, _)| *is_new));
 }
 
+#[test]
+fn the_master_hands_over_to_a_replica_that_is_not_far_behind() {
+    let mut world = old();
+    world.quiet = true;
+    world.pods = vec![(0, false, None), (1, true, Some(0)), (2, true, Some(0))];
+    let mut set = world.set();
+    set.members[0].said.as_mut().unwrap().offset = 7 + (8 << 20);
+    let to = "a-1".to_owned();
+    assert_eq!(next(&set), Decision::Do(Move::HandOver { from: "a-0".to_owned(), to }));
+    set.members[0].said.as_mut().unwrap().offset += 1;
+    assert_eq!(next(&set), Decision::Wait("replica a-1 is 8388609 bytes behind a-0".to_owned()));
+}
+
 /// Found by killing the provider right after it had deleted the last pod, the old master: all pods were new, and the
 /// operator, let go, made the one with the data a replica of the one without.
 #[test]
@@ -185,6 +209,13 @@ fn nothing_is_deleted_while_a_replica_is_copying() {
     assert_eq!(next(&set), Decision::Wait("2 of 3 Redis pods exist".to_owned()));
 }
 
+/// A history and an offset, and the history that it came from.
+fn of_history(set: &mut Set, pod: usize, history: &str, offset: i64, former: Option<(&str, i64)>) {
+    let said = set.members[pod].said.as_mut().unwrap();
+    (said.history, said.offset) = (history.to_owned(), offset);
+    said.former = former.map(|(history, until)| Former { history: history.to_owned(), until });
+}
+
 #[test]
 fn a_master_that_has_restarted_is_not_taken_for_one() {
     let mut world = old();
@@ -192,11 +223,30 @@ fn a_master_that_has_restarted_is_not_taken_for_one() {
     world.pods[0] = (9, true, None);
     world.labels[0] = "";
     // The replicas still follow the address that it had.
-    assert!(matches!(next(&world.set()), Decision::Do(Move::Promote { .. })));
+    let mut set = world.set();
+    of_history(&mut set, 0, "its own", 0, None);
+    assert_eq!(next(&set), Decision::Do(Move::Promote { pod: "a-2".to_owned() }));
     world.pods[1].2 = None;
     world.pods[2].2 = None;
     world.labels = vec!["", "", ""];
-    assert!(matches!(next(&world.set()), Decision::Stuck(_)));
+    let mut set = world.set();
+    of_history(&mut set, 0, "its own", 0, None);
+    of_history(&mut set, 1, "its own, too", 0, None);
+    assert!(matches!(next(&set), Decision::Doubt(Cause::Ambiguous, _)));
+}
+
+/// What it saved when it was told to end is at least what the replicas have.
+#[test]
+fn a_master_that_comes_back_with_everything_stays_the_master() {
+    let mut world = old();
+    world.quiet = true;
+    world.pods[0] = (9, true, None);
+    world.labels[0] = "";
+    let mut set = world.set();
+    of_history(&mut set, 0, "its own", 7, Some(("h", 8)));
+    assert_eq!(next(&set), Decision::Do(Move::Follow { pod: "a-1".to_owned(), master: "ip9".to_owned() }));
+    of_history(&mut set, 0, "its own", 6, Some(("h", 7)));
+    assert_eq!(next(&set), Decision::Do(Move::Promote { pod: "a-2".to_owned() }), "the replicas have more");
 }
 
 #[test]
@@ -250,6 +300,7 @@ fn sentinel(ordinal: usize, world: &World, peers: &[usize]) -> Pod<View> {
         is_ready: true,
         label: None,
         said: Some(view),
+        refuses: None,
         accepts: None,
     }
 }
@@ -288,7 +339,7 @@ fn two_masters_with_replicas_are_left_alone() {
     world.pods.push((3, false, None));
     world.pods[2].2 = Some(3);
     world.labels.push("master");
-    assert!(matches!(next(&world.set()), Decision::Stuck(_)));
+    assert!(matches!(next(&world.set()), Decision::Doubt(..)));
 }
 
 #[test]
@@ -302,7 +353,13 @@ fn without_a_master_the_furthest_replica_of_the_one_history_becomes_it() {
     set.members[1].said.as_mut().unwrap().offset = 9;
     assert_eq!(next(&set), Decision::Do(Move::Promote { pod: "a-1".to_owned() }));
     set.members[2].said.as_mut().unwrap().history = "other".to_owned();
-    assert!(matches!(next(&set), Decision::Stuck(_)));
+    assert!(matches!(next(&set), Decision::Doubt(..)));
+}
+
+/// A link of a replica that has never been up since it started: whatever its offset says, it has copied nothing.
+fn never_linked(set: &mut Set, pod: usize) {
+    let link = set.members[pod].said.as_mut().unwrap().master.as_mut().unwrap();
+    (link.is_up, link.was_up) = (false, false);
 }
 
 /// Found by deleting the master while a replica that had just been replaced was to copy from it: the other replica has
@@ -314,10 +371,101 @@ fn a_replica_that_has_restarted_and_copied_nothing_is_not_promoted() {
     world.pods[0] = (9, false, None);
     world.labels[0] = "";
     let mut set = world.set();
-    let fresh = set.members[2].said.as_mut().unwrap();
-    (fresh.history, fresh.offset) = ("its own".to_owned(), 0);
+    of_history(&mut set, 0, "of the master that is back", 7, None);
+    // Redis counts from what its disk held.
+    of_history(&mut set, 2, "its own", 500, None);
+    never_linked(&mut set, 2);
     assert_eq!(next(&set), Decision::Do(Move::Promote { pod: "a-1".to_owned() }));
     set.members.remove(1);
     set.size = 2;
-    assert!(matches!(next(&set), Decision::Stuck(_)));
+    assert!(matches!(next(&set), Decision::Doubt(Cause::Ambiguous, _)));
+    // Both came back with what they had saved, the master with more.
+    of_history(&mut set, 0, "of the master that is back", 120, Some(("h", 121)));
+    of_history(&mut set, 1, "its own", 100, Some(("h", 101)));
+    assert_eq!(next(&set), Decision::Do(Move::Follow { pod: "a-2".to_owned(), master: "ip9".to_owned() }));
+}
+
+#[test]
+fn a_replica_that_is_copying_is_not_promoted() {
+    let mut world = old();
+    world.quiet = true;
+    world.pods = vec![(0, false, Some(99)), (1, false, Some(99)), (2, false, Some(99))];
+    let mut set = world.set();
+    set.members[1].said.as_mut().unwrap().offset = 9;
+    set.members[1].said.as_mut().unwrap().master.as_mut().unwrap().is_syncing = true;
+    let Decision::Do(Move::Promote { pod }) = next(&set) else { panic!("expected a promotion") };
+    assert_ne!(pod, "a-1");
+}
+
+/// Sentinels promote a replica while the master is stalled. When the master is back, it bears the label still, since
+/// the operator is paused: clients that ask the sentinels have written to the other.
+#[test]
+fn a_failover_that_the_sentinels_have_completed_stays() {
+    let mut world = old();
+    world.quiet = true;
+    world.pods.pop();
+    world.labels.pop();
+    world.pods[1].2 = None;
+    let mut set = world.set();
+    set.sentinels = 3;
+    set.watchers =
+        vec![sentinel(0, &world, &[1, 2]), sentinel(1, &world, &[0, 2]), sentinel(2, &world, &[0, 1])];
+    of_history(&mut set, 0, "h", 9, None);
+    of_history(&mut set, 1, "after", 120, Some(("h", 8)));
+    let names = |set: &mut Set, sentinel: usize, host: &str, epoch: u64, flags: &str| {
+        let view = set.watchers[sentinel].said.as_mut().unwrap();
+        (view.master.address, view.master.config_epoch) = (address(host), epoch);
+        view.master.flags = Flags::of(flags);
+    };
+    names(&mut set, 0, "ip0", 3, "master,o_down,failover_in_progress");
+    let waits = Decision::Wait("the sentinels are choosing another master".to_owned());
+    assert_eq!(next(&set), waits);
+    // One knows of the new master, the others do not yet.
+    names(&mut set, 0, "ip1", 3, "master");
+    let follow = Decision::Do(Move::Follow { pod: "a-0".to_owned(), master: "ip1".to_owned() });
+    assert_eq!(next(&set), follow);
+    // While the former one does not answer, its Service must not lead to it when it comes back.
+    set.members[0].said = None;
+    assert_eq!(next(&set), Decision::Do(Move::Label { pod: "a-0".to_owned(), role: "slave" }));
+    // Nobody names either, and each has what the other has not.
+    set.watchers.clear();
+    set.sentinels = 0;
+    of_history_of_silent(&mut set, 9);
+    assert!(matches!(next(&set), Decision::Doubt(Cause::Ambiguous, _)));
+}
+
+fn of_history_of_silent(set: &mut Set, offset: i64) {
+    set.members[0].said = Some(replication(None, &[], offset));
+}
+
+/// Data is being moved here from a Redis elsewhere.
+#[test]
+fn a_set_that_follows_a_living_master_elsewhere_is_left_to_it() {
+    let mut world = old();
+    world.quiet = true;
+    world.pods = vec![(0, false, Some(99)), (1, false, Some(0)), (2, false, Some(0))];
+    let mut set = world.set();
+    set.members[0].said.as_mut().unwrap().master.as_mut().unwrap().is_up = true;
+    let why = "pod a-0 follows ip99:6379, which is none of the pods, and that link is up".to_owned();
+    let doubt = Decision::Doubt(Cause::Elsewhere, why);
+    assert_eq!(next(&set), doubt);
+    assert!(!needs_healing(&set));
+    (set.is_quiet, set.is_paused) = (false, false);
+    assert_eq!(next(&set), doubt, "the operator is not paused for that");
+}
+
+#[test]
+fn nobody_is_paused_for_a_set_that_cannot_be_rolled() {
+    let world = old();
+    assert_eq!(next(&world.set()), Decision::Do(Move::Pause));
+    let mut set = world.set();
+    set.members[0].said = None;
+    let waits = Decision::Wait("no pod is the master, and a-0 does not answer".to_owned());
+    assert_eq!(next(&set), waits);
+    let mut picture = Picture::default();
+    set.members[1].refuses = Some("WRONGPASS invalid username-password pair.".to_owned());
+    picture.answers.set = Some(set);
+    let Err(Next::Wait(waiting)) = asked(&picture) else { panic!("expected a wait") };
+    let why = "pod a-1 refuses the provider (WRONGPASS invalid username-password pair)";
+    assert_eq!((waiting.cause, waiting.why.as_str()), (Cause::Login, why));
 }

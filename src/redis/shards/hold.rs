@@ -255,6 +255,7 @@ mod tests {
         let link = MasterLink {
             address: Address { host: "ip0".to_owned(), port: 6379 },
             is_up: !copying,
+            was_up: true,
             is_syncing: copying,
             last_io_seconds_ago: None,
             priority: None,

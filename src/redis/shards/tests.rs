@@ -39,6 +39,7 @@ fn shards(masters: &[usize]) -> Shards {
         master: (index >= 3).then(|| MasterLink {
             address: address(&format!("ip{}", masters[index - 3])),
             is_up: true,
+            was_up: true,
             is_syncing: false,
             last_io_seconds_ago: Some(0),
             priority: Some(100),

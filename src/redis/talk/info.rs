@@ -58,6 +58,9 @@ pub struct MasterLink {
     pub address: Address,
     /// `master_link_status:up`.
     pub is_up: bool,
+    /// Whether the link has been up since the server started: `master_link_down_since_seconds` is -1 if not. Such
+    /// a replica has received nothing, and holds what its disk held.
+    pub was_up: bool,
     /// `master_sync_in_progress:1`: it is loading all of its master's data.
     pub is_syncing: bool,
     /// Seconds since it last heard of its master; `None` while the link is down.
@@ -131,6 +134,8 @@ pub fn replication(reply: &Reply) -> Result<Replication, Unexpected> {
         "slave" => Some(MasterLink {
             address: fields.address("master_host", "master_port")?,
             is_up: fields.text("master_link_status")? == "up",
+            was_up: fields.text("master_link_status")? == "up"
+                || fields.optional_number("master_link_down_since_seconds")?.is_some_and(is_a_past_link),
             is_syncing: fields.optional("master_sync_in_progress") == Some("1"),
             // -1 while the link is down.
             last_io_seconds_ago: fields
@@ -155,6 +160,11 @@ pub fn replication(reply: &Reply) -> Result<Replication, Unexpected> {
         failover_state: fields.optional("master_failover_state").map(str::to_owned),
         master,
     })
+}
+
+/// A server that has never had a link counts from -1, or before Redis 6.2 from 1970.
+fn is_a_past_link(down_since_seconds: i64) -> bool {
+    (0..1_000_000_000).contains(&down_since_seconds)
 }
 
 /// `slave0`, but not `slave_priority`.

@@ -65,15 +65,17 @@ fn a_link_that_is_down_or_loading() {
     // Redis 6.2 had noticed that its master was gone, 7.0 had not yet.
     let found = replication(&recorded("6.2", "info-replication-link-down")).unwrap();
     let link = found.master.unwrap();
-    assert_eq!((link.is_up, link.last_io_seconds_ago), (false, None));
+    assert_eq!((link.is_up, link.was_up, link.last_io_seconds_ago), (false, true, None));
     assert!(
         matches!(role(&recorded("6.2", "role-link-down")), Ok(Role::Replica { state, .. }) if state != "connected")
     );
     let text = "role:slave\r\nmaster_host:redis-0.redis.svc\r\nmaster_port:6379\r\nmaster_link_status:down\r\n\
                 master_last_io_seconds_ago:-1\r\nmaster_sync_in_progress:1\r\nslave_repl_offset:0\r\nmaster_replid:a\r\n\
+                master_link_down_since_seconds:-1\r\n\
                 slave0:ip=fd00::1,port=6379,state=wait_bgsave,offset=0,lag=-1\r\n";
     let found = replication(&bulk(text)).unwrap();
-    assert!(found.master.unwrap().is_syncing);
+    let link = found.master.unwrap();
+    assert!(link.is_syncing && !link.was_up);
     assert_eq!(found.replicas[0].address.to_string(), "[fd00::1]:6379");
     assert!(!found.replicas[0].is_online());
 }

@@ -81,6 +81,21 @@ pub(super) fn remedy(waiting: &Waiting, addresses: &Addresses) -> String {
              6379'\n  kubectl -n {namespace} exec CHOSEN -c {name} -- sh -c \
              'REDISCLI_AUTH=\"$REDIS_PASSWORD\" redis-cli replicaof no one'\n\nThen apply again."
         ),
+        Cause::Login => format!(
+            "The provider logs in with the password in the Secret that the pod was started with. Nothing was \
+             changed. If somebody has changed that Secret in place, write the former password back: a \
+             running Redis keeps the password that it was started with. To rotate a password, refer to \
+             another Secret (authentication.existing_secret), or change authentication.rotate. The provider \
+             cannot talk to a Redis that accepts TLS only or has no user default. See `kubectl -n \
+             {namespace} get pods -o yaml` for the Secret (REDIS_PASSWORD) of the pod."
+        ),
+        Cause::Elsewhere => format!(
+            "Somebody has made the pod a replica of another Redis, for example to move data here. The provider \
+             does not cut that link, and has changed no pod. Once all data is here and applications no \
+             longer write to the other Redis, make the pod (POD) a master: `kubectl -n {namespace} exec POD -c \
+             {name} -- sh -c 'REDISCLI_AUTH=\"$REDIS_PASSWORD\" redis-cli replicaof no one'`. Then apply \
+             again."
+        ),
         Cause::Unreachable => format!(
             "The question came from a pod of the instance. Check that no NetworkPolicy blocks traffic \
              between the pods of the instance, that DNS works in the pods, and `kubectl -n {namespace} get \

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use serde_json::Value as Json;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::applications::{cut_off_applications, lead_away, until_about_to_be_heard};
 use super::set_moves::{AGAIN, ANSWER, LATER, redis};
@@ -16,9 +16,14 @@ use crate::redis::object::{at, list};
 use crate::redis::talk::{Address, Command};
 use crate::resources::ask::{Session, TalkError};
 use crate::resources::kinds::ENDPOINT_SLICE;
+use crate::terraform::Diagnostic;
 
 /// How long the master may hold writes back while the replica catches up.
 const HANDING_OVER: u64 = 1000;
+/// After how many failed tries the user is told.
+const TRIES: u32 = 5;
+/// The longest pause between two tries.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// How long the Service may take to lead to the new master.
 const FOLLOWING: Duration = Duration::from_millis(1500);
 
@@ -56,6 +61,7 @@ impl Run<'_> {
             if let Err(error) = old.send(&Command::failover_abort(), Instant::now() + ANSWER).await {
                 tracing::debug!(%error, "nothing to abort");
             }
+            self.try_later(from, to).await;
             return Ok(());
         }
         tracing::info!(from, to, milliseconds = began.elapsed().as_millis(), "handed over");
@@ -80,6 +86,21 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Each try holds writes back for up to a second, so the tries become rarer.
+    async fn try_later(&mut self, from: &str, to: &str) {
+        let tries = self.talks.failed_handovers.saturating_add(1);
+        self.talks.failed_handovers = tries;
+        if tries == TRIES {
+            self.observer.warn(hands_not_over(&self.addresses.to_string(), from, to));
+        }
+        let pause = (LATER * 2_u32.saturating_pow(tries)).min(LONGEST_PAUSE);
+        tokio::select! {
+            () = sleep(pause) => {}
+            () = sleep_until(self.deadline) => {}
+            () = self.call.cancelled.cancelled() => {}
+        }
+    }
+
     /// Without the right to read EndpointSlices there is no wait.
     async fn until_service_leads_to(&mut self, host: &str) {
         let service = self.addresses.topology.writable_service(&self.addresses.name);
@@ -102,6 +123,18 @@ impl Run<'_> {
             sleep(AGAIN).await;
         }
     }
+}
+
+fn hands_not_over(id: &str, from: &str, to: &str) -> Diagnostic {
+    Diagnostic::warning(
+        format!("The master of {id} could not hand over yet"),
+        format!(
+            "{TRIES} times {from} held writes back for {HANDING_OVER} ms, and {to} did not catch up meanwhile. The \
+             provider tries again, at most every {} s. If {to} stays behind, write less, or give the pods more \
+             CPU or network.",
+            LONGEST_PAUSE.as_secs()
+        ),
+    )
 }
 
 /// Waits until the replica is the master. If the handover fails, the old master continues as before.

@@ -13,11 +13,13 @@ use tokio::time::{Instant, sleep};
 
 use super::{Ended, Failure, Run};
 use crate::kubernetes::{self, LogOptions, ObjectRef};
-use crate::redis::diagnose;
+use crate::redis::diagnose::{self, Operator};
+use crate::redis::memory::Denial;
 use crate::redis::names::annotation;
 use crate::redis::object::{annotation as mark, name, text};
 use crate::redis::opstree::{Hold, Kind};
 use crate::redis::set::may_let_go;
+use crate::redis::topology::Topology;
 use crate::redis::waiting::{Cause, Waiting};
 use crate::resources::kinds::{DEPLOYMENT, POD};
 use crate::resources::password;
@@ -33,6 +35,8 @@ const NOTICING_CLUSTER: Duration = Duration::from_secs(60);
 const LOOKING: Duration = Duration::from_millis(200);
 /// How many seconds of the log before the pause are read, too.
 const BEFORE: i64 = 20;
+/// How many lines of the log are read at once, from its end.
+const LINES: i64 = 10_000;
 /// How long unpausing may take when a run fails: the time of the run itself may be over.
 const LETTING_GO: Duration = Duration::from_secs(5);
 
@@ -49,11 +53,18 @@ impl Run<'_> {
     /// Pauses the operator for all custom resources, for the sentinels first: in the other order the operator
     /// could reset the sentinels once more.
     pub(super) async fn keep_off(&mut self) -> Result<(), Failure> {
-        let operators = self.operator_pods().await?;
+        let mut operators = self.operator_pods().await?;
+        if operators.is_empty() && self.addresses.topology != Topology::Cluster {
+            return self
+                .leave_to_operator("no pod of the operator was found, so nothing proves that it is paused")
+                .await;
+        }
+        let found_held = self.picture.is_held_by_us(self.addresses.topology);
+        self.talks.may_be_moved |= found_held;
         self.mark_unfinished().await?;
         for kind in self.addresses.topology.kinds().iter().rev() {
             let began = Instant::now();
-            let before = self.skips(&operators, *kind, BEFORE).await?;
+            let before = self.skips(&operators, *kind, BEFORE).await?.unwrap_or_default();
             // The random value makes this write an event even if an earlier run has left the annotation.
             self.annotate(
                 *kind,
@@ -66,9 +77,11 @@ impl Run<'_> {
             .await?;
             loop {
                 let since = i64::try_from(began.elapsed().as_secs()).unwrap_or(0) + 2;
-                let now = self.skips(&operators, *kind, since).await?;
-                if now.difference(&before).next().is_some() {
-                    break;
+                match self.skips(&operators, *kind, since).await? {
+                    Some(now) if now.difference(&before).next().is_some() => break,
+                    Some(_) => {}
+                    // Whoever takes the place of a pod that is gone reads the annotation, too.
+                    None => operators = self.operator_pods().await?,
                 }
                 if *kind == Kind::RedisCluster && began.elapsed() > NOTICING_CLUSTER {
                     break;
@@ -125,14 +138,24 @@ impl Run<'_> {
         self.annotate(kind, &[(kind.skip_reconcile(), None), (annotation::PAUSED, None)]).await
     }
 
+    /// Leaves the rollout to the operator, and says why.
+    pub(super) async fn leave_to_operator(&mut self, why: &str) -> Result<(), Failure> {
+        self.observer.warn(rolled_by_operator(&self.addresses.to_string(), why));
+        self.let_go().await;
+        self.memory.denied.add(Denial::GuardedRollout);
+        Ok(())
+    }
+
     /// Unpauses the operator however a run ends: nothing repairs a set that is paused. The exception is an
     /// operator that still considers the former master the master: it would make the new master a replica, so
-    /// it stays paused until the next apply.
+    /// it stays paused until the next apply. A pause during which nobody has moved anything is no exception.
     pub(super) async fn let_go(&mut self) {
         if !self.picture.is_held_by_us(self.addresses.topology) {
             return;
         }
-        if !may_let_go(&self.picture, self.addresses.topology, self.talks.master.as_deref()) {
+        if self.talks.may_be_moved
+            && !may_let_go(&self.picture, self.addresses.topology, self.talks.master.as_deref())
+        {
             self.observer.warn(still_paused(&self.addresses.to_string()));
             return;
         }
@@ -168,28 +191,40 @@ impl Run<'_> {
         Ok(())
     }
 
-    async fn operator_pods(&mut self) -> Result<Vec<ObjectRef>, Failure> {
+    /// The operator's pods, each with the container to ask.
+    async fn operator_pods(&mut self) -> Result<Vec<(ObjectRef, String)>, Failure> {
         let deployments = self.cluster.list(&DEPLOYMENT, None, None, self.deadline).await?;
         let mut pods = Vec::new();
-        for (namespace, selector) in diagnose::operators(&deployments) {
+        for Operator { namespace, selector, container } in diagnose::operators(&deployments) {
             let found = self.cluster.list(&POD, Some(&namespace), Some(&selector), self.deadline).await?;
-            pods.extend(found.iter().map(|pod| ObjectRef::namespaced(&POD, namespace.as_str(), name(pod))));
+            let place = |pod: &Json| ObjectRef::namespaced(&POD, namespace.as_str(), name(pod));
+            pods.extend(found.iter().map(|pod| (place(pod), container.clone())));
         }
         Ok(pods)
     }
 
-    /// Which reconciles of that object have found the annotation lately.
+    /// Which reconciles of that object have found the annotation lately; `None` if a pod of the operator is gone, or
+    /// does not run yet.
     async fn skips(
         &mut self,
-        operators: &[ObjectRef],
+        operators: &[(ObjectRef, String)],
         kind: Kind,
         since_seconds: i64,
-    ) -> Result<BTreeSet<String>, kubernetes::Error> {
+    ) -> Result<Option<BTreeSet<String>>, kubernetes::Error> {
         let mut found = BTreeSet::new();
-        for operator in operators {
-            let options = LogOptions { since_seconds: Some(since_seconds), ..LogOptions::default() };
+        let mut are_all_there = !operators.is_empty();
+        for (operator, container) in operators {
+            let options = LogOptions {
+                container: Some(container),
+                since_seconds: Some(since_seconds),
+                tail_lines: Some(LINES),
+                ..LogOptions::default()
+            };
             let log = match self.cluster.logs(operator, options, self.deadline).await {
-                Err(kubernetes::Error { cause: kubernetes::Cause::NotFound, .. }) => continue,
+                Err(error) if is_not_running(&error) => {
+                    are_all_there = false;
+                    continue;
+                }
                 log => log?,
             };
             let lines = log.lines().filter_map(|line| serde_json::from_str::<Json>(line).ok());
@@ -202,6 +237,17 @@ impl Run<'_> {
                 text(&line, &["reconcileID"]).filter(|_| about).map(str::to_owned)
             }));
         }
-        Ok(found)
+        Ok((are_all_there || !found.is_empty()).then_some(found))
     }
+}
+
+fn is_not_running(error: &kubernetes::Error) -> bool {
+    matches!(error.cause, kubernetes::Cause::NotFound | kubernetes::Cause::Invalid { .. })
+}
+
+fn rolled_by_operator(id: &str, why: &str) -> Diagnostic {
+    Diagnostic::warning(
+        format!("The provider could not roll out the change to {id}"),
+        format!("The operator restarts the pods instead, and writes may fail for half a minute: {why}."),
+    )
 }

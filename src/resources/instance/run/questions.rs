@@ -53,7 +53,10 @@ impl Run<'_> {
                     pod.accepts = accepts;
                 }
                 Err(TalkError::Cluster(error)) if is_refused(&error) => return Err(Failure::Refused(error)),
-                Err(error) => tracing::debug!(pod = pod.name, %error, "does not answer"),
+                Err(error) => {
+                    tracing::debug!(pod = pod.name, %error, "does not answer");
+                    pod.refuses = login_refused(&error);
+                }
             }
             pods.push(pod);
         }
@@ -64,6 +67,15 @@ impl Run<'_> {
 
 fn is_refused(error: &kubernetes::Error) -> bool {
     matches!(error.cause, kubernetes::Cause::Forbidden { .. })
+}
+
+/// Why the pod will not answer whoever asks like this; `None` if it may still do so.
+fn login_refused(error: &TalkError) -> Option<String> {
+    match error {
+        TalkError::Refused { refusal, .. } if refusal.is_about_rights() => Some(refusal.to_string()),
+        TalkError::Malformed { malformed, .. } => Some(malformed.to_string()),
+        _ => None,
+    }
 }
 
 /// Where a pod is asked, and with what.

@@ -25,6 +25,7 @@ pub(super) const LATER: Duration = Duration::from_millis(150);
 
 impl Run<'_> {
     pub(super) async fn make(&mut self, todo: &Move) -> Result<(), Failure> {
+        self.talks.may_be_moved |= !matches!(todo, Move::Pause | Move::Admit { .. } | Move::Expel { .. });
         match todo {
             Move::Pause => self.keep_off().await,
             Move::Delete { pod, uid } => self.replace_pod(pod, uid).await.map_err(Failure::Refused),

@@ -24,7 +24,6 @@ use crate::redis::set::master_of;
 use crate::redis::topology::Topology;
 use crate::resources::ask::Session;
 use crate::resources::password;
-use crate::terraform::Diagnostic;
 
 /// How long one pod may take to answer: a pod that is starting must not hold up the look at the others.
 const ANSWER: Duration = Duration::from_secs(2);
@@ -39,6 +38,10 @@ pub(super) struct Talks {
     pub(super) master: Option<String>,
     /// Whether this run has proven that the operator leaves the set alone.
     pub(super) is_quiet: bool,
+    /// How often the master has tried to hand over in vain.
+    pub(super) failed_handovers: u32,
+    /// Whether this run or an earlier one may have moved the master, or a pod, while the operator was paused.
+    pub(super) may_be_moved: bool,
 }
 
 impl Talks {
@@ -91,10 +94,7 @@ impl Run<'_> {
                 self.memory.denied.add(Denial::BothPasswords);
                 return Ok(());
             }
-            self.observer.warn(rolled_by_operator(&self.addresses.to_string(), &why));
-            self.let_go().await;
-            self.memory.denied.add(Denial::GuardedRollout);
-            return Ok(());
+            return self.leave_to_operator(&why).await;
         }
         let former = former_passwords(&self.desired, &self.picture, &running);
         let mut set = Set {
@@ -225,11 +225,4 @@ impl Run<'_> {
     pub(super) fn pod(&self, wanted: &str) -> Option<&Json> {
         self.picture.running.as_ref()?.pod(wanted)
     }
-}
-
-fn rolled_by_operator(id: &str, why: &str) -> Diagnostic {
-    Diagnostic::warning(
-        format!("The provider could not roll out the change to {id}"),
-        format!("The operator restarts the pods instead, and writes may fail for half a minute: {why}."),
-    )
 }

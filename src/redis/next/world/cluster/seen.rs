@@ -138,6 +138,7 @@ impl ClusterWorld {
             master: server.me().master.as_ref().map(|master| MasterLink {
                 address: redis(&host(master)),
                 is_up: server.link == Link::Up,
+                was_up: server.link == Link::Up,
                 is_syncing: matches!(server.link, Link::Copying(_)),
                 last_io_seconds_ago: None,
                 priority: None,

@@ -101,6 +101,7 @@ impl SetWorld {
             master: server.master.as_ref().map(|host| MasterLink {
                 address: redis(host),
                 is_up: self.at(host).is_some(),
+                was_up: true,
                 is_syncing: false,
                 last_io_seconds_ago: Some(0),
                 priority: Some(100),
