@@ -93,7 +93,13 @@ fn before_writing(
 ) -> Option<Next> {
     let kinds = || desired.topology.kinds().iter().copied();
     let is_written = |kind: Kind| stays(kind, desired, picture) || is_rolled_by_us(kind, desired, picture);
-    if !desired.is_guarded || kinds().all(is_written) {
+    // Nothing is about to be shown to the operator while the sentinels wait for the data's pods.
+    let is_put_off = |kind: Kind| {
+        let wanted = desired.written(kind, &Form::Rolled);
+        let labels = || labels::before_writing(kind, &wanted, desired, picture, running);
+        is_later(kind, desired, running) && matches!(labels(), Some(Next::Wait(_)))
+    };
+    if !desired.is_guarded || kinds().all(|kind| is_written(kind) || is_put_off(kind)) {
         return None;
     }
     let size = |custom_resource: &Json| count(custom_resource, &["spec", "clusterSize"]);

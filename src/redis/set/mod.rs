@@ -105,8 +105,12 @@ fn old_sentinels(set: &Set) -> impl DoubleEndedIterator<Item = &Pod<View>> {
     set.watchers.iter().filter(|pod| !set.sentinels_are_later && !pod.is_new)
 }
 
-/// All pods are new and Ready, and nothing needs the former password any more.
+/// All pods are new and Ready, and nothing needs the former password any more. Sentinels that are rolled later still
+/// log in with it.
 pub fn expel(set: &Set) -> Decision {
+    if set.sentinels_are_later {
+        return Decision::Done;
+    }
     if let Some(todo) = superfluous(set) {
         return Decision::Do(todo);
     }

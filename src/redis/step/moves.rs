@@ -31,7 +31,7 @@ pub enum Move {
         /// `master` or `slave`.
         role: &'static str,
     },
-    /// Make a pod accept every valid password, and use the wanted one.
+    /// Make a pod accept every valid password.
     Admit {
         /// The pod.
         pod: String,

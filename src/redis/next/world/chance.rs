@@ -5,7 +5,7 @@ use super::clock::{Actor, Fault};
 use super::story::Story;
 use super::{World, cluster, drive, set};
 
-/// How many seeds are tried, half of them with a cluster.
+/// How many seeds are tried, half of them with a cluster, unless the variable `SEEDS` says otherwise.
 const SEEDS: u64 = 60;
 
 /// Random numbers of a seed (splitmix64).
@@ -78,7 +78,8 @@ fn lives_through(seed: u64, mut world: impl World) {
 
 #[test]
 fn whatever_a_seed_chooses_it_ends_well() {
-    for seed in 0..SEEDS {
+    let seeds = std::env::var("SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(SEEDS);
+    for seed in 0..seeds {
         let which = Chance(seed ^ 0x5eed).below(64);
         if seed % 2 == 0 {
             lives_through(seed, cluster::scenario(which));

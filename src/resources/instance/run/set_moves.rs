@@ -39,7 +39,7 @@ impl Run<'_> {
                 self.label(pod, "master").await.map_err(Failure::Refused)
             }
             Move::Admit { pod } => {
-                let commands = self.admission(pod);
+                let commands = self.admission();
                 self.tell(pod, &commands).await;
                 Ok(())
             }
@@ -105,15 +105,12 @@ impl Run<'_> {
         }
     }
 
-    /// Makes a pod accept every valid password, and makes a replica log in with the wanted one.
-    fn admission(&self, pod: &str) -> Vec<Command> {
+    /// Makes a pod accept every valid password. The pod itself logs in with the password that it was started with,
+    /// until it is replaced: every other pod accepts that one.
+    fn admission(&self) -> Vec<Command> {
         let Some(set) = &self.picture.answers.set else { return Vec::new() };
         let add = |at| Some(Command::add_password(USER, self.talks.password(at)?));
-        let mut commands: Vec<Command> = set.valid.iter().filter_map(add).collect();
-        let has_data = set.members.iter().any(|member| member.name == pod);
-        let wanted = set.valid.first().filter(|_| has_data).and_then(|at| self.talks.password(at));
-        commands.extend(wanted.map(|wanted| Command::config_set_secret("masterauth", wanted)));
-        commands
+        set.valid.iter().filter_map(add).collect()
     }
 
     /// Makes a pod accept only the wanted password. Open connections stay open.

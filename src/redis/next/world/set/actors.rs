@@ -1,4 +1,4 @@
-//! Everybody but us: the operator, the StatefulSet controller, the sentinels and applications.
+//! Everybody but us and the sentinels: the operator, the StatefulSet controller and applications.
 
 use super::*;
 
@@ -43,6 +43,10 @@ impl SetWorld {
     }
 
     fn operator_sees_to_the_master(&mut self) {
+        // It leaves all as it is while a pod does not answer.
+        if self.data().any(|one| self.is_silent(one)) {
+            return;
+        }
         let data = self.live(Kind::RedisReplication);
         let password = text(data, &["spec", "kubernetesConfig", "redisSecret", "name"]).unwrap().to_owned();
         let named = text(data, &["status", "masterNode"]).unwrap_or_default().to_owned();
@@ -70,6 +74,13 @@ impl SetWorld {
             }
         }
         self.live_mut(Kind::RedisReplication)["status"] = json!({ "masterNode": name });
+        // Without us it chooses the master that it knows, even if sentinels have elected another one: what is lost by
+        // that is not ours to keep.
+        let offset = self.find(&name).offset;
+        if offset < self.acknowledged {
+            self.news.push(format!("OPERATOR: {} writes are lost", self.acknowledged - offset));
+            self.acknowledged = offset;
+        }
     }
 
     /// Pods that lack are made, those that are too many go; and one that was made has started by now.
@@ -122,6 +133,8 @@ impl SetWorld {
                     offset: 50,
                     history: format!("own-{}", self.lives),
                     former: None,
+                    silent_until: 0,
+                    epoch: 0,
                     replicas: BTreeSet::new(),
                     peers: BTreeSet::new(),
                 });
@@ -130,40 +143,23 @@ impl SetWorld {
         self.servers.sort_by_key(Server::name);
     }
 
-    /// A replica loses what its master does not have.
+    /// A replica loses what its master does not have. Whoever does not answer is not told.
     pub(super) fn follow(&mut self, name: &str, master: &str) {
         let Some(leader) = self.at(master).cloned() else { return };
+        let now = self.clock.now();
         let server = self.find(name);
-        if server.address() == master {
+        if server.address() == master || server.silent_until > now {
             return;
         }
         assert!(leader.accepts.contains(&server.uses), "{name} cannot log in to {}", leader.name());
+        let lost = server.offset - leader.offset;
+        let line = format!("{name} follows {} at {}, and loses {lost}", leader.name(), leader.offset);
         server.master = Some(master.to_owned());
         server.offset = leader.offset;
         server.history = leader.history;
         server.former = None;
-    }
-
-    /// Sentinels hear of each other and of replicas from the master that they watch.
-    pub(super) fn sentinels_look(&mut self) {
-        let all = self.servers.clone();
-        for server in self.servers.iter_mut().filter(|one| !one.part.has_data()) {
-            let Some(master) =
-                all.iter().find(|one| Some(one.address()) == server.master && one.part.has_data())
-            else {
-                continue;
-            };
-            assert!(
-                master.accepts.contains(&server.uses),
-                "{} cannot log in to {}",
-                server.name(),
-                master.name()
-            );
-            let replicas = all.iter().filter(|one| one.part.has_data() && one.master == server.master);
-            server.replicas.extend(replicas.map(Server::address));
-            let own = server.address();
-            let peers = all.iter().filter(|one| !one.part.has_data() && one.master == server.master);
-            server.peers.extend(peers.map(Server::address).filter(|address| *address != own));
+        if lost > 0 {
+            self.news.push(line);
         }
     }
 
@@ -176,13 +172,12 @@ impl SetWorld {
             let is_selected = selected.is_none() || selected == server.team.as_deref();
             assert!(is_selected, "{} is in no Service: {selected:?}, {:?}", server.name(), server.team);
         }
+        let Some(target) = self.written_to() else { return };
+        self.misled_applications_write(&target);
         let valid: Vec<String> = self.secrets.clone();
-        let Some(master) =
-            self.servers.iter_mut().find(|one| one.role == Some("master") && one.master.is_none())
-        else {
-            return;
-        };
-        assert_eq!(master.offset, self.acknowledged, "what was acknowledged is not in {}", master.name());
+        let acknowledged = self.acknowledged;
+        let master = self.find(&target);
+        assert_eq!(master.offset, acknowledged, "what was acknowledged is not in {}", master.name());
         if master.accepts.len() > 1 {
             assert!(
                 valid.iter().all(|one| master.accepts.contains(one)),
@@ -191,11 +186,35 @@ impl SetWorld {
             );
         }
         master.offset += 1;
-        self.acknowledged += 1;
         let (address, offset) = (master.address(), master.offset);
+        self.acknowledged += 1;
+        let now = self.clock.now();
         let replicas = self.servers.iter_mut().filter(|one| one.part.has_data() && one.is_ready);
-        for replica in replicas.filter(|one| one.master.as_ref() == Some(&address)) {
-            replica.offset = offset;
+        let in_step = replicas.filter(|one| one.master.as_ref() == Some(&address) && one.silent_until <= now);
+        in_step.for_each(|replica| replica.offset = offset);
+    }
+
+    /// The pod that applications write to: they ask the sentinels, and those that know of the last failover count.
+    fn written_to(&self) -> Option<String> {
+        let is_live = |one: &&Server| one.part.has_data() && one.master.is_none() && !self.is_silent(one);
+        let sentinels = self.servers.iter().filter(|one| !one.part.has_data());
+        let named = sentinels.max_by_key(|one| one.epoch).and_then(|one| self.at(one.master.as_deref()?));
+        let labelled = self.data().find(|one| one.role == Some("master"));
+        match named.filter(|one| one.part.has_data()) {
+            Some(named) => Some(named).filter(is_live).map(Server::name),
+            None => labelled.filter(is_live).map(Server::name),
         }
+    }
+
+    /// Applications that go by the Service write to a master that the sentinels have replaced: Redis loses that.
+    fn misled_applications_write(&mut self, target: &str) {
+        let now = self.clock.now();
+        let misled = |one: &&mut Server| {
+            one.role == Some("master")
+                && one.master.is_none()
+                && one.silent_until <= now
+                && one.name() != target
+        };
+        self.servers.iter_mut().filter(misled).for_each(|one| one.offset += 1);
     }
 }

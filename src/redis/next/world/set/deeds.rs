@@ -91,6 +91,7 @@ impl SetWorld {
                 }
             }
             Move::Follow { pod, master } => self.follow(pod, master),
+            Move::Promote { pod } if self.is_silent_pod(pod) => {}
             Move::Promote { pod } => {
                 let server = self.find(pod);
                 server.master = None;
@@ -99,12 +100,12 @@ impl SetWorld {
                 server.history = format!("after-{}", server.history);
             }
             Move::Label { pod, role } => self.find(pod).role = Some(role),
+            Move::Admit { pod } | Move::Expel { pod } if self.is_silent_pod(pod) => {}
             Move::Admit { pod } => {
                 let running = self.running();
                 let valid: Vec<String> =
                     valid_passwords(&self.desired, &running).into_iter().map(|at| at.secret).collect();
                 let server = self.find(pod);
-                server.uses = valid[0].clone();
                 server.accepts.extend(valid);
             }
             Move::Expel { pod } => {
@@ -115,21 +116,27 @@ impl SetWorld {
             }
             Move::Watch { pod, master } => {
                 let server = self.find(pod);
-                server.master = Some(master.clone());
+                (server.master, server.epoch) = (Some(master.clone()), 0);
                 server.replicas.clear();
                 server.peers.clear();
             }
             Move::HandOver { from, to } => {
                 let old = self.find(from).clone();
+                if self.is_silent(&old) || self.is_silent_pod(to) {
+                    return;
+                }
                 let server = self.find(to);
                 server.offset = old.offset;
+                server.former = Some(Former { history: old.history.clone(), until: old.offset + 1 });
+                server.history = format!("taken-{}", old.history);
                 server.master = None;
                 server.role = Some("master");
                 let new = server.address();
                 self.follow(from, &new);
                 self.find(from).role = Some("slave");
+                let epoch = self.servers.iter().map(|one| one.epoch).max().unwrap_or_default() + 10;
                 for sentinel in self.servers.iter_mut().filter(|one| !one.part.has_data()) {
-                    sentinel.master = Some(new.clone());
+                    (sentinel.master, sentinel.epoch) = (Some(new.clone()), epoch);
                     sentinel.replicas.insert(old.address());
                     sentinel.replicas.remove(&new);
                 }

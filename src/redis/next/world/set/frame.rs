@@ -28,6 +28,7 @@ impl World for SetWorld {
             self.controller_makes_pods();
         }
         self.sentinels_look();
+        self.sentinels_decide();
         self.applications_write();
     }
 
@@ -38,11 +39,25 @@ impl World for SetWorld {
         self.has_reached = false;
     }
 
+    fn news(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.news)
+    }
+
     fn suffer(&mut self, fault: Fault) -> Option<String> {
         match fault {
             Fault::Stall(actor, ticks) => self.clock.stall(actor, ticks),
-            // Pods that are not asked are not modelled here yet, and nobody but us asks sentinels.
-            Fault::Silence { .. } => return None,
+            Fault::Silence { pod, ticks } => {
+                let all_is_well = self.servers.iter().all(|one| one.is_ready && !self.is_silent(one));
+                let names: Vec<String> = self.data().map(Server::name).collect();
+                if !all_is_well {
+                    return None;
+                }
+                let name = &names[pod % names.len()];
+                let until = self.clock.now() + ticks;
+                self.find(name).silent_until = until;
+                self.has_talked = false;
+                return Some(format!("{name} answers nobody for {ticks} ticks"));
+            }
             Fault::Kill { pod } => {
                 let replicas: Vec<String> =
                     self.data().filter(|one| one.master.is_some()).map(Server::name).collect();
@@ -59,7 +74,8 @@ impl World for SetWorld {
     }
 
     fn is_as_wanted(&mut self) {
-        self.time_passes();
+        // Whoever is silent at the end comes back.
+        (0..6).for_each(|_| self.time_passes());
         let wanted = text(self.desired.data(), &["spec", "kubernetesConfig", "redisSecret", "name"]).unwrap();
         for server in &self.servers {
             assert_eq!(server.accepts, BTreeSet::from([wanted.to_owned()]), "{}", server.name());

@@ -7,6 +7,7 @@ mod deeds;
 mod frame;
 mod scenarios;
 mod seen;
+mod sentinels;
 
 use std::collections::BTreeSet;
 
@@ -57,7 +58,10 @@ struct Server {
     offset: i64,
     history: String,
     former: Option<Former>,
-    /// What a sentinel knows.
+    /// Until when it answers nobody: its node is short of something.
+    silent_until: u32,
+    /// What a sentinel knows, and the failover by which it knows the master.
+    epoch: u64,
     replicas: BTreeSet<String>,
     peers: BTreeSet<String>,
 }
@@ -83,8 +87,11 @@ pub(super) struct SetWorld {
     clock: Clock,
     /// Whether chance has killed a pod.
     has_struck: bool,
-    /// What applications were told is written.
+    /// What applications were told is written, by the master that the sentinels name.
     acknowledged: i64,
+    news: Vec<String>,
+    /// Since when the sentinels miss the master.
+    missed_since: Option<u32>,
     // What only this run knows.
     is_watching: bool,
     is_quiet: bool,
@@ -149,6 +156,8 @@ impl SetWorld {
             clock: Clock::default(),
             has_struck: false,
             acknowledged: 100,
+            missed_since: None,
+            news: Vec::new(),
             is_watching: false,
             is_quiet: false,
             has_talked: false,
@@ -174,6 +183,14 @@ impl SetWorld {
 
     fn data(&self) -> impl Iterator<Item = &Server> {
         self.servers.iter().filter(|one| one.part.has_data())
+    }
+
+    fn is_silent(&self, server: &Server) -> bool {
+        server.silent_until > self.clock.now()
+    }
+
+    fn is_silent_pod(&self, name: &str) -> bool {
+        self.servers.iter().any(|one| one.name() == name && self.is_silent(one))
     }
 
     fn find(&mut self, name: &str) -> &mut Server {

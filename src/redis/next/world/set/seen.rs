@@ -68,7 +68,7 @@ impl SetWorld {
         };
         let [data, sentinels] = Topology::Sentinel.parts() else { panic!("two parts") };
         let members = of(*data).map(|(json, server)| {
-            let said = server.is_ready.then(|| self.replication(server));
+            let said = (server.is_ready && !self.is_silent(server)).then(|| self.replication(server));
             let mut pod = Pod::of(json, revision(*data), said).unwrap();
             pod.accepts = pod.said.is_some().then(|| server.accepts.iter().map(password).collect());
             pod
@@ -100,7 +100,7 @@ impl SetWorld {
         Replication {
             master: server.master.as_ref().map(|host| MasterLink {
                 address: redis(host),
-                is_up: self.at(host).is_some(),
+                is_up: self.at(host).is_some_and(|one| !self.is_silent(one)),
                 was_up: true,
                 is_syncing: false,
                 last_io_seconds_ago: Some(0),
@@ -124,8 +124,8 @@ impl SetWorld {
     fn view(&self, server: &Server) -> View {
         let master = server.master.clone().unwrap();
         let flags = |well: &str, host: &str| match self.at(host) {
-            Some(_) => Flags::of(well),
-            None => Flags::of(&format!("{well},s_down")),
+            Some(one) if !self.is_silent(one) => Flags::of(well),
+            _ => Flags::of(&format!("{well},s_down")),
         };
         let replica = |host: &String| Replica {
             address: redis(host),
@@ -148,7 +148,7 @@ impl SetWorld {
                 name: "mymaster".to_owned(),
                 flags: flags("master", &master),
                 address: redis(&master),
-                config_epoch: 1,
+                config_epoch: server.epoch,
                 replicas: 2,
                 other_sentinels: 2,
                 quorum: 2,
