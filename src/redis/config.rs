@@ -11,6 +11,9 @@ use super::quantity::Quantity;
 /// The key in the ConfigMap that the operator's images read.
 pub const KEY: &str = "redis-additional.conf";
 
+/// Removes the save points that were set before.
+const NO_POINTS: &str = "\"\"";
+
 /// The values that our part of redis.conf is made from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings<'a> {
@@ -39,9 +42,11 @@ impl Settings<'_> {
         }
         match &self.save {
             Some(points) => {
+                // The image's own points would be added to these.
+                line(format_args!("save {NO_POINTS}"));
                 points.iter().for_each(|(seconds, changes)| line(format_args!("save {seconds} {changes}")));
             }
-            None => line(format_args!("save \"\"")),
+            None => line(format_args!("save {NO_POINTS}")),
         }
         match self.append_fsync {
             Some(policy) => {
@@ -57,6 +62,28 @@ impl Settings<'_> {
     fn maxmemory(&self) -> Option<i128> {
         let bytes = self.memory_limit.units() * i128::from(self.maxmemory_percent) / 100;
         (bytes > 0 && !self.additional.contains_key("maxmemory")).then_some(bytes)
+    }
+}
+
+/// What a start with a configuration reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Disk {
+    /// Whether there is an append-only file: then Redis reads that, and no snapshot.
+    pub append_only: bool,
+    /// The save points, as pairs of seconds and changes; `None` if Redis takes no snapshots.
+    pub save: Option<String>,
+}
+
+/// What a start with a text of [`Settings::render`] reads.
+pub fn disk(text: &str) -> Disk {
+    let values = |name: &str| {
+        let prefix = format!("{name} ");
+        text.lines().filter_map(|line| line.strip_prefix(&prefix).map(str::to_owned)).collect::<Vec<_>>()
+    };
+    let points: Vec<String> = values("save").into_iter().filter(|points| points != NO_POINTS).collect();
+    Disk {
+        append_only: values("appendonly").last().is_some_and(|value| value == "yes"),
+        save: (!points.is_empty()).then(|| points.join(" ")),
     }
 }
 
@@ -102,13 +129,14 @@ mod tests {
             memory_limit: &limit,
             additional: &additional,
         };
-        insta::assert_snapshot!(settings.render(), @r"
+        insta::assert_snapshot!(settings.render(), @r#"
         maxmemory 1610612736
+        save ""
         save 900 1
         save 300 10
         appendonly no
         maxmemory-policy allkeys-lru
-        ");
+        "#);
     }
 
     #[test]
@@ -130,6 +158,22 @@ mod tests {
         maxmemory 100mb
         "#);
         assert!(!settings(0, &none).render().contains("maxmemory"));
+    }
+
+    #[test]
+    fn what_a_start_reads() {
+        let limit = Quantity::parse("2Gi").unwrap();
+        let none = BTreeMap::new();
+        let text = |save: Option<Vec<(u64, u64)>>, append_fsync| {
+            let (memory_limit, additional) = (&limit, &none);
+            Settings { save, append_fsync, maxmemory_percent: 75, memory_limit, additional }.render()
+        };
+        let points = Some("900 1 300 10".to_owned());
+        assert_eq!(
+            disk(&text(Some(vec![(900, 1), (300, 10)]), None)),
+            Disk { append_only: false, save: points }
+        );
+        assert_eq!(disk(&text(None, Some("always"))), Disk { append_only: true, save: None });
     }
 
     #[test]

@@ -14,6 +14,8 @@ pub struct Memory {
     pub denied: Denied,
     /// Whether the run has waited long enough for volumes that should grow.
     pub volumes_are_late: bool,
+    /// Whether this run has saved the data before a restart.
+    pub is_saved: bool,
     /// How often the run waited for the operator without any news from it.
     pub silences: u64,
 }
@@ -36,6 +38,8 @@ pub enum Denial {
     BothPasswords,
     /// Labelling pods.
     PodLabels,
+    /// Saving the data before a restart.
+    Saving,
     /// Asking the endpoints from within the cluster.
     Endpoints,
     /// Writing an object.

@@ -35,6 +35,7 @@ pub mod reach;
 pub mod ready;
 pub mod repair;
 pub mod running;
+pub mod saving;
 pub mod set;
 pub mod shards;
 pub mod step;

@@ -138,6 +138,20 @@ pub fn differences(wanted: &Json, found: &Json) -> Vec<Difference> {
     all
 }
 
+/// Fields of a custom resource that do not affect the template of its pods.
+const NOT_OF_PODS: [&str; 7] =
+    ["clusterSize", "ignoreAnnotations", "pdb", "replicas", "service", "storage", "updateStrategy"];
+
+/// Whether a change of that field of a custom resource replaces pods. Labels are labels of the pods, too.
+pub fn restarts_pods(path: &str) -> bool {
+    let mut fields = path.split('.');
+    match fields.next() {
+        Some("spec") => !fields.any(|field| NOT_OF_PODS.contains(&field)),
+        Some("metadata") => fields.next() == Some("labels"),
+        _ => false,
+    }
+}
+
 /// Whether we have never written the custom resource: it has no mark of ours.
 pub fn is_foreign(found: &Json) -> bool {
     [annotation::CLAIM, annotation::SPEC_HASH].iter().all(|mark| object::annotation(found, mark).is_none())

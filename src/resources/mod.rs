@@ -6,5 +6,6 @@ pub mod connection;
 pub mod instance;
 mod kinds;
 mod password;
+mod redaction;
 pub mod types;
 mod write;

@@ -26,11 +26,22 @@ pub fn random(length: usize) -> String {
     letters
 }
 
-/// The password in a Secret under that key; `None` if the key does not exist or holds no text.
+/// Characters that end a word of redis.conf: the operator's images write the password there without quotes.
+pub const UNUSABLE: &str = "a blank, a line break or a quotation mark";
+
+/// Whether the operator's images can carry the password to Redis.
+pub fn is_usable(password: &SecretString) -> bool {
+    let ends_a_word = |letter: char| letter.is_whitespace() || letter.is_control() || "\"'".contains(letter);
+    let password = password.expose_secret();
+    !password.is_empty() && !password.contains(ends_a_word)
+}
+
+/// The password in a Secret under that key, as the operator and Redis take it: without blanks and line breaks at its
+/// ends. `None` if the key does not exist or holds no text.
 pub fn held(secret: &Json, key: &str) -> Option<SecretString> {
     let held = secret.get("data")?.get(key)?.as_str()?;
     let bytes = base64::engine::general_purpose::STANDARD.decode(held).ok()?;
-    String::from_utf8(bytes).ok().map(SecretString::from)
+    String::from_utf8(bytes).ok().map(|text| SecretString::from(text.trim()))
 }
 
 /// As Redis shows it: SHA-256 in hexadecimal.
@@ -61,5 +72,18 @@ mod tests {
         let secret = serde_json::json!({ "data": { "password": "aHVzaA==" } });
         assert!(is(&secret, "password", "hush"));
         assert!(!is(&secret, "password", "other") && !is(&secret, "key", "hush"));
+        // As `echo hush | kubectl create secret --from-file` writes it.
+        let with_a_line_break = serde_json::json!({ "data": { "password": "aHVzaAo=" } });
+        assert!(is(&with_a_line_break, "password", "hush"));
+    }
+
+    #[test]
+    fn a_password_is_one_word_of_redis_conf() {
+        for usable in ["hush", "a#b$c%d&e*f", "$(hostname)-`id`"] {
+            assert!(is_usable(&SecretString::from(usable)), "{usable}");
+        }
+        for unusable in ["", "correct horse", "dont\"tell", "don't", "a\nb"] {
+            assert!(!is_usable(&SecretString::from(unusable)), "{unusable}");
+        }
     }
 }

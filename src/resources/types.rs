@@ -68,6 +68,33 @@ impl Scalar for DnsLabel {
     }
 }
 
+/// A DNS-1123 label: the name of a namespace, which may begin with a digit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamespaceName(pub String);
+
+impl Scalar for NamespaceName {
+    const TYPE: Type = Type::String;
+    fn parse(value: &Value) -> Result<NamespaceName, String> {
+        let written = text(value, "a name")?;
+        let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        let fits = (1..=63).contains(&written.len())
+            && !written.starts_with('-')
+            && !written.ends_with('-')
+            && written.bytes().all(inner);
+        if fits {
+            Ok(NamespaceName(written.to_owned()))
+        } else {
+            Err(format!(
+                "expected at most 63 lower-case letters, digits and \"-\", with a letter or digit at both ends, got \
+                 {written:?}"
+            ))
+        }
+    }
+    fn value(&self) -> Value {
+        Value::from(self.0.as_str())
+    }
+}
+
 /// The name of a Kubernetes object that may have dots: a Secret, a class, a service account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectName(pub String);
@@ -215,6 +242,7 @@ mod tests {
             <Duration as Scalar>::parse(&Value::from("-5m")).unwrap_err(),
             JsonObject::parse(&Value::from("[]")).unwrap_err(),
             DnsLabel::parse(&Value::from("My_Redis")).unwrap_err(),
+            NamespaceName::parse(&Value::from("-a")).unwrap_err(),
             ObjectName::parse(&Value::from("-x")).unwrap_err(),
         ];
         insta::assert_snapshot!(refusals.join("\n"), @r#"
@@ -224,8 +252,20 @@ mod tests {
         expected a duration such as 20m or 1h30m, got "-5m"
         expected a JSON object; jsonencode({ … }) writes one
         expected at most 63 lower-case letters, digits and "-", beginning with a letter and ending with a letter or digit, got "My_Redis"
+        expected at most 63 lower-case letters, digits and "-", with a letter or digit at both ends, got "-a"
         expected the name of a Kubernetes object (lower-case letters, digits, "-" and "."), got "-x"
         "#);
+    }
+
+    #[test]
+    fn a_namespace_may_begin_with_a_digit_and_an_instance_may_not() {
+        for name in ["2000-tenant", "1", "redis"] {
+            assert!(NamespaceName::parse(&Value::from(name)).is_ok(), "{name}");
+        }
+        assert!(DnsLabel::parse(&Value::from("2cache")).is_err());
+        for name in ["", "a.b", "a-", "Team-A", &"n".repeat(64)] {
+            assert!(NamespaceName::parse(&Value::from(name)).is_err(), "{name}");
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::redis::object::{self, uid};
 use crate::redis::opstree::{self, Kind};
 use crate::redis::picture::Picture;
 use crate::redis::running::Running;
+use crate::redis::saving::saved;
 use crate::redis::set::{guarded, heal};
 use crate::redis::shards::{hold, labels, passwords};
 use crate::redis::step::{Next, Step};
@@ -24,6 +25,7 @@ pub fn next(desired: &Desired, picture: &Picture, memory: &Memory) -> Next {
         guarded::rolling,
         hold::fewer,
         passwords::admitted,
+        saved,
         labels::of_cluster,
         custom_resources,
         objects::after_redis,
@@ -173,6 +175,7 @@ mod tests {
                 Step::CreateNamespace
                 | Step::DisownObject(_)
                 | Step::Nudge(_)
+                | Step::Save
                 | Step::Talk
                 | Step::LabelPods(_)
                 | Step::KeepOff

@@ -63,6 +63,8 @@ pub enum Step {
     },
     /// Begin to watch what runs.
     Watch,
+    /// Have every pod write its data in the form that it reads after the restart.
+    Save,
     /// Make the operator look again, which it does at every write of a custom resource.
     Nudge(String),
     /// Ask Redis and the sentinels about their state.
@@ -137,6 +139,7 @@ impl Step {
             Step::DeleteObject(_) => "delete an object that is no longer wanted",
             Step::ApplyCustomResource { .. } => "write the custom resource",
             Step::Watch => "watch",
+            Step::Save => "save the data before a restart",
             Step::Nudge(_) => "make the operator look again",
             Step::Talk => "ask Redis and the sentinels",
             Step::Roll(todo) => todo.name(),

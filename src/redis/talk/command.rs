@@ -95,11 +95,6 @@ impl Command {
         Command::new(["CONFIG", "SET", directive, value])
     }
 
-    /// `CONFIG SET` of a directive whose value is secret, such as `masterauth`.
-    pub fn config_set_secret(directive: &str, value: &SecretString) -> Command {
-        Command::new(["CONFIG", "SET", directive]).with_secret(value)
-    }
-
     /// `ACL SETUSER … >password`: adds a password of that user.
     pub fn add_password(user: &str, password: &SecretString) -> Command {
         Command::new(["ACL", "SETUSER", user]).with_prefixed_secret(">", password)

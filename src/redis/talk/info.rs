@@ -187,7 +187,7 @@ fn attached(line: &str) -> Result<Attached, Unexpected> {
 }
 
 /// `INFO persistence`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Persistence {
     /// It is still loading its data from disk, and answers most commands with `LOADING`.
     pub loading: bool,
@@ -195,8 +195,14 @@ pub struct Persistence {
     pub loading_eta_seconds: Option<i64>,
     /// A snapshot is being written.
     pub saving: bool,
+    /// When the last snapshot was complete, in seconds since 1970.
+    pub saved_at: i64,
     /// Whether the last snapshot could be written.
     pub last_save_succeeded: bool,
+    /// The append-only file is being written anew, or will be.
+    pub rewriting: bool,
+    /// Whether it could be written the last time.
+    pub last_rewrite_succeeded: bool,
     /// Whether there is an append-only file.
     pub append_only: bool,
     /// Whether the last write to it succeeded. If not, Redis refuses writes.
@@ -214,8 +220,25 @@ pub fn persistence(reply: &Reply) -> Result<Persistence, Unexpected> {
         loading: fields.text("loading")? == "1",
         loading_eta_seconds: fields.optional_number("loading_eta_seconds")?,
         saving: fields.text("rdb_bgsave_in_progress")? == "1",
+        saved_at: fields.number("rdb_last_save_time")?,
+        rewriting: fields.text("aof_rewrite_in_progress")? == "1"
+            || fields.text("aof_rewrite_scheduled")? == "1",
+        last_rewrite_succeeded: fields.text("aof_last_bgrewrite_status")? == "ok",
         last_save_succeeded: fields.text("rdb_last_bgsave_status")? == "ok",
         append_only: fields.text("aof_enabled")? == "1",
         last_append_succeeded: fields.text("aof_last_write_status")? == "ok",
     })
+}
+
+/// Reads `CONFIG GET` of one directive.
+///
+/// # Errors
+/// Anything but one directive and its value.
+pub fn directive(reply: &Reply) -> Result<String, Unexpected> {
+    const CONFIG: &str = "CONFIG GET";
+    let mut values = Fields::of(CONFIG, reply)?.values.into_values();
+    match (values.next(), values.next()) {
+        (Some(value), None) => Ok(value),
+        _ => Err(Unexpected::new(CONFIG, "is not about one directive")),
+    }
 }

@@ -27,7 +27,8 @@ pub use cluster::{ClusterInfo, Link, Node, SlotRange, cluster_info, cluster_node
 pub use command::Command;
 pub use csv::csv_line;
 pub use info::{
-    Attached, Former, Holding, Info, MasterLink, Persistence, Replication, holding, persistence, replication,
+    Attached, Former, Holding, Info, MasterLink, Persistence, Replication, directive, holding, persistence,
+    replication,
 };
 pub use resp::{Malformed, Reply, decode};
 pub use role::{Role, role};

@@ -9,10 +9,10 @@ use tokio::time::Instant;
 use super::Access;
 use crate::kubernetes::{Cluster, Error, ExecOptions, ExecOutput, ObjectRef};
 
-/// `$1`: port, `$2`: seconds. `limited` limits a command if the image has `timeout`: packets to a Service
+/// `$1`: port, `$2`: seconds. A line break at the end of the password is none of Redis', and `$(…)` drops it. `limited` limits a command if the image has `timeout`: packets to a Service
 /// without endpoints may vanish, and a command in a container ends only by itself.
 const PRELUDE: &str = r#"port=$1 seconds=$2; shift 2
-[ -z "$REDIS_PASSWORD" ] || export REDISCLI_AUTH="$REDIS_PASSWORD"
+[ -z "$REDIS_PASSWORD" ] || export REDISCLI_AUTH="$(printf %s "$REDIS_PASSWORD")"
 limited() { if command -v timeout >/dev/null 2>&1; then timeout "$seconds" "$@"; else "$@"; fi; }
 "#;
 

@@ -18,8 +18,8 @@ use tokio::time::{Instant, timeout_at};
 use super::{Access, Refusal, TalkError};
 use crate::kubernetes::{self, Cluster, ObjectRef};
 use crate::redis::talk::{
-    self, Address, Command, Holding, Malformed, Master, Peer, Quorum, Replica, Replication, Reply, Role,
-    Unexpected,
+    self, Address, Command, Holding, Malformed, Master, Peer, Persistence, Quorum, Replica, Replication,
+    Reply, Role, Unexpected,
 };
 
 /// Longest wait for the answer to one command or pipeline: none of our commands takes Redis more than
@@ -141,6 +141,22 @@ impl Session {
     /// As [`Session::send`].
     pub async fn accepted_passwords(&mut self, deadline: Instant) -> Result<Vec<String>, TalkError> {
         self.query(&["ACL", "GETUSER", talk::USER], talk::accepted_passwords, deadline).await
+    }
+
+    /// `INFO persistence`.
+    ///
+    /// # Errors
+    /// As [`Session::send`].
+    pub async fn persistence(&mut self, deadline: Instant) -> Result<Persistence, TalkError> {
+        self.query(&["INFO", "persistence"], talk::persistence, deadline).await
+    }
+
+    /// `CONFIG GET`: the value of one directive.
+    ///
+    /// # Errors
+    /// As [`Session::send`].
+    pub async fn directive(&mut self, name: &str, deadline: Instant) -> Result<String, TalkError> {
+        self.query(&["CONFIG", "GET", name], talk::directive, deadline).await
     }
 
     /// `INFO`: how much the server holds.

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::object;
-use crate::resources::types::DnsLabel;
+use crate::resources::types::NamespaceName;
 use crate::terraform::Value;
 
 object! {
@@ -15,7 +15,7 @@ object! {
         enabled: bool = default(false),
         /// Namespaces whose pods may connect to Redis and to the sentinels. The namespace of the instance is not among them
         /// unless it is listed.
-        allowed_namespaces: Vec<DnsLabel> = default(Value::List(Vec::new())),
+        allowed_namespaces: Vec<NamespaceName> = default(Value::List(Vec::new())),
         /// CIDR blocks from which clients may connect, such as `10.0.0.0/8`.
         allowed_cidrs: Vec<String> = default(Value::List(Vec::new())).check(|cidrs| are_cidrs(cidrs)),
     }

@@ -11,7 +11,7 @@ use super::objects::{once, wanted_secret};
 use super::run::{Run, Settings, Task};
 use super::settle::settle;
 use super::telling::{Operation, Telling, conclude};
-use super::{InstanceResource, adopt, failure};
+use super::{InstanceResource, adopt, existing_secret, failure};
 use crate::kubernetes::{self, Cause as RequestCause, Cluster, Lookup};
 use crate::redis::names::{self, PASSWORD_KEY, annotation};
 use crate::redis::next::next;
@@ -72,6 +72,9 @@ async fn create(
         && let Some(taken) = taken(&addresses, &existing)
     {
         return Err(vec![taken]);
+    }
+    if let Some(unusable) = existing_secret::unusable(cluster, &instance, deadline).await {
+        return Err(vec![unusable]);
     }
     instance.auth_secret = wanted_secret(&instance);
     let length = instance.timeouts.create.length;
@@ -178,6 +181,9 @@ async fn update(
     let addresses = instance.addresses();
     if addresses.topology != prior.topology() {
         return Err(vec![failure::replaces_late(&prior, &addresses)]);
+    }
+    if let Some(unusable) = existing_secret::unusable(cluster, &instance, deadline).await {
+        return Err(vec![unusable]);
     }
     let existing = existing(cluster, &addresses, deadline).await?;
     let data = of_kind(&existing, addresses.topology.data());

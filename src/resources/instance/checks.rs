@@ -12,7 +12,7 @@ type Strings = BTreeMap<String, String>;
 
 /// Directives that our own rendering or the operator must set, or that would break the operator's probes and
 /// Services.
-const NOT_DIRECTIVES: [(&str, &str); 25] = [
+const NOT_DIRECTIVES: [(&str, &str); 28] = [
     ("appendonly", "use persistence.aof.enabled"),
     ("appendfsync", "use persistence.aof.fsync_policy"),
     ("save", "use persistence.rdb"),
@@ -28,6 +28,9 @@ const NOT_DIRECTIVES: [(&str, &str); 25] = [
     ("tls-port", "the operator's probes would fail"),
     ("tls-cert-file", "the operator's probes would fail"),
     ("tls-key-file", "the operator's probes would fail"),
+    ("dbfilename", "Redis would not find its data after the restart"),
+    ("appendfilename", "Redis would not find its data after the restart"),
+    ("appenddirname", "Redis would not find its data after the restart"),
     ("dir", "the volume is mounted at /data"),
     ("daemonize", "the container would end at once"),
     ("supervised", "nothing supervises Redis in a container"),

@@ -11,6 +11,7 @@ mod build;
 mod checks;
 mod delete;
 mod endpoints;
+mod existing_secret;
 mod failure;
 mod gather;
 mod import;

@@ -13,7 +13,7 @@ use crate::resources::blocks::{
     Persistence, Probe, Replica, SecurityContext, Sentinel, Service, Spread, Timeouts, Toleration,
     UpdateStrategy, Wait, in_cluster_mode, in_sentinel_mode,
 };
-use crate::resources::types::{DnsLabel, JsonObject, ObjectName, RedisVersion};
+use crate::resources::types::{DnsLabel, JsonObject, NamespaceName, ObjectName, RedisVersion};
 use crate::terraform::attribute::{Attribute, Change, Kind, Presence};
 use crate::terraform::{Planned, Schema, Value};
 
@@ -24,7 +24,7 @@ object! {
         /// mode, at most 43.
         name: DnsLabel = required().replaces().check(checks::fits_into_labels),
         /// Namespace of all objects of the instance.
-        namespace: DnsLabel = default("redis").replaces(),
+        namespace: NamespaceName = default("redis").replaces(),
         /// Whether to create the namespace if it does not exist. The provider never deletes the namespace.
         create_namespace: bool = default(false).provider_only(),
         /// Redis version, major and minor: `7.0`. Determines the image tag.

@@ -16,6 +16,7 @@ use crate::redis::opstree::Kind;
 use crate::redis::running::Running;
 use crate::redis::waiting::{Cause, Waiting};
 use crate::resources::kinds::{DEPLOYMENT, EVENT};
+use crate::resources::redaction::Redaction;
 use crate::terraform::Diagnostic;
 
 /// How long looking for the cause may take: timeouts are kept within a second.
@@ -32,6 +33,7 @@ pub async fn explain(
     waiting: &Waiting,
     running: Option<&Running>,
     ended: Ended,
+    redaction: &Redaction,
 ) -> Diagnostic {
     let place = format!("{}/{}", addresses.namespace, addresses.name);
     let summary = match ended {
@@ -42,7 +44,8 @@ pub async fn explain(
     let mut parts = vec![format!("Still waiting: {}.", waiting.why.trim_end_matches('.'))];
     if ended != Ended::Stopped {
         let deadline = Instant::now() + LOOKING;
-        parts.extend(evidence(cluster, addresses, waiting, running, deadline).await);
+        let quoted = evidence(cluster, addresses, waiting, running, deadline).await;
+        parts.extend(quoted.iter().map(|quoted| redaction.text(quoted)));
         parts.push(remedy(waiting, addresses));
     }
     Diagnostic::error(summary, parts.join("\n\n"))

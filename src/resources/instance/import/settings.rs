@@ -9,7 +9,7 @@ use crate::redis::config::{self, save_points};
 use crate::redis::object::{at, list, text};
 use crate::redis::topology::Topology;
 use crate::resources::blocks::{Disruption, Fsync, NetworkPolicy, Service, ServiceType};
-use crate::resources::types::{DnsLabel, JsonObject};
+use crate::resources::types::{JsonObject, NamespaceName};
 use crate::terraform::Value;
 use crate::terraform::attribute::Scalar;
 
@@ -64,7 +64,7 @@ pub(super) fn take_recorded(instance: &mut Instance, recorded: &Json) {
         let words = |field| list(policy, &[field]).iter().filter_map(Json::as_str).map(str::to_owned);
         instance.network_policy = NetworkPolicy {
             enabled,
-            allowed_namespaces: words("allowed_namespaces").map(DnsLabel).collect(),
+            allowed_namespaces: words("allowed_namespaces").map(NamespaceName).collect(),
             allowed_cidrs: words("allowed_cidrs").collect(),
         };
     }

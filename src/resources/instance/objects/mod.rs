@@ -15,7 +15,7 @@ use serde_json::{Value as Json, json};
 
 pub use self::configuration::recorded_settings;
 pub use self::external_access::{external_host, external_service_name, service_annotations};
-pub use self::password::{Once, once, redacted, wanted_secret};
+pub use self::password::{Once, once, wanted_secret};
 use super::model::Instance;
 use crate::kubernetes::{ObjectRef, Resource};
 use crate::redis::config::short_hash;

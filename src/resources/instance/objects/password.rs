@@ -1,8 +1,7 @@
 //! The Secret for a password that the provider keeps. The Secret is immutable: its data is written once. Its
 //! labels and annotations follow the configuration.
 
-use base64::Engine;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 use serde_json::{Value as Json, json};
 
 use super::metadata;
@@ -68,14 +67,6 @@ pub fn wanted_secret(instance: &Instance) -> Option<AuthSecret> {
     })
 }
 
-/// The same message without the password, plain or as a Secret's data has it.
-pub fn redacted(problem: Diagnostic, secret: &SecretString) -> Diagnostic {
-    let password = secret.expose_secret();
-    let encoded = base64::engine::general_purpose::STANDARD.encode(password);
-    let hide = |text: &str| text.replace(password, "(redacted)").replace(&encoded, "(redacted)");
-    Diagnostic { summary: hide(&problem.summary), detail: hide(&problem.detail), ..problem }
-}
-
 /// A Secret that is not ours has the name of a Secret that we need.
 pub(super) fn taken(secret: &Key) -> Diagnostic {
     Diagnostic::error(
@@ -85,16 +76,4 @@ pub(super) fn taken(secret: &Key) -> Diagnostic {
          delete the Secret, or choose another name for the instance.",
     )
     .at(Path::of("authentication"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_quoted_password_is_redacted() {
-        let problem = Diagnostic::error("hush refused", "invalid: data.password: aHVzaA==");
-        let redacted = redacted(problem, &SecretString::from("hush"));
-        assert_eq!(redacted, Diagnostic::error("(redacted) refused", "invalid: data.password: (redacted)"));
-    }
 }

@@ -2,6 +2,7 @@
 
 use super::super::model::Instance;
 use super::{settings, topology};
+use crate::redis::opstree::restarts_pods;
 use crate::redis::repair::Subject;
 use crate::redis::topology::Topology;
 use crate::terraform::attribute::Change as Class;
@@ -30,7 +31,8 @@ pub(super) fn for_changes(
     let how = match prior.topology() {
         Topology::Standalone => format!(
             "A change of {what} restarts the pod. A standalone Redis is unavailable during the restart, \
-             usually for some seconds. It keeps its data if persistence is enabled."
+             usually for some seconds. {}",
+            after_a_restart(planned)
         ),
         Topology::Sentinel if rolling.iter().all(|path| path.starts_with("sentinel.")) => {
             format!(
@@ -46,24 +48,30 @@ pub(super) fn for_changes(
     (!rolling.is_empty()).then(|| Diagnostic::warning("Redis will restart", how))
 }
 
-/// Fields of a custom resource that do not affect the pods.
-const NOT_OF_PODS: [&str; 7] =
-    ["clusterSize", "ignoreAnnotations", "pdb", "replicas", "service", "storage", "updateStrategy"];
+/// What a single Redis has after a restart, by what the plan puts into force.
+fn after_a_restart(planned: &Instance<Planned>) -> &'static str {
+    let is_on_disk = || {
+        let persistence = planned.persistence.known()?;
+        let files = [persistence.rdb.known()?.enabled.known()?, persistence.aof.known()?.enabled.known()?];
+        Some(*persistence.enabled.known()? && files.into_iter().any(|is_on| *is_on))
+    };
+    match is_on_disk() {
+        Some(true) => "The provider has Redis write its data to disk first, so the data stays.",
+        Some(false) => "Nothing is kept on disk, so all data is lost.",
+        None => "The data stays only if persistence.rdb or persistence.aof is enabled.",
+    }
+}
 
 /// A manual change is in the pods already, and undoing it changes them again.
 pub(super) fn for_repairs(prior: &Instance) -> Option<Diagnostic> {
-    let is_of_pods = |path: &str| {
-        let mut fields = path.split('.');
-        fields.next() == Some("spec") && !fields.any(|field| NOT_OF_PODS.contains(&field))
-    };
     let (mut repairs, mut is_of_data) = (Vec::new(), false);
     for entry in prior.repairs.keys() {
         match Subject::of(entry) {
-            Subject::Data(path) if is_of_pods(&path) => {
+            Subject::Data(path) if restarts_pods(&path) => {
                 repairs.push(entry.as_str());
                 is_of_data = true;
             }
-            Subject::Watchers(path) if is_of_pods(&path) => repairs.push(entry.as_str()),
+            Subject::Watchers(path) if restarts_pods(&path) => repairs.push(entry.as_str()),
             _ => {}
         }
     }

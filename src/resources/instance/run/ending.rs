@@ -11,6 +11,7 @@ use crate::redis::desired::Desired;
 use crate::redis::next;
 use crate::redis::picture::Picture;
 use crate::redis::waiting::{Cause, Waiting};
+use crate::resources::redaction::Redaction;
 use crate::terraform::Diagnostic;
 use tokio::time::Instant;
 
@@ -76,7 +77,10 @@ impl Run<'_> {
             Failure::Problem(problem) => (problem.clone(), problem.summary.clone()),
             Failure::Wait(waiting, ended) => {
                 let running = self.picture.running.as_ref();
-                (explain(self.cluster, &self.addresses, waiting, running, *ended).await, waiting.why.clone())
+                let redaction = self.redaction();
+                let (cluster, addresses) = (self.cluster, &self.addresses);
+                let explained = explain(cluster, addresses, waiting, running, *ended, &redaction).await;
+                (redaction.diagnostic(explained), redaction.without_known(&waiting.why))
             }
         };
         if !holdings.is_empty() {
@@ -87,6 +91,11 @@ impl Run<'_> {
         }
         let Run { picture, desired, wrote, served, .. } = self;
         Outcome { picture, desired, wrote, served, problem: Some(Problem { diagnostic, why, is_a_wait }) }
+    }
+
+    /// Hides all passwords that this run knows.
+    fn redaction(&self) -> Redaction {
+        Redaction::of(self.talks.passwords().chain(self.once.iter().map(|once| &once.secret)))
     }
 
     /// Deletes objects that were created for a custom resource that could not be written.

@@ -12,6 +12,7 @@ mod objects;
 mod pause;
 mod questions;
 mod refusals;
+mod saving;
 mod set_moves;
 mod talk;
 mod wait;

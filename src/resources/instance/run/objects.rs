@@ -2,11 +2,12 @@
 
 use super::super::failure::refused;
 use super::super::model::ManagedObject;
-use super::super::objects::{address, redacted, taken};
+use super::super::objects::{address, taken};
 use super::{Failure, Run};
 use crate::kubernetes::{self, Cause as RequestCause, Propagation};
 use crate::redis::object::removal;
 use crate::redis::objects::{Found, Key, labelling};
+use crate::resources::redaction::Redaction;
 use crate::resources::write;
 
 impl Run<'_> {
@@ -37,7 +38,10 @@ impl Run<'_> {
                 return Err(error.into());
             }
             // A webhook may quote the object that it refuses.
-            Err(error) => return Err(Failure::Problem(redacted(refused(&error), &once.secret))),
+            Err(error) => {
+                let redaction = Redaction::of([&once.secret]);
+                return Err(Failure::Problem(redaction.diagnostic(refused(&error))));
+            }
         };
         self.picture.set_object(key, written);
         Ok(())

@@ -65,6 +65,11 @@ impl Talks {
         self.passwords.get(at)
     }
 
+    /// All passwords that were read.
+    pub(super) fn passwords(&self) -> impl Iterator<Item = &SecretString> {
+        self.passwords.values()
+    }
+
     /// The passwords whose Secret was found. A second Secret with the text of the wanted password is not
     /// another password.
     fn known(&self, all: Vec<PasswordAt>, wanted: Option<&PasswordAt>) -> Vec<PasswordAt> {
@@ -188,7 +193,7 @@ impl Run<'_> {
     }
 
     /// Reads the Secrets of all passwords that matter, each once.
-    async fn learn_passwords(&mut self, running: &Running) -> Result<(), kubernetes::Error> {
+    pub(super) async fn learn_passwords(&mut self, running: &Running) -> Result<(), kubernetes::Error> {
         let of_pods =
             running.pods.iter().flat_map(|pod| [PasswordAt::of_pod(pod), PasswordAt::of_master(pod)]);
         let mut all: Vec<PasswordAt> = of_pods.flatten().collect();

@@ -35,6 +35,7 @@ impl Run<'_> {
                 self.observer.wrote();
             }
             Step::Watch => self.begin_to_watch().await?,
+            Step::Save => self.save().await?,
             Step::Talk => self.talk().await?,
             Step::Roll(todo) => {
                 self.make(todo).await?;

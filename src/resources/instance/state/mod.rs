@@ -327,7 +327,7 @@ mod tests {
         let lines: Vec<String> =
             observed.repairs.iter().map(|(what, why)| format!("{what}: {why}")).collect();
         insta::assert_snapshot!(lines.join("\n"), @r#"
-        ConfigMap cache-config-7aaaf72a6d: its text was changed
+        ConfigMap cache-config-ec2be1d372: its text was changed
         Secret cache-auth: is missing
         rollout: the last change was not rolled out
         spec.storage.volumeClaimTemplate.spec.storageClassName: is "other", should be "gp3"

@@ -123,7 +123,11 @@ fn sentinel_without_password(config: &Instance<Planned>) -> Option<Diagnostic> {
 }
 
 fn data_at_risk(config: &Instance<Planned>) -> Option<Diagnostic> {
-    let enabled = *config.persistence.known()?.enabled.known()?;
+    let persistence = config.persistence.known()?;
+    let has_volume = *persistence.enabled.known()?;
+    let (snapshots, log) =
+        (persistence.rdb.known()?.enabled.known()?, persistence.aof.known()?.enabled.known()?);
+    let is_on_disk = has_volume && (*snapshots || *log);
     let custom = config.custom_spec.known()?;
     let (accepted, why) = match config.planned_topology()? {
         Topology::Standalone => return None,
@@ -136,15 +140,21 @@ fn data_at_risk(config: &Instance<Planned>) -> Option<Diagnostic> {
             "A node that restarts has lost its data and its cluster, and does not join the cluster again",
         ),
     };
-    (!enabled && !accepted).then(|| {
+    let (argument, remedy) = match has_volume {
+        false => ("persistence.enabled", "Set persistence.enabled = true"),
+        true => {
+            ("persistence.rdb.enabled", "Enable persistence.rdb or persistence.aof: nothing is on the volume")
+        }
+    };
+    (!is_on_disk && !accepted).then(|| {
         Diagnostic::error(
             "Without persistence a restart can lose everything",
             format!(
-                "{why}. Set persistence.enabled = true. If the data is a cache that may be lost, confirm \
+                "{why}. {remedy}. If the data is a cache that may be lost, confirm \
                  this with a custom_spec for the kind, which may be an empty object: jsonencode({{}})."
             ),
         )
-        .at(Path::of("persistence.enabled"))
+        .at(Path::of(argument))
     })
 }
 

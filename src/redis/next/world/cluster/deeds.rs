@@ -20,6 +20,7 @@ impl ClusterWorld {
         match step {
             Step::Watch => self.run.is_watching = true,
             Step::AskNodes => self.asks_nodes(),
+            Step::Save => self.run.has_saved = true,
             Step::Talk => self.asks_for_passwords(),
             Step::Reach => self.run.has_reached = Some(self.whole()),
             Step::CreateObject(key) => self.secrets.push(key.name.clone()),

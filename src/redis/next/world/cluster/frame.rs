@@ -15,7 +15,7 @@ impl World for ClusterWorld {
     }
 
     fn memory(&self) -> Memory {
-        Memory { silences: self.run.silences, ..Memory::default() }
+        Memory { silences: self.run.silences, is_saved: self.run.has_saved, ..Memory::default() }
     }
 
     fn carry_out(&mut self, step: &Step) {

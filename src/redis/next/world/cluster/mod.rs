@@ -173,6 +173,7 @@ fn parts() -> [Part; 2] {
 struct Run {
     is_watching: bool,
     is_quiet: bool,
+    has_saved: bool,
     has_reached: Option<Result<(), String>>,
     shards: Option<Shards>,
     set: Option<Set>,

@@ -30,6 +30,7 @@ impl SetWorld {
                 }
             }
             Step::Watch => self.is_watching = true,
+            Step::Save => self.has_saved = true,
             Step::Talk => self.has_talked = true,
             Step::Reach => self.has_reached = true,
             Step::Nudge(news) => {

@@ -1,6 +1,7 @@
 //! A replicated set, as the frame of all worlds drives it.
 
 use super::*;
+use crate::redis::memory::Memory;
 use crate::redis::next::world::clock::Fault;
 
 impl World for SetWorld {
@@ -10,6 +11,10 @@ impl World for SetWorld {
 
     fn picture(&self) -> Picture {
         self.seen()
+    }
+
+    fn memory(&self) -> Memory {
+        Memory { is_saved: self.has_saved, ..Memory::default() }
     }
 
     fn carry_out(&mut self, step: &Step) {
@@ -35,6 +40,7 @@ impl World for SetWorld {
     fn cut_off(&mut self) {
         self.is_watching = false;
         self.is_quiet = false;
+        self.has_saved = false;
         self.has_talked = false;
         self.has_reached = false;
     }

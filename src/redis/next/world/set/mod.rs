@@ -95,6 +95,7 @@ pub(super) struct SetWorld {
     // What only this run knows.
     is_watching: bool,
     is_quiet: bool,
+    has_saved: bool,
     has_talked: bool,
     has_reached: bool,
 }
@@ -160,6 +161,7 @@ impl SetWorld {
             news: Vec::new(),
             is_watching: false,
             is_quiet: false,
+            has_saved: false,
             has_talked: false,
             has_reached: false,
             desired,

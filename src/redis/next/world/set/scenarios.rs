@@ -115,7 +115,7 @@ fn a_pause_of_somebody_else_stays() {
             world.live_mut(kind)["metadata"]["annotations"][kind.skip_reconcile()] = json!("true");
         }
         let waiting = loop {
-            match next(&world.desired, &world.picture(), &Memory::default()) {
+            match next(&world.desired, &world.picture(), &world.memory()) {
                 Next::Do(step) => world.carry_out(&step),
                 Next::Wait(waiting) => break waiting,
                 other => panic!("{other:?}"),

@@ -1,0 +1,139 @@
+//! A restart reads the disk: all that Redis holds must be there before the restart, in the form that the next
+//! configuration reads. With an append-only file, Redis reads nothing else. Without one, Redis reads the last
+//! snapshot.
+//!
+//! A guarded rollout needs none of this: a replaced pod copies everything from the master, and the master hands
+//! over before it is replaced.
+
+use super::config::{self, Disk};
+use super::desired::Desired;
+use super::memory::{Denial, Memory};
+use super::object::{is_terminating, text};
+use super::objects::Role;
+use super::opstree;
+use super::picture::Picture;
+use super::running::Running;
+use super::set::guarded;
+use super::step::{Next, Step};
+use super::talk::Persistence;
+
+/// Something that makes a running Redis ready for its restart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// Switch the append-only file on, and wait until it has everything.
+    AppendOnly,
+    /// Set these save points: Redis then also takes a snapshot when it is told to end.
+    SavePoints(String),
+    /// Take a snapshot, and wait until it is complete.
+    Snapshot,
+}
+
+/// Saves the data before the operator is shown a specification with which it restarts pods.
+pub fn saved(desired: &Desired, picture: &Picture, memory: &Memory) -> Option<Next> {
+    let data = picture.custom_resource(desired.topology.data())?;
+    let is_rolled_by_us = desired.is_guarded && guarded::is_possible(desired, memory);
+    if memory.is_saved || memory.denied.has(&Denial::Saving) || is_rolled_by_us || is_terminating(data) {
+        return None;
+    }
+    let differences = opstree::differences(desired.data(), data);
+    if !differences.iter().any(|difference| opstree::restarts_pods(&difference.path)) {
+        return None;
+    }
+    let Some(running) = &picture.running else { return Some(Next::Do(Step::Watch)) };
+    has_pods(desired, running).then_some(Next::Do(Step::Save))
+}
+
+fn has_pods(desired: &Desired, running: &Running) -> bool {
+    let parts = desired.topology.parts().iter().filter(|part| part.has_data());
+    parts.into_iter().any(|part| running.pods_of(&part.name(&desired.name)).next().is_some())
+}
+
+/// What the wanted configuration reads at a start; `None` if the configuration is not ours.
+pub fn reads_next(desired: &Desired) -> Option<Disk> {
+    let wanted = desired.of_role(Role::Configuration)?;
+    text(&wanted.object, &["data", config::KEY]).map(config::disk)
+}
+
+/// Whether the running pods were started with a configuration of ours that reads the same.
+pub fn reads_the_same(desired: &Desired, picture: &Picture) -> bool {
+    let next = reads_next(desired);
+    let mut found =
+        picture.of_role(Role::Configuration).filter_map(|one| text(&one.object, &["data", config::KEY]));
+    next.is_some()
+        && found.next().is_some_and(|first| {
+            Some(config::disk(first)) == next && found.all(|other| Some(config::disk(other)) == next)
+        })
+}
+
+/// What to do so that a restart with that configuration reads everything. `has_save_points`: those in force.
+pub fn deeds(next: Option<&Disk>, now: &Persistence, has_save_points: bool) -> Vec<Deed> {
+    match next {
+        // A configuration of the user's own: whatever it reads, one of the two is current.
+        None => vec![Deed::Snapshot],
+        Some(next) if next.append_only && now.append_only => Vec::new(),
+        Some(next) if next.append_only => vec![Deed::AppendOnly],
+        Some(Disk { save: Some(points), .. }) if !has_save_points => {
+            vec![Deed::SavePoints(points.clone()), Deed::Snapshot]
+        }
+        Some(Disk { save: Some(_), .. }) => vec![Deed::Snapshot],
+        Some(_) => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::redis::fixture::{self, serving};
+    use crate::redis::opstree::Kind;
+    use crate::redis::topology::Topology;
+
+    fn disk(append_only: bool, save: Option<&str>) -> Disk {
+        Disk { append_only, save: save.map(str::to_owned) }
+    }
+
+    #[test]
+    fn a_restart_reads_what_is_on_disk() {
+        let running = |append_only| Persistence { append_only, ..Persistence::default() };
+        let points = "900 1";
+        for (next, append_only, has_save_points, expected) in [
+            (disk(true, Some(points)), false, true, vec![Deed::AppendOnly]),
+            (disk(true, None), true, false, vec![]),
+            (disk(false, Some(points)), false, true, vec![Deed::Snapshot]),
+            (disk(false, Some(points)), true, true, vec![Deed::Snapshot]),
+            (
+                disk(false, Some(points)),
+                true,
+                false,
+                vec![Deed::SavePoints(points.to_owned()), Deed::Snapshot],
+            ),
+            (disk(false, None), true, true, vec![]),
+        ] {
+            assert_eq!(deeds(Some(&next), &running(append_only), has_save_points), expected, "{next:?}");
+        }
+        assert_eq!(deeds(None, &running(true), true), [Deed::Snapshot]);
+    }
+
+    #[test]
+    fn data_is_saved_before_the_operator_may_restart_a_pod() {
+        let mut desired = Desired { creating: false, ..fixture::desired(Topology::Standalone) };
+        desired.custom_resources[0]["spec"]["kubernetesConfig"] = json!({ "image": "redis:7" });
+        let mut picture = Picture { running: Some(serving(Topology::Standalone)), ..Picture::default() };
+        let mut found = desired.data().clone();
+        picture.set_custom_resource(Kind::Redis, Some(found.clone()));
+        let next = |picture: &Picture, memory: &Memory| saved(&desired, picture, memory);
+        assert_eq!(next(&picture, &Memory::default()), None, "nothing differs");
+        found["spec"]["storage"]["volumeClaimTemplate"] = json!({});
+        picture.set_custom_resource(Kind::Redis, Some(found.clone()));
+        assert_eq!(next(&picture, &Memory::default()), None, "that restarts no pod");
+        found["spec"]["kubernetesConfig"] = json!({ "image": "another" });
+        picture.set_custom_resource(Kind::Redis, Some(found));
+        assert_eq!(next(&picture, &Memory::default()), Some(Next::Do(Step::Save)));
+        assert_eq!(next(&picture, &Memory { is_saved: true, ..Memory::default() }), None);
+        picture.running = Some(Running::default());
+        assert_eq!(next(&picture, &Memory::default()), None, "nothing runs");
+        picture.running = None;
+        assert_eq!(next(&picture, &Memory::default()), Some(Next::Do(Step::Watch)));
+    }
+}
