@@ -60,13 +60,15 @@ pub fn endpoints(
         Topology::Standalone => vec![writable],
         Topology::Cluster => {
             let nodes = i64::try_from(running.pods.len()).unwrap_or(0);
-            topology
-                .parts()
-                .iter()
-                .map(|part| part.name(name))
-                .filter(|app| running.pods_of(app).next().is_some())
-                .map(|app| service(&app, REDIS_PORT, Expected::ClusterOf(nodes)))
-                .collect()
+            let apps: Vec<String> = topology.parts().iter().map(|part| part.name(name)).collect();
+            let apps = || apps.iter().filter(|app| running.pods_of(app).next().is_some());
+            let services = apps().map(|app| service(app, REDIS_PORT, Expected::ClusterOf(nodes)));
+            // Each node decides by itself, and up to two seconds after the others, whether the cluster serves.
+            let pods = apps().flat_map(|app| running.pods_of(app)).filter_map(|pod| {
+                let (host, role) = (address(pod)?.to_owned(), Expected::ClusterOf(nodes));
+                Some(Endpoint { host, port: REDIS_PORT, role })
+            });
+            services.chain(pods).collect()
         }
         Topology::Replication | Topology::Sentinel => {
             let (masters, replicas): (Vec<&Json>, Vec<&Json>) =
@@ -128,9 +130,9 @@ mod tests {
             ]
         );
         assert_eq!(asked(Topology::Sentinel, None).len(), 8);
-        assert_eq!(
-            asked(Topology::Cluster, None),
-            ["cache-leader:6379 ClusterOf(6)", "cache-follower:6379 ClusterOf(6)"]
-        );
+        let cluster = asked(Topology::Cluster, None);
+        assert_eq!(cluster[..2], ["cache-leader:6379 ClusterOf(6)", "cache-follower:6379 ClusterOf(6)"]);
+        assert_eq!(cluster.len(), 8);
+        assert_eq!(cluster[2], "ip-of-cache-leader-0:6379 ClusterOf(6)");
     }
 }

@@ -5,10 +5,13 @@
 //! A guarded rollout needs none of this: a replaced pod copies everything from the master, and the master hands
 //! over before it is replaced.
 
+use serde_json::Value as Json;
+
 use super::config::{self, Disk};
 use super::desired::Desired;
 use super::memory::{Denial, Memory};
-use super::object::{is_terminating, text};
+use super::names::annotation::SETTINGS;
+use super::object::{annotation, at, is_terminating, text};
 use super::objects::Role;
 use super::opstree;
 use super::picture::Picture;
@@ -54,15 +57,15 @@ pub fn reads_next(desired: &Desired) -> Option<Disk> {
     text(&wanted.object, &["data", config::KEY]).map(config::disk)
 }
 
-/// Whether the running pods were started with a configuration of ours that reads the same.
+/// Whether every configuration of ours that pods may run with switches the same files on as the wanted one. Each
+/// records what it was made from.
 pub fn reads_the_same(desired: &Desired, picture: &Picture) -> bool {
-    let next = reads_next(desired);
-    let mut found =
-        picture.of_role(Role::Configuration).filter_map(|one| text(&one.object, &["data", config::KEY]));
-    next.is_some()
-        && found.next().is_some_and(|first| {
-            Some(config::disk(first)) == next && found.all(|other| Some(config::disk(other)) == next)
-        })
+    let files = |object: &Json| {
+        let recorded: Json = serde_json::from_str(annotation(object, SETTINGS)?).ok()?;
+        Some(["rdb", "aof"].map(|file| at(&recorded, &[file, "enabled"]).clone()))
+    };
+    let next = desired.of_role(Role::Configuration).and_then(|wanted| files(&wanted.object));
+    next.is_some() && picture.of_role(Role::Configuration).all(|found| files(&found.object) == next)
 }
 
 /// What to do so that a restart with that configuration reads everything. `has_save_points`: those in force.
@@ -86,6 +89,7 @@ mod tests {
 
     use super::*;
     use crate::redis::fixture::{self, serving};
+    use crate::redis::objects::Key;
     use crate::redis::opstree::Kind;
     use crate::redis::topology::Topology;
 
@@ -113,6 +117,26 @@ mod tests {
             assert_eq!(deeds(Some(&next), &running(append_only), has_save_points), expected, "{next:?}");
         }
         assert_eq!(deeds(None, &running(true), true), [Deed::Snapshot]);
+    }
+
+    #[test]
+    fn what_pods_may_run_with_is_recorded() {
+        let mut desired = fixture::desired(Topology::Standalone);
+        let configuration = |name: &str, aof: bool| {
+            let recorded = json!({ "rdb": { "enabled": true }, "aof": { "enabled": aof } }).to_string();
+            json!({ "metadata": { "name": name, "annotations": { SETTINGS: recorded } } })
+        };
+        let index = desired.objects.iter().position(|one| one.key.role == Role::Configuration).unwrap();
+        desired.objects[index].object = configuration("new", true);
+        let key = desired.objects[index].key.clone();
+        let mut picture = Picture::default();
+        picture.set_object(&key, Some(configuration("new", true)));
+        assert!(reads_the_same(&desired, &picture));
+        let former = Key { name: "former".to_owned(), ..key };
+        picture.set_object(&former, Some(configuration("former", false)));
+        assert!(!reads_the_same(&desired, &picture));
+        picture.set_object(&former, Some(json!({ "metadata": { "name": "former" } })));
+        assert!(!reads_the_same(&desired, &picture), "nobody knows");
     }
 
     #[test]
