@@ -20,6 +20,15 @@ pub enum Topology {
     Cluster,
 }
 
+/// An object that the operator makes, by its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Made {
+    /// A StatefulSet.
+    StatefulSet(String),
+    /// A Service.
+    Service(String),
+}
+
 /// One StatefulSet of the operator, with its pods, Services and claims.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Part {
@@ -75,6 +84,23 @@ impl Topology {
     /// Whether it is a master with replicas, whose pods are replaced one by one.
     pub fn is_replicated(self) -> bool {
         matches!(self, Topology::Replication | Topology::Sentinel)
+    }
+
+    /// All objects that the operator makes for an instance of that name. Claims and pods have the names of their
+    /// StatefulSet.
+    pub fn made(self, name: &str) -> Vec<Made> {
+        let of_part = |part: &Part| {
+            let own = part.name(name);
+            let services = ["", "-headless", "-additional"].map(|suffix| format!("{own}{suffix}"));
+            services.into_iter().map(Made::Service).chain([Made::StatefulSet(own)]).collect::<Vec<_>>()
+        };
+        let of_roles: &[&str] = match self {
+            Topology::Standalone => &[],
+            Topology::Replication | Topology::Sentinel => &["-master", "-replica"],
+            Topology::Cluster => &["-master"],
+        };
+        let of_roles = of_roles.iter().map(|suffix| Made::Service(format!("{name}{suffix}")));
+        self.parts().iter().flat_map(of_part).chain(of_roles).collect()
     }
 
     /// Kinds whose objects would have the same names, so that both cannot share one name.
@@ -185,6 +211,27 @@ mod tests {
             Topology::Cluster.selector("a"),
             "app in (a-leader,a-follower),redis_setup_type in (cluster)"
         );
+    }
+
+    #[test]
+    fn the_name_of_one_instance_can_be_the_name_of_anothers_object() {
+        let shared = |(one, name): (Topology, &str), (other, another): (Topology, &str)| {
+            let made = other.made(another);
+            one.made(name).into_iter().filter(|one| made.contains(one)).count()
+        };
+        use Topology::{Cluster, Replication, Sentinel, Standalone};
+        for (one, other) in [
+            ((Replication, "cache"), (Standalone, "cache-replica")),
+            ((Replication, "cache"), (Standalone, "cache-master")),
+            ((Standalone, "cache"), (Standalone, "cache-headless")),
+            ((Sentinel, "a"), (Standalone, "a-sentinel")),
+            ((Cluster, "a"), (Replication, "a-leader")),
+            ((Cluster, "a"), (Replication, "a")),
+        ] {
+            assert!(shared(one, other) > 0, "{one:?}, {other:?}");
+        }
+        assert_eq!(shared((Standalone, "a"), (Cluster, "a")), 0);
+        assert_eq!(shared((Replication, "cache"), (Replication, "cache-2")), 0);
     }
 
     #[test]

@@ -1,13 +1,19 @@
 //! The cluster that the provider block names, as the resources see it.
 
-use std::sync::{PoisonError, RwLock};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError, RwLock};
 
 use crate::kubernetes::Cluster;
 use crate::terraform::Diagnostic;
 
 /// Set by Configure, read by every call. With `-debug` one process is configured many times.
 #[derive(Default)]
-pub struct Connection(RwLock<State>);
+pub struct Connection {
+    state: RwLock<State>,
+    /// Objects that instances of this run are about to have, and the instance of each. No look at the cluster finds
+    /// them before they are made.
+    reserved: Mutex<BTreeMap<String, String>>,
+}
 
 #[derive(Clone, Default)]
 enum State {
@@ -32,17 +38,37 @@ pub enum NoCluster {
 impl Connection {
     /// Sets the cluster.
     pub fn set(&self, cluster: Cluster) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = State::Cluster(cluster);
+        *self.state.write().unwrap_or_else(PoisonError::into_inner) = State::Cluster(cluster);
     }
 
     /// Records that some values of the provider block are not known yet.
     pub fn set_unknown(&self, attributes: Vec<String>) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = State::Unknown(attributes);
+        *self.state.write().unwrap_or_else(PoisonError::into_inner) = State::Unknown(attributes);
+    }
+
+    /// Reserves the names of objects for an instance, all or none of them.
+    ///
+    /// # Errors
+    /// An object that is reserved for another instance, and that instance.
+    pub fn reserve(
+        &self,
+        instance: &str,
+        objects: impl Iterator<Item = String>,
+    ) -> Result<(), (String, String)> {
+        let objects: Vec<String> = objects.collect();
+        let mut reserved = self.reserved.lock().unwrap_or_else(PoisonError::into_inner);
+        for object in &objects {
+            if let Some(other) = reserved.get(object).filter(|other| *other != instance) {
+                return Err((object.clone(), other.clone()));
+            }
+        }
+        reserved.extend(objects.into_iter().map(|object| (object, instance.to_owned())));
+        Ok(())
     }
 
     /// The cluster.
     pub fn cluster(&self) -> Result<Cluster, NoCluster> {
-        match &*self.0.read().unwrap_or_else(PoisonError::into_inner) {
+        match &*self.state.read().unwrap_or_else(PoisonError::into_inner) {
             State::Cluster(cluster) => Ok(cluster.clone()),
             State::Unknown(attributes) => Err(NoCluster::Unknown(attributes.clone())),
             State::NotConfigured => Err(NoCluster::NotConfigured),

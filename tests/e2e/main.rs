@@ -51,6 +51,7 @@ mod import;
 mod import_others;
 mod interrupted;
 mod lifecycle;
+mod names;
 mod objects;
 mod offline_plan;
 mod on_disk;

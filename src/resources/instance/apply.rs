@@ -11,8 +11,8 @@ use super::objects::{once, wanted_secret};
 use super::run::{Run, Settings, Task};
 use super::settle::settle;
 use super::telling::{Operation, Telling, conclude};
-use super::{InstanceResource, adopt, existing_secret, failure};
-use crate::kubernetes::{self, Cause as RequestCause, Cluster, Lookup};
+use super::{InstanceResource, adopt, clashes, existing_secret, failure};
+use crate::kubernetes::{self, Cluster, Lookup};
 use crate::redis::names::{self, PASSWORD_KEY, annotation};
 use crate::redis::next::next;
 use crate::redis::object::{annotation as mark, is_terminating};
@@ -36,7 +36,9 @@ pub async fn apply(
 ) -> Result<(), Problems> {
     let cluster = connection.cluster().map_err(|reason| vec![reason.diagnostic()])?;
     match change {
-        Change::Create { planned } => Box::pin(create(&cluster, settle(&planned, None)?, record, call)).await,
+        Change::Create { planned } => {
+            Box::pin(create(connection, &cluster, settle(&planned, None)?, record, call)).await
+        }
         Change::Update { prior, planned, changes } => {
             let instance = settle(&planned, Some(&prior))?;
             let for_the_cluster = changes.iter().any(|changed| changed.change != Class::ProviderOnly);
@@ -56,6 +58,7 @@ pub async fn apply(
 }
 
 async fn create(
+    connection: &Connection,
     cluster: &Cluster,
     mut instance: Instance,
     record: &Record<InstanceResource>,
@@ -64,14 +67,16 @@ async fn create(
     let deadline = Instant::now() + instance.timeouts.create.length;
     let addresses = instance.addresses();
     let existing = existing(cluster, &addresses, deadline).await?;
-    let clash = clashing(cluster, &addresses, deadline).await?;
-    if let Some(kind) = clash {
-        return Err(vec![failure::name_clashes(&addresses, kind)]);
+    if let Some(clash) = clashes::with_a_custom_resource(cluster, &addresses, deadline).await? {
+        return Err(vec![failure::name_clashes(&addresses, clash)]);
     }
     if !instance.adopt_existing
         && let Some(taken) = taken(&addresses, &existing)
     {
         return Err(vec![taken]);
+    }
+    if let Some(clash) = clashes::with_objects(connection, cluster, &addresses, &existing, deadline).await? {
+        return Err(vec![clash]);
     }
     if let Some(unusable) = existing_secret::unusable(cluster, &instance, deadline).await {
         return Err(vec![unusable]);
@@ -129,29 +134,6 @@ async fn existing(
         }
     }
     Ok(existing)
-}
-
-/// A custom resource of another kind whose objects would have the same names as ours.
-async fn clashing(
-    cluster: &Cluster,
-    addresses: &Addresses,
-    deadline: Instant,
-) -> Result<Option<Kind>, Problems> {
-    let managed = addresses.topology.clashes_if_managed();
-    for kind in addresses.topology.clashes().iter().copied().chain(managed) {
-        match cluster.get_metadata(&addresses.custom_resource(kind), deadline).await {
-            Ok(Lookup::Found(found))
-                if managed != Some(kind) || mark(&found, annotation::CLAIM).is_some() =>
-            {
-                return Ok(Some(kind));
-            }
-            Ok(_) => {}
-            // Without the right to read that kind, a create still works.
-            Err(kubernetes::Error { cause: RequestCause::Forbidden { .. }, .. }) => {}
-            Err(error) => return Err(vec![failure::refused(&error)]),
-        }
-    }
-    Ok(None)
 }
 
 /// Why the name cannot be used: an object of that name exists and does not come from a create of ours that

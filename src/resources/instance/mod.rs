@@ -9,6 +9,7 @@ mod adopt;
 mod apply;
 mod build;
 mod checks;
+mod clashes;
 mod delete;
 mod endpoints;
 mod existing_secret;

@@ -1,0 +1,83 @@
+//! The name of one instance can be the name of another's Service or StatefulSet. The operator would take the object over,
+//! and with it the clients, the pods or the claims of the other.
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::case::Case;
+use crate::ending::says;
+use crate::instance::{ADDRESS, Configuration, STATEFUL_SETS};
+use crate::resting::resting;
+use crate::topology::{at_rest, cluster, replication};
+
+const SERVICES: &str = "/api/v1/namespaces/{namespace}/services";
+
+/// A second instance, as a block to append.
+fn second(name: &str, configuration: &Configuration) -> String {
+    let text =
+        configuration.clone().with("name", &format!("{name:?}")).text().replace("\"this\"", "\"second\"");
+    let resource = text.split("resource ").nth(1).expect("a resource").to_owned();
+    format!("resource {resource}")
+}
+
+fn service(case: &Case, name: &str) -> Value {
+    let service = case.object(&format!("{SERVICES}/{name}")).unwrap_or_else(|| panic!("no Service {name}"));
+    serde_json::json!([
+        service["spec"]["selector"],
+        service["metadata"]["ownerReferences"],
+        service["spec"]["externalName"]
+    ])
+}
+
+for_alternate_clis! {
+    /// An ExternalName Service that leads to the old Redis is usual while data is moved.
+    fn a_service_of_somebody_else_stays_theirs(cli: Cli) {
+        let case = Case::new(cli, "their-service");
+        case.kubectl(&["create", "service", "externalname", "cache", "--external-name=redis.example.com"]);
+        let before = service(&case, "cache");
+        case.write("main.tf", &resting().text());
+        let output = case.apply_fails();
+        says(&case, &output, &["Service", "/cache already exists", "nobody that the operator knows", "Choose another name"]);
+        assert_eq!(service(&case, "cache"), before);
+        assert!(case.resource(ADDRESS).is_null());
+        assert!(case.objects(STATEFUL_SETS).is_empty());
+        case.kubectl(&["delete", "service", "cache"]);
+        case.apply();
+        case.destroy();
+        case.assert_nothing_left();
+    }
+
+    /// A second instance "for the replica site", or beside the master.
+    fn a_service_of_another_instance_stays_its_own(cli: Cli) {
+        let case = Case::new(cli, "their-instance");
+        case.write("main.tf", &at_rest(replication()).text());
+        case.apply();
+        for name in ["cache-replica", "cache-master"] {
+            let made = format!("the operator has made {name}");
+            case.wait_for_object(&made, SERVICES, Duration::from_secs(60), |one| one["metadata"]["name"] == name);
+            let before = service(&case, name);
+            case.write("second.tf", &second(name, &resting()));
+            let output = case.apply_fails();
+            says(&case, &output, &["already exists", "belongs to RedisReplication cache"]);
+            assert_eq!(service(&case, name), before);
+        }
+        case.write("second.tf", "");
+        case.plan_is_empty();
+        case.destroy();
+        case.assert_nothing_left();
+    }
+
+    /// In one apply nothing exists yet that could be found.
+    fn two_of_one_apply_are_told_apart(cli: Cli) {
+        let case = Case::new(cli, "one-apply");
+        let first = at_rest(cluster()).with("name", "\"db\"");
+        case.write("main.tf", &first.text());
+        case.write("second.tf", &second("db-leader", &resting()));
+        let output = case.apply_fails();
+        says(&case, &output, &["another instance of this configuration", "Choose another name"]);
+        let made = [ADDRESS, "redis_k8s_instance.second"].map(|address| !case.resource(address).is_null());
+        assert!(made[0] != made[1], "one of them is made: {made:?}");
+        case.destroy();
+        case.assert_nothing_left();
+    }
+}
