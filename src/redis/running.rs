@@ -76,6 +76,44 @@ impl Running {
     }
 }
 
+impl Running {
+    /// Whether a pod may start, or start again, with that Secret or ConfigMap: a StatefulSet refers to it, or has pods
+    /// of an older revision, as a partition and `OnDelete` leave them on purpose.
+    pub fn may_need(&self, kind: &str, wanted: &str) -> bool {
+        let is_of_pods = ["Secret", "ConfigMap"].contains(&kind);
+        is_of_pods
+            && self.stateful_sets.iter().any(|one| {
+                !is_acted_on(one)
+                    || count(one, &["status", "updatedReplicas"]) < count(one, &["spec", "replicas"])
+                    || refers_to(at(one, &["spec", "template", "spec"]), wanted)
+            })
+    }
+}
+
+/// Whether anything in a pod's spec refers to a Secret or ConfigMap of that name: a volume, a variable, a source of
+/// variables.
+fn refers_to(spec: &Json, wanted: &str) -> bool {
+    const REFERENCES: [&str; 7] = [
+        "configMap",
+        "configMapKeyRef",
+        "configMapRef",
+        "secret",
+        "secretKeyRef",
+        "secretRef",
+        "imagePullSecrets",
+    ];
+    let is_it = |reference: &Json| {
+        ["name", "secretName"].iter().any(|field| text(reference, &[field]) == Some(wanted))
+    };
+    match spec {
+        Json::Object(fields) => fields.iter().any(|(field, value)| {
+            (REFERENCES.contains(&field.as_str()) && is_it(value)) || refers_to(value, wanted)
+        }),
+        Json::Array(items) => items.iter().any(|item| refers_to(item, wanted)),
+        _ => false,
+    }
+}
+
 /// Whether a pod has that revision.
 pub fn is_of(pod: &Json, revision: Option<&str>) -> bool {
     revision_of(pod) == revision
@@ -168,6 +206,25 @@ mod tests {
         assert_eq!(running.at_rest(*followers, "cache", 0), Ok(()));
         assert!(running.at_rest(*followers, "cache", 3).is_err());
         assert!(running.at_rest(*leaders, "cache", 4).is_err(), "it has three pods");
+    }
+
+    #[test]
+    fn a_configuration_stays_as_long_as_a_pod_may_start_with_it() {
+        let mut running = serving(Topology::Standalone);
+        let replicas = running.stateful_sets[0]["spec"]["replicas"].clone();
+        running.stateful_sets[0]["status"]["updatedReplicas"] = replicas;
+        assert!(!running.may_need("ConfigMap", "old"));
+        let mut refers = running.clone();
+        refers.stateful_sets[0]["spec"]["template"]["spec"]["volumes"] =
+            json!([{ "configMap": { "name": "old" } }]);
+        assert!(refers.may_need("ConfigMap", "old") && !refers.may_need("ConfigMap", "older"));
+        let variable = json!({ "valueFrom": { "secretKeyRef": { "name": "auth", "key": "password" } } });
+        refers.stateful_sets[0]["spec"]["template"]["spec"]["containers"] = json!([{ "env": [variable] }]);
+        assert!(refers.may_need("Secret", "auth"));
+        // A partition leaves a pod of the old revision.
+        running.stateful_sets[0]["status"]["updatedReplicas"] = json!(0);
+        assert!(running.may_need("ConfigMap", "old"));
+        assert!(!running.may_need("Service", "old"));
     }
 
     #[test]

@@ -2,12 +2,16 @@
 //! password is what the operator and Redis read in its Secret.
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::case::Case;
 use crate::ending::says;
 use crate::instance::{ADDRESS, Configuration, PODS};
 use crate::proxy::{Fault, Matcher, What, When, status_body};
 use crate::redis_client::RedisClient;
-use crate::topology::cluster;
+use crate::topology::{cluster, replication};
+
+const CONFIG_MAPS: &str = "/api/v1/namespaces/{namespace}/configmaps";
 
 const PASSWORDS: &str = "
 apiVersion: v1
@@ -27,6 +31,15 @@ fn persistence(rdb: bool, aof: bool) -> String {
 fn with_password(key: &str) -> Configuration {
     Configuration::small()
         .with("authentication", &format!("{{ existing_secret = {{ name = \"pass\", key = {key:?} }} }}"))
+}
+
+fn is_ours(object: &Value) -> bool {
+    object["metadata"]["labels"]["terraform-provider-redis/instance"] == "cache"
+}
+
+fn is_ready(pod: &Value) -> bool {
+    let conditions = pod["status"]["conditions"].as_array().into_iter().flatten();
+    conditions.into_iter().any(|one| one["type"] == "Ready" && one["status"] == "True")
 }
 
 fn apply(case: &Case, configuration: &Configuration) {
@@ -93,6 +106,30 @@ for_alternate_clis! {
         let lines: String = keys.iter().map(|key| format!("GET {key}\n")).collect();
         let found = client().pipe(&["-c"], &lines);
         assert_eq!(found.matches("kept").count(), keys.len(), "{found}");
+        case.destroy();
+        case.assert_nothing_left();
+    }
+
+    /// A partition leaves the first pod as it was, on purpose: it may start again with what it was started with.
+    fn a_pod_of_the_old_revision_can_start_again(cli: Cli) {
+        let case = Case::new(cli, "old-pods");
+        case.set_deadline(Duration::from_secs(400));
+        let of = |partition: u8, length: u8| {
+            replication()
+                .with("update_strategy", &format!("{{ guarded = false, rolling_update = {{ partition = {partition} }} }}"))
+                .with("additional_config", &format!("{{ slowlog-max-len = \"{length}\" }}"))
+        };
+        apply(&case, &of(1, 100));
+        apply(&case, &of(1, 101));
+        let configurations = || case.objects(CONFIG_MAPS).iter().filter(|one| is_ours(one)).count();
+        assert_eq!(configurations(), 2);
+        let before = case.object(&format!("{PODS}/cache-0")).expect("the pod")["metadata"]["uid"].clone();
+        case.kubectl(&["delete", "pod", "cache-0", "--wait=false"]);
+        case.wait_for_object("the old pod is Ready again", PODS, Duration::from_secs(90), |pod| {
+            pod["metadata"]["name"] == "cache-0" && pod["metadata"]["uid"] != before && is_ready(pod)
+        });
+        apply(&case, &of(0, 101));
+        assert_eq!(configurations(), 1);
         case.destroy();
         case.assert_nothing_left();
     }

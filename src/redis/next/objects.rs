@@ -63,10 +63,13 @@ pub(super) fn ready(desired: &Desired, picture: &Picture, memory: &Memory) -> Op
     Some(Next::wait(Cause::ObjectNotReady, why))
 }
 
-/// An object that is no longer wanted.
+/// An object that is no longer wanted, and that no pod needs.
 pub(super) fn superseded(desired: &Desired, picture: &Picture) -> Option<Next> {
     let is_superseded = |found: &&Found| desired.object(&found.key).is_none() && is_ours(found, desired);
-    let found = picture.objects.iter().find(is_superseded)?;
+    let mut found = picture.objects.iter().filter(is_superseded).peekable();
+    found.peek()?;
+    let Some(running) = &picture.running else { return Some(Next::Do(Step::Watch)) };
+    let found = found.find(|found| !running.may_need(found.key.kind, &found.key.name))?;
     Some(Next::Do(Step::DeleteObject(found.key.clone())))
 }
 
@@ -92,6 +95,7 @@ mod tests {
     use super::*;
     use crate::redis::fixture::{self, claimed};
     use crate::redis::objects::{Need, Role};
+    use crate::redis::running::Running;
     use crate::redis::topology::Topology;
 
     fn update() -> Desired {
@@ -154,6 +158,7 @@ mod tests {
             "we wrote it, and somebody took its labels"
         );
         let mut picture = found(&desired, Role::Configuration, |_| ());
+        picture.running = Some(Running::default());
         let other = Key { name: "cache-old".to_owned(), ..desired.objects[0].key.clone() };
         picture.set_object(&other, Some(claimed("theirs")));
         assert_eq!(step(&desired, &picture, &Memory::default()), None, "it stays");

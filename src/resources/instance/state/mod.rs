@@ -89,7 +89,11 @@ fn repairs(instance: &Instance, desired: &Desired, written: &Desired, picture: &
     };
     let needed = written.objects.iter().filter(|wanted| !is_unused(wanted));
     repairs.extend(needed.filter_map(|wanted| repair_of_object(wanted, picture)));
+    // An object that a pod may still start with goes with a later apply.
+    let is_needed =
+        |key: &Key| picture.running.as_ref().is_some_and(|running| running.may_need(key.kind, &key.name));
     let superfluous = unwanted(&instance.claim, desired, written, picture).into_iter();
+    let superfluous = superfluous.filter(|key| !is_needed(key));
     repairs.extend(superfluous.map(|key| Repair::new(Subject::object(key), "is no longer wanted")));
     // Also one that the user keeps.
     if let (Some(secret), Some(false)) = (&instance.auth_secret, picture.has_password) {
