@@ -8,6 +8,9 @@
 //!   environment's are not read when the block itself names a `host`, `KUBECONFIG` not when anything does.
 //! - *the credential*: the block's, else the environment's, else the kubeconfig user's, else the pod's.
 //!
+//! If the block names a cluster (`host`, `config_path` or `config_paths`), no variable of the environment that is about
+//! a cluster counts: neither `KUBE_HOST` nor `KUBE_TOKEN`, `KUBE_CTX`, `KUBE_INSECURE` and so on.
+//!
 //! There is no fall-back to `localhost` and none to `~/.kube/config`: which cluster is changed is always said.
 //! Everything here is a plain function of its arguments; the files are read through a closure.
 
@@ -24,6 +27,9 @@ use super::kubeconfig::{self, FromKubeconfig, Overrides};
 /// Where a pod finds its service account.
 const SERVICE_ACCOUNT_TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 const SERVICE_ACCOUNT_CA: &str = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt";
+
+/// The environment's credentials.
+const CREDENTIALS: [&str; 3] = ["KUBE_TOKEN", "KUBE_USER", "KUBE_CLIENT_CERT_DATA"];
 
 /// What separates several paths in one environment variable.
 const PATH_SEPARATOR: char = if cfg!(windows) { ';' } else { ':' };
@@ -42,6 +48,11 @@ pub fn resolve(
     let secret = |name: &str| variable(name).map(SecretString::from);
 
     let file = kubeconfig_paths(settings, &variable);
+    // From here on: what the environment says about a cluster counts only for the cluster that it names itself.
+    let is_named_by_block =
+        settings.host.is_some() || settings.config_path.is_some() || !settings.config_paths.is_empty();
+    let anywhere = variable;
+    let variable = |name: &str| anywhere(name).filter(|_| !is_named_by_block);
     let overrides = Overrides {
         context: settings.config_context.clone().or_else(|| variable("KUBE_CTX")),
         user: settings.config_context_auth_info.clone().or_else(|| variable("KUBE_CTX_AUTH_INFO")),
@@ -79,10 +90,17 @@ pub fn resolve(
     let chosen = settings.proxy_url.clone().or_else(|| variable("KUBE_PROXY_URL")).or(base.proxy_url);
     let either = |upper: &str, lower: &str| secret(upper).or_else(|| secret(lower));
 
-    let ours = own_credential(settings, &variable)?;
+    let ours = own_credential(settings, &variable, &anywhere)?;
     let (credential, identity, credential_origin, impersonate) = match ours {
         Some((credential, identity, origin)) => (credential, identity, origin, Impersonate::default()),
-        None => (base.credential, base.identity, base.credential_origin, base.impersonate),
+        None => {
+            let is_nobody = matches!(base.credential, Credential::None) && base.identity.is_none();
+            let unused = CREDENTIALS.iter().find(|name| is_nobody && anywhere(name).is_some());
+            let origin = unused.filter(|_| is_named_by_block).map_or(base.credential_origin, |unused| {
+                format!("nothing: {unused} in the environment is not used, since the provider block names the cluster")
+            });
+            (base.credential, base.identity, origin, base.impersonate)
+        }
     };
     Ok(Resolved {
         origin,
@@ -98,7 +116,7 @@ pub fn resolve(
             chosen: chosen.map(SecretString::from),
             https: either("HTTPS_PROXY", "https_proxy"),
             http: either("HTTP_PROXY", "http_proxy"),
-            except: variable("NO_PROXY").or_else(|| variable("no_proxy")).unwrap_or_default(),
+            except: anywhere("NO_PROXY").or_else(|| anywhere("no_proxy")).unwrap_or_default(),
         },
         identity,
         credential,
@@ -138,10 +156,11 @@ fn kubeconfig_paths(settings: &Settings, variable: Environment<'_>) -> Option<Pa
 }
 
 /// The credential that the block holds, else the one of the environment. A pair that is half in the block (a
-/// certificate in the file, its key in the environment) is completed.
+/// certificate in the file, its key in the environment) is completed from `anywhere`.
 fn own_credential(
     settings: &Settings,
     variable: Environment<'_>,
+    anywhere: Environment<'_>,
 ) -> Result<Option<(Credential, Option<Identity>, String)>, ConfigError> {
     let in_block = settings.token.is_some()
         || settings.exec.is_some()
@@ -150,7 +169,7 @@ fn own_credential(
     let origin = if in_block { "the provider block" } else { "the environment" }.to_owned();
     let from = |block: Option<String>, name: &str| block.or_else(|| variable(name).filter(|_| !in_block));
     let completed = |block: &Option<SecretString>, name: &str| {
-        block.clone().or_else(|| variable(name).map(SecretString::from))
+        block.clone().or_else(|| anywhere(name).map(SecretString::from))
     };
 
     let identity = match from(settings.client_certificate.clone(), "KUBE_CLIENT_CERT_DATA") {
@@ -339,8 +358,8 @@ users:
             ("context", context("other"), &[], "https://d:6443/", "file /k/token"),
             (
                 "context of the environment",
-                at("/k/one"),
-                &[("KUBE_CTX", "other")],
+                Settings::default(),
+                &[("KUBE_CONFIG_PATH", "/k/one"), ("KUBE_CTX", "other")],
                 "https://d:6443/",
                 "file /k/token",
             ),
@@ -413,7 +432,21 @@ users:
                 "none",
             ),
             ("block host before env host", block("h"), &[("KUBE_HOST", "i")], "https://h/", "none"),
-            ("env token", block("h"), &[("KUBE_TOKEN", "t")], "https://h/", "token t"),
+            ("no env token for the block's host", block("h"), &[("KUBE_TOKEN", "t")], "https://h/", "none"),
+            (
+                "env token for the env host",
+                Settings::default(),
+                &[("KUBE_HOST", "h"), ("KUBE_TOKEN", "t")],
+                "https://h/",
+                "token t",
+            ),
+            (
+                "no env host for the block's kubeconfig",
+                at("/k/two"),
+                &[("KUBE_HOST", "evil"), ("KUBE_INSECURE", "true"), ("KUBE_TOKEN", "t")],
+                "https://c2/",
+                "token secret-token",
+            ),
             (
                 "block token before env token",
                 Settings { token: secret("a"), ..block("h") },
@@ -437,8 +470,8 @@ users:
             ),
             (
                 "env user",
-                block("h"),
-                &[("KUBE_USER", "u"), ("KUBE_PASSWORD", "p")],
+                Settings::default(),
+                &[("KUBE_HOST", "h"), ("KUBE_USER", "u"), ("KUBE_PASSWORD", "p")],
                 "https://h/",
                 "basic u:p",
             ),
