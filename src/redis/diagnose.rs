@@ -139,6 +139,26 @@ pub fn warnings(events: &[Json], instance: &str, running: Option<&Running>) -> V
     found.into_iter().rev().take(4).map(|(_, line)| line).collect()
 }
 
+/// Why the API server does not let the StatefulSet controller make a pod or a claim, as the newest event about it
+/// says; the custom resource and the StatefulSet are accepted all the same.
+pub fn refused_pods(events: &[Json], running: &Running) -> Option<Waiting> {
+    let is_refusal = |event: &&Json| {
+        text(event, &["reason"]) == Some("FailedCreate")
+            && text(event, &["involvedObject", "kind"]) == Some("StatefulSet")
+            && !is_of_another_life(event, Some(running))
+            && running
+                .stateful_sets
+                .iter()
+                .any(|one| Some(name(one)) == text(event, &["involvedObject", "name"]))
+    };
+    let when =
+        |event: &&Json| text(event, &["lastTimestamp"]).or(text(event, &["eventTime"])).map(str::to_owned);
+    let newest = events.iter().filter(is_refusal).max_by_key(when)?;
+    let message = text(newest, &["message"]).unwrap_or_default();
+    let cause = if message.contains("exceeded quota") { Cause::Quota } else { Cause::PodsRefused };
+    Some(Waiting::new(cause, format!("a pod cannot be created: {message}")))
+}
+
 /// Whether this event is about an earlier pod, claim or StatefulSet of the same name: events outlive their
 /// objects.
 fn is_of_another_life(event: &Json, running: Option<&Running>) -> bool {
@@ -358,5 +378,25 @@ mod tests {
             assert_eq!(operators(&[deployment(container)]), [found.clone()]);
         }
         assert!(operators(&[deployment(json!({ "name": "manager", "image": "redis:7" }))]).is_empty());
+    }
+
+    #[test]
+    fn refused_pods_are_told_from_slow_ones() {
+        let event = |uid: &str, message: &str| {
+            json!({
+                "reason": "FailedCreate", "type": "Warning", "message": message,
+                "involvedObject": { "kind": "StatefulSet", "name": "cache", "uid": uid },
+                "lastTimestamp": "2026-01-01T00:00:00Z",
+            })
+        };
+        let stateful_set = json!({ "metadata": { "name": "cache", "uid": "now" } });
+        let running = Running { stateful_sets: vec![stateful_set], ..Running::default() };
+        let policy = event("now", "pods \"cache-0\" is forbidden: violates PodSecurity");
+        let found = refused_pods(&[policy], &running).unwrap();
+        assert_eq!(found.cause, Cause::PodsRefused);
+        assert!(found.why.contains("violates PodSecurity"), "{}", found.why);
+        let quota = event("now", "pods \"cache-0\" is forbidden: exceeded quota: none");
+        assert_eq!(refused_pods(&[quota], &running).unwrap().cause, Cause::Quota);
+        assert_eq!(refused_pods(&[event("before", "no")], &running), None, "of another life");
     }
 }

@@ -90,6 +90,16 @@ impl Running {
     }
 }
 
+impl Running {
+    /// Whether a StatefulSet lacks pods that nobody has created yet.
+    pub fn lacks_pods(&self) -> bool {
+        self.stateful_sets.iter().any(|one| {
+            let pods = i64::try_from(self.pods_of(name(one)).count()).unwrap_or(i64::MAX);
+            is_acted_on(one) && pods < count(one, &["spec", "replicas"])
+        })
+    }
+}
+
 /// Whether anything in a pod's spec refers to a Secret or ConfigMap of that name: a volume, a variable, a source of
 /// variables.
 fn refers_to(spec: &Json, wanted: &str) -> bool {

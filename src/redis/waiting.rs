@@ -56,6 +56,10 @@ pub enum Cause {
     Growing,
     /// A volume should be larger, and nobody resizes it.
     NotGrowing,
+    /// The API server refuses the pods: a policy, a limit, a webhook.
+    PodsRefused,
+    /// A quota leaves no room for the pods.
+    Quota,
     /// The pod is starting.
     Starting,
     /// No pod has the role that it should have yet, or one pod too many has it.
@@ -97,14 +101,17 @@ impl Cause {
             Cause::ImageName | Cause::Deleted | Cause::ChangedBack | Cause::Taken | Cause::SkipReconcile => {
                 Some(Duration::ZERO)
             }
+            Cause::PodsRefused => Some(Duration::from_secs(15)),
             // A container that starts again reads its Secret again, and sentinels may decide.
             Cause::Login | Cause::Ambiguous => Some(Duration::from_secs(20)),
             // A replica notices after a minute that its master is gone.
             Cause::Elsewhere => Some(Duration::from_secs(90)),
             Cause::Image | Cause::NotGrowing => Some(MINUTE),
-            Cause::NamespaceMissing | Cause::KindMissing | Cause::Reference | Cause::ObjectNotReady => {
-                Some(2 * MINUTE)
-            }
+            Cause::NamespaceMissing
+            | Cause::KindMissing
+            | Cause::Reference
+            | Cause::ObjectNotReady
+            | Cause::Quota => Some(2 * MINUTE),
             Cause::OperatorAbsent
             | Cause::OperatorBehind
             | Cause::Unschedulable
@@ -150,6 +157,8 @@ impl Cause {
             | Cause::Claim
             | Cause::Growing
             | Cause::NotGrowing
+            | Cause::PodsRefused
+            | Cause::Quota
             | Cause::Starting
             | Cause::Roles
             | Cause::Terminating

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use crate::case::Case;
 use crate::cluster;
 use crate::diagnostics::{Diagnostic, assert_snapshot};
-use crate::instance::{ADDRESS, CUSTOM_RESOURCES, Configuration, SECRETS};
+use crate::ending::{leaves_nothing, says, serves};
+use crate::instance::{ADDRESS, CUSTOM_RESOURCES, Configuration, SECRETS, master};
 use crate::process::Output;
 use crate::resting::{custom_resource, end, errors, resting};
 
@@ -151,6 +152,22 @@ for_alternate_clis! {
         case.wait_until("the policy is gone", Duration::from_secs(30), || (!denied(&case)).then_some(()));
         case.apply();
         end(&case);
+    }
+
+    /// The custom resource and the StatefulSet are accepted, and waiting makes no pod.
+    fn a_limit_refuses_the_pods(cli: Cli) {
+        let case = Case::new(cli, "limit-range");
+        case.kubectl_apply(
+            "apiVersion: v1\nkind: LimitRange\nmetadata: { name: large-only }\nspec:\n  limits:\n    - type: Container\n      min: { cpu: 50m }\n",
+        );
+        case.write("main.tf", &Configuration::small().text());
+        let output = case.apply_fails();
+        assert!(output.operation_took() < Duration::from_secs(60), "{output}");
+        says(&case, &output, &["a pod cannot be created", "minimum cpu usage", "LimitRange: change master.resources"]);
+        case.write("main.tf", &Configuration::small().with("master", &master("60m")).text());
+        case.apply();
+        serves(&case);
+        leaves_nothing(&case);
     }
 
     fn a_quota_is_used_up(cli: Cli) {

@@ -134,6 +134,29 @@ for_alternate_clis! {
         case.assert_nothing_left();
     }
 
+    /// A cache that is full serves reads, and is to be changed like any other.
+    fn a_master_that_is_full_is_a_master(cli: Cli) {
+        let case = Case::new(cli, "full");
+        let of = |further: &[(&str, &str)]| {
+            let full = Configuration::small().with("additional_config", "{ maxmemory = \"2mb\", maxmemory-policy = \"noeviction\" }");
+            further.iter().fold(full, |all, (argument, value)| all.with(argument, value))
+        };
+        apply(&case, &of(&[]));
+        let fill = "for i=1,1000 do redis.call('SET', i, string.rep('x', 4096)) end";
+        // Redis looks at its memory before the script, and not in its middle.
+        RedisClient::of(&case, ADDRESS).command(&["EVAL", fill, "0"]);
+        let output = RedisClient::of(&case, ADDRESS).try_command(&["SET", "more", "x"]);
+        assert!(output.stdout.contains("OOM"), "{output}");
+        case.write("main.tf", &of(&[("service", "{ type = \"NodePort\" }")]).text());
+        let output = case.apply();
+        let told = case.diagnostics(&output).into_iter().find(|one| one.summary.ends_with("refuses writes"));
+        let told = told.unwrap_or_else(|| panic!("{output}")).detail;
+        assert!(told.contains("OOM command not allowed") && told.contains("maxmemory-policy"), "{told}");
+        case.plan_is_empty();
+        case.destroy();
+        case.assert_nothing_left();
+    }
+
     /// `echo word | kubectl create secret … --from-file` leaves a line break at the end.
     fn a_line_break_is_no_part_of_a_password(cli: Cli) {
         let case = Case::new(cli, "line-break");

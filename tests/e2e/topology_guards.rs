@@ -16,7 +16,7 @@ const SENTINEL: (&str, &str) = ("deployment_mode", "\"sentinel\"");
 const CLUSTER: (&str, &str) = ("deployment_mode", "\"cluster\"");
 
 /// Each is wrong in one way; the instances are called `i0`, `i1`…
-const WRONG: [Row; 25] = [
+const WRONG: [Row; 28] = [
     &[SENTINEL, ("name", "\"n1234567890123456789012345678901234567890123\"")],
     &[CLUSTER, ("replica.count", "1")],
     &[SENTINEL, ("replica.count", "0")],
@@ -55,10 +55,13 @@ const WRONG: [Row; 25] = [
         ),
     ],
     &[("replica.count", "1"), ("custom_spec.replication", "jsonencode({ acl = {}, resources = {} })")],
+    &[("replica.count", "1"), ("persistence.rdb", "{ enabled = false }")],
+    &[("additional_config", "{ min-replicas-to-write = \"1\" }")],
+    &[("additional_config", "{ dbfilename = \"mine.rdb\" }")],
 ];
 
 /// These are said, and the plan goes on.
-const DOUBTFUL: [Row; 9] = [
+const DOUBTFUL: [Row; 10] = [
     &[("service.annotations", "{ a = \"b\" }")],
     &[("pod_disruption_budget.enabled", "true")],
     &[("network_policy.allowed_namespaces", "[\"shop\"]")],
@@ -74,6 +77,7 @@ const DOUBTFUL: [Row; 9] = [
         ),
     ],
     &[("network_policy.enabled", "true")],
+    &[("replica.count", "1"), ("additional_config", "{ min-replicas-to-write = \"1\" }")],
 ];
 
 /// The other side of each: what a guard must let pass.

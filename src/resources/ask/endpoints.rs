@@ -14,8 +14,11 @@ const KEY: &str = "terraform-provider-redis:probe";
 
 /// The result of asking.
 pub enum Reached {
-    /// All are what they should be.
-    Yes,
+    /// All are what they should be. The master may refuse writes for reasons of its own, in words.
+    Yes {
+        /// Why it does.
+        refuses_writes: Option<String>,
+    },
     /// One endpoint is not as it should be yet, in words.
     NotYet(String),
     /// No endpoint could be asked.
@@ -25,24 +28,32 @@ pub enum Reached {
 /// Asks all endpoints from one pod.
 pub async fn reach(cluster: &Cluster, from: &Vantage, all: &[Endpoint], deadline: Instant) -> Reached {
     let answers = join_all(all.iter().map(|one| ask(cluster, from, one, deadline))).await;
+    let mut refuses_writes = None;
     for answer in answers {
         match answer {
-            Ok(None) => {}
-            Ok(Some(wrong)) => return Reached::NotYet(wrong),
+            Ok(Found::Right) => {}
+            Ok(Found::Refusing(why)) => refuses_writes = Some(why),
+            Ok(Found::Wrong(wrong)) => return Reached::NotYet(wrong),
             Err(error @ TalkError::Cluster(_)) => return Reached::Unknown(error),
             Err(error) => return Reached::NotYet(error.to_string()),
         }
     }
-    Reached::Yes
+    Reached::Yes { refuses_writes }
 }
 
-/// The problem of an endpoint.
+/// What was found at an endpoint.
+enum Found {
+    Right,
+    Refusing(String),
+    Wrong(String),
+}
+
 async fn ask(
     cluster: &Cluster,
     from: &Vantage,
     endpoint: &Endpoint,
     deadline: Instant,
-) -> Result<Option<String>, TalkError> {
+) -> Result<Found, TalkError> {
     let Endpoint { host, port, role } = endpoint;
     let question = match role {
         Expected::Writable => Question::Writable { key: KEY },
@@ -52,7 +63,12 @@ async fn ask(
     };
     let access = Access { port: *port, password: None };
     let answer = probe_through_service(cluster, from, host, &access, question, deadline).await?;
-    Ok(wrong(role, &answer).map(|why| format!("{host}:{port} {why}")))
+    if let (Expected::Writable, Answer::Writable(written)) = (role, &answer)
+        && let Some(refusal) = written.refused_by_master()
+    {
+        return Ok(Found::Refusing(format!("{host}:{port} answers: {refusal}")));
+    }
+    Ok(wrong(role, &answer).map_or(Found::Right, |why| Found::Wrong(format!("{host}:{port} {why}"))))
 }
 
 fn wrong(expected: &Expected, answer: &Answer) -> Option<String> {

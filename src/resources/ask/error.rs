@@ -28,6 +28,12 @@ impl Refusal {
             || self.0.starts_with("ERR AUTH <password> called without any password configured")
     }
 
+    /// Whether a master refuses writes for the state that it is in: too little memory, too few replicas, a disk that
+    /// it cannot write to.
+    pub fn is_about_state(&self) -> bool {
+        matches!(self.code(), "OOM" | "NOREPLICAS" | "MISCONF")
+    }
+
     /// Whether it is still reading its data from disk.
     pub fn is_loading(&self) -> bool {
         self.code() == "LOADING"

@@ -66,6 +66,12 @@ impl Written {
     pub fn is_writable(&self) -> bool {
         self.role == "master" && self.refused.is_none() && self.read_back
     }
+
+    /// Why a master refuses the write for reasons of its own: it is full, lacks replicas, or cannot write to its disk.
+    /// It is the right server all the same.
+    pub fn refused_by_master(&self) -> Option<&Refusal> {
+        self.refused.as_ref().filter(|refusal| self.role == "master" && refusal.is_about_state())
+    }
 }
 
 impl Question<'_> {
@@ -251,7 +257,17 @@ mod tests {
         let found = answer(WRITABLE, &stdout, "");
         let Ok(Answer::Writable(written)) = found else { panic!("{found:?}") };
         assert!(!written.is_writable() && !written.read_back, "{written:?}");
+        assert!(written.refused_by_master().is_none());
         assert_eq!((written.role.as_str(), written.refused.unwrap().code()), ("slave", "READONLY"));
+    }
+
+    #[test]
+    fn a_master_that_is_full_is_a_master() {
+        let full = "ERROR,\"OOM command not allowed when used memory > 'maxmemory'.\"";
+        let found = answer(WRITABLE, &format!("\"PONG\"\n\"master\",0,\n{full}\nNULL\n0\n"), "");
+        let Ok(Answer::Writable(written)) = found else { panic!("{found:?}") };
+        assert!(!written.is_writable());
+        assert_eq!(written.refused_by_master().unwrap().code(), "OOM");
     }
 
     #[test]

@@ -57,6 +57,16 @@ pub(super) fn remedy(waiting: &Waiting, addresses: &Addresses) -> String {
              only when the pod starts, some wait hours between two resizes of a volume, and some cannot \
              resize volumes."
         ),
+        Cause::PodsRefused => "The API server accepts the custom resource and refuses its pods. Pod security: set \
+                               security_context (run_as_non_root = true, run_as_user = 1000), set further \
+                               fields by custom_spec (securityContext), or have the label of the namespace \
+                               changed. A LimitRange: change master.resources. A webhook: change what it names, \
+                               or ask its owner. Then apply again."
+            .to_owned(),
+        Cause::Quota => format!(
+            "Raise the quota (`kubectl -n {namespace} describe quota`), or lower the resources or the number of \
+             pods. Then apply again."
+        ),
         Cause::Starting => format!(
             "See `kubectl -n {namespace} describe pod {name}-0`. If the pod only needs more time, raise \
              timeouts.create or timeouts.update. Then apply again."

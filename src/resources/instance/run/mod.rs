@@ -111,6 +111,10 @@ pub struct Run<'a> {
     /// Whether Redis has served. An error of a create would then taint the instance, and the next apply would
     /// destroy it with its data.
     served: bool,
+    /// Pods that should exist and do not, and why.
+    lack: Option<wait::Lack>,
+    /// Whether the user knows that the master refuses writes.
+    has_told_of_refused_writes: bool,
     /// When the present cause began.
     waiting_since: Option<(Cause, Instant)>,
     /// When answers of Redis are too old to decide on; `None`: there are none, or they have just arrived.
@@ -162,6 +166,8 @@ impl<'a> Run<'a> {
             made: Vec::new(),
             wrote: false,
             served,
+            lack: None,
+            has_told_of_refused_writes: false,
             waiting_since: None,
             answers_count_until: None,
             telling_at: None,

@@ -12,9 +12,11 @@ use super::{Ended, Failure, Run};
 use crate::kubernetes;
 use crate::redis::answers::Answers;
 use crate::redis::object;
+use crate::redis::running::Running;
 use crate::redis::topology::Topology;
 use crate::redis::waiting::{Cause, Waiting};
 use crate::redis::{diagnose, ready};
+use crate::resources::kinds::EVENT;
 
 /// How often the log reports what the run waits for.
 const TELLING: Duration = Duration::from_secs(10);
@@ -25,6 +27,17 @@ const TALKING_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long a move waits for its own news. No two moves follow each other faster.
 const BREATH: Duration = Duration::from_millis(50);
+
+/// For how long pods may lack before their events are looked at.
+const LACKING: Duration = Duration::from_secs(4);
+/// Pause between two looks at the events.
+const LOOKING: Duration = Duration::from_secs(3);
+
+/// Pods that should exist, and do not.
+pub(super) struct Lack {
+    looking_at: Instant,
+    refusal: Option<Waiting>,
+}
 
 impl Run<'_> {
     pub(super) async fn begin_to_watch(&mut self) -> Result<(), kubernetes::Error> {
@@ -40,6 +53,7 @@ impl Run<'_> {
     }
 
     pub(super) async fn wait(&mut self, waiting: Waiting) -> Result<(), Failure> {
+        let waiting = self.refused_pods().await.unwrap_or(waiting);
         let now = Instant::now();
         self.last_step = None;
         self.waited_for = Some(waiting.clone());
@@ -59,7 +73,8 @@ impl Run<'_> {
             return Err(Failure::Wait(waiting, Ended::TimedOut(self.settings.length)));
         }
         let end = limit.map_or(self.deadline, |limit| limit.min(self.deadline));
-        let look_again = waiting.cause.look_again().map_or(end, |pause| end.min(now + pause));
+        let pause = self.lack.as_ref().map(|_| LOOKING).into_iter().chain(waiting.cause.look_again()).min();
+        let look_again = pause.map_or(end, |pause| end.min(now + pause));
         if self.memory.obstacle.is_some() {
             self.pause(look_again, waiting).await?;
             // At the end of patience the obstacle remains, and the message names it.
@@ -106,6 +121,24 @@ impl Run<'_> {
                 now
             }
         }
+    }
+
+    /// Why no pod is created, if that is the API server's doing. Only an event says so.
+    async fn refused_pods(&mut self) -> Option<Waiting> {
+        if !self.picture.running.as_ref().is_some_and(Running::lacks_pods) {
+            self.lack = None;
+            return None;
+        }
+        let now = Instant::now();
+        let lack = self.lack.get_or_insert(Lack { looking_at: now + LACKING, refusal: None });
+        if now >= lack.looking_at {
+            lack.looking_at = now + LOOKING;
+            let namespace = Some(self.addresses.namespace.as_str());
+            let events = self.cluster.list(&EVENT, namespace, None, self.deadline).await.ok();
+            let running = self.picture.running.as_ref()?;
+            lack.refusal = events.and_then(|events| diagnose::refused_pods(&events, running));
+        }
+        lack.refusal.clone()
     }
 
     fn has_crashed_enough(&self, waiting: &Waiting) -> bool {

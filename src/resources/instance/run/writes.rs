@@ -159,7 +159,14 @@ impl Run<'_> {
             () = self.call.cancelled.cancelled() => return Ok(()),
         };
         match reached {
-            Reached::Yes => self.picture.answers.reached = Some(Ok(())),
+            Reached::Yes { refuses_writes } => {
+                let why = refuses_writes.filter(|_| !self.has_told_of_refused_writes);
+                if let Some(why) = why {
+                    self.has_told_of_refused_writes = true;
+                    self.observer.warn(refuses_writes_now(&self.addresses.to_string(), &why));
+                }
+                self.picture.answers.reached = Some(Ok(()));
+            }
             Reached::NotYet(why) => self.picture.answers.reached = Some(Err(why)),
             Reached::Unknown(error) if error.may_pass() => {
                 self.picture.answers.reached = Some(Err(error.to_string()));
@@ -183,6 +190,19 @@ impl Run<'_> {
         self.picture.set_custom_resource(kind, Some(unmarked));
         Ok(())
     }
+}
+
+fn refuses_writes_now(id: &str, why: &str) -> Diagnostic {
+    Diagnostic::warning(
+        format!("Redis {id} refuses writes"),
+        format!(
+            "{}.\n\nThe apply is complete, and the Service reaches the master, but the master takes no writes. OOM: Redis is \
+             full; raise master.resources.limits.memory, or set maxmemory-policy in additional_config. NOREPLICAS: \
+             fewer replicas are in step than min-replicas-to-write. MISCONF: Redis could not write to its disk; \
+             see its log.",
+            why.trim_end_matches('.')
+        ),
+    )
 }
 
 fn not_asked(id: &str, error: &TalkError) -> Diagnostic {

@@ -7,7 +7,7 @@ use crate::redis::topology::{Topology, majority};
 use crate::resources::blocks::{ServiceType, UpdateType};
 use crate::terraform::{Diagnostic, Path, Planned};
 
-const GUARDS: [Guard; 13] = [
+const GUARDS: [Guard; 14] = [
     name_too_long,
     replicas_in_cluster_mode,
     no_replica_to_promote,
@@ -16,6 +16,7 @@ const GUARDS: [Guard; 13] = [
     quorum_out_of_reach,
     sentinel_without_password,
     data_at_risk,
+    more_replicas_than_there_are,
     guarded_and_by_hand,
     pods_left_behind,
     spread_of_one,
@@ -155,6 +156,37 @@ fn data_at_risk(config: &Instance<Planned>) -> Option<Diagnostic> {
             ),
         )
         .at(Path::of(argument))
+    })
+}
+
+fn more_replicas_than_there_are(config: &Instance<Planned>) -> Option<Diagnostic> {
+    const DIRECTIVES: [&str; 2] = ["min-replicas-to-write", "min-slaves-to-write"];
+    let directives = config.additional_config.known()?;
+    let (directive, least) = DIRECTIVES.iter().find_map(|name| Some((*name, directives.get(*name)?)))?;
+    let least: i64 = least.known()?.trim().parse().ok()?;
+    let replicas = match config.planned_topology()? {
+        Topology::Cluster => *config.cluster.known()?.as_ref()?.replicas_per_shard.known()?,
+        _ => config.replica.known()?.count.known()?.unwrap_or(0),
+    };
+    let path = Path::of("additional_config");
+    if least > replicas {
+        let why = format!(
+            "Redis would refuse every write: the number of replicas is {replicas}. Lower {directive}, or add \
+             replicas."
+        );
+        return Some(
+            Diagnostic::error(format!("{directive} is {least}, but there are fewer replicas"), why).at(path),
+        );
+    }
+    (least > 0 && least == replicas).then(|| {
+        Diagnostic::warning(
+            "Redis refuses writes while any replica is away",
+            format!(
+                "{directive} is {least}, and there are no more replicas than that. Each restart of a replica \
+                 stops all writes, in a rollout, too. Lower {directive}, or add a replica."
+            ),
+        )
+        .at(path)
     })
 }
 
