@@ -375,7 +375,7 @@ mod tests {
             json!({ "name": "manager", "image": "r.example.com/mirror/opstree-redis-operator@sha256:00" }),
             json!({ "name": "manager", "image": "ops:1", "env": [{ "name": "INIT_CONTAINER_IMAGE" }] }),
         ] {
-            assert_eq!(operators(&[deployment(container)]), [found.clone()]);
+            assert_eq!(operators(&[deployment(container)]), std::slice::from_ref(&found));
         }
         assert!(operators(&[deployment(json!({ "name": "manager", "image": "redis:7" }))]).is_empty());
     }

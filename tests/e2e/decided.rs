@@ -44,8 +44,8 @@ fn process_of(case: &Case, name: &str) -> i32 {
         read("comm").trim() == "redis-server" && read("cgroup").replace('-', "_").contains(&uid)
     };
     let ids = fs::read_dir("/proc").expect("/proc").flatten();
-    let ids = ids.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    ids.filter(is_it).next().unwrap_or_else(|| panic!("no redis-server in {name}"))
+    let mut ids = ids.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    ids.find(is_it).unwrap_or_else(|| panic!("no redis-server in {name}"))
 }
 
 /// A process that is held up until this is dropped.

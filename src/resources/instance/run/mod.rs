@@ -224,13 +224,18 @@ impl<'a> Run<'a> {
             }
             let next = (self.decide)(&self.desired, &self.picture, &self.memory);
             if Instant::now() >= self.deadline
-                && let Next::Do(step @ (Step::Talk | Step::Roll(_) | Step::MendNodes(_))) = &next
+                && let Next::Do(step) = &next
             {
-                let next = || Waiting::new(Cause::Rolling, format!("the next step is to {}", step.name()));
                 // Looking again is part of the wait.
-                let waited_for = self.waited_for.take().filter(|_| *step == Step::Talk);
-                let ended = Ended::TimedOut(self.settings.length);
-                return Err(Failure::Wait(waited_for.unwrap_or_else(next), ended));
+                if step.is_a_look()
+                    && let Some(late) = self.late()
+                {
+                    return Err(late);
+                }
+                if matches!(step, Step::Talk | Step::Roll(_) | Step::MendNodes(_)) {
+                    let next = Waiting::new(Cause::Rolling, format!("the next step is to {}", step.name()));
+                    return Err(Failure::Wait(next, Ended::TimedOut(self.settings.length)));
+                }
             }
             match next {
                 Next::Done => return Ok(()),
@@ -262,9 +267,19 @@ impl<'a> Run<'a> {
                 self.last_step = Some(step);
                 Ok(())
             }
+            // A look that the deadline has cut off says nothing about what is missing.
+            Err(Failure::Refused(error)) if Instant::now() >= self.deadline => {
+                Err(self.late().unwrap_or(Failure::Refused(error)))
+            }
             Err(Failure::Refused(error)) => self.refused(&step, error).await,
             Err(failure) => Err(failure),
         }
+    }
+
+    /// The deadline has passed, and this was waited for.
+    fn late(&mut self) -> Option<Failure> {
+        let ended = Ended::TimedOut(self.settings.length);
+        self.waited_for.take().map(|waited_for| Failure::Wait(waited_for, ended))
     }
 }
 

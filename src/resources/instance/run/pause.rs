@@ -77,16 +77,21 @@ impl Run<'_> {
             .await?;
             loop {
                 let since = i64::try_from(began.elapsed().as_secs()).unwrap_or(0) + 2;
-                match self.skips(&operators, *kind, since).await? {
-                    Some(now) if now.difference(&before).next().is_some() => break,
-                    Some(_) => {}
-                    // Whoever takes the place of a pod that is gone reads the annotation, too.
-                    None => operators = self.operator_pods().await?,
+                let looked = self.skips(&operators, *kind, since).await;
+                let is_late = began.elapsed() > NOTICING || Instant::now() > self.deadline;
+                match looked {
+                    Err(_) if is_late => {}
+                    looked => match looked? {
+                        Some(now) if now.difference(&before).next().is_some() => break,
+                        Some(_) => {}
+                        // Whoever takes the place of a pod that is gone reads the annotation, too.
+                        None => operators = self.operator_pods().await?,
+                    },
                 }
                 if *kind == Kind::RedisCluster && began.elapsed() > NOTICING_CLUSTER {
                     break;
                 }
-                if began.elapsed() > NOTICING || Instant::now() > self.deadline {
+                if is_late {
                     let why = format!(
                         "the operator has not noticed the pause annotation of the {} yet",
                         kind.kind()

@@ -1,6 +1,7 @@
 //! The deeds of the loop, each one request or two.
 
 use serde_json::Value as Json;
+use tokio::time::Instant;
 
 use super::super::addresses::Addresses;
 use super::super::gather::vantage;
@@ -144,7 +145,7 @@ impl Run<'_> {
     }
 
     /// Asks the endpoints. If they cannot be asked, the report of the cluster must do.
-    async fn reach(&mut self) -> Result<(), kubernetes::Error> {
+    async fn reach(&mut self) -> Result<(), Failure> {
         let Some(running) = &self.picture.running else { return Ok(()) };
         let Some(from) = vantage(&self.addresses, running) else {
             self.picture.answers.reached = Some(Err("no pod is Ready to ask the endpoints from".to_owned()));
@@ -158,6 +159,10 @@ impl Run<'_> {
             reached = reach(self.cluster, &from, &all, self.deadline) => reached,
             () = self.call.cancelled.cancelled() => return Ok(()),
         };
+        let is_cut_off = Instant::now() >= self.deadline && !matches!(reached, Reached::Yes { .. });
+        if let Some(late) = is_cut_off.then(|| self.late()).flatten() {
+            return Err(late);
+        }
         match reached {
             Reached::Yes { refuses_writes } => {
                 let why = refuses_writes.filter(|_| !self.has_told_of_refused_writes);
