@@ -10,6 +10,7 @@
 //! - `memory`, `desired`, `passwords`, `step`: what a run remembers, what is wanted, what can be done;
 //! - `diagnose`, `volumes`, `ready`, `reach`, `nudge`: judgements of what exists;
 //! - `set` and `shards`: how a replicated set and a cluster are rolled and repaired;
+//! - `saving`: what must be on disk before a restart;
 //! - `repair`: problems that no argument expresses;
 //! - `next`: what to do now.
 
