@@ -140,8 +140,8 @@ pub fn warnings(events: &[Json], instance: &str, running: Option<&Running>) -> V
 }
 
 /// Why the API server does not let the StatefulSet controller make a pod or a claim, as the newest event about it
-/// says; the custom resource and the StatefulSet are accepted all the same.
-pub fn refused_pods(events: &[Json], running: &Running) -> Option<Waiting> {
+/// says, and when it was; the custom resource and the StatefulSet are accepted all the same.
+pub fn refused_pods(events: &[Json], running: &Running) -> Option<(String, Waiting)> {
     let is_refusal = |event: &&Json| {
         text(event, &["reason"]) == Some("FailedCreate")
             && text(event, &["involvedObject", "kind"]) == Some("StatefulSet")
@@ -154,9 +154,10 @@ pub fn refused_pods(events: &[Json], running: &Running) -> Option<Waiting> {
     let when =
         |event: &&Json| text(event, &["lastTimestamp"]).or(text(event, &["eventTime"])).map(str::to_owned);
     let newest = events.iter().filter(is_refusal).max_by_key(when)?;
+    let when = when(&newest)?;
     let message = text(newest, &["message"]).unwrap_or_default();
     let cause = if message.contains("exceeded quota") { Cause::Quota } else { Cause::PodsRefused };
-    Some(Waiting::new(cause, format!("a pod cannot be created: {message}")))
+    Some((when, Waiting::new(cause, format!("a pod cannot be created: {message}"))))
 }
 
 /// Whether this event is about an earlier pod, claim or StatefulSet of the same name: events outlive their
@@ -392,11 +393,11 @@ mod tests {
         let stateful_set = json!({ "metadata": { "name": "cache", "uid": "now" } });
         let running = Running { stateful_sets: vec![stateful_set], ..Running::default() };
         let policy = event("now", "pods \"cache-0\" is forbidden: violates PodSecurity");
-        let found = refused_pods(&[policy], &running).unwrap();
+        let (_, found) = refused_pods(&[policy], &running).unwrap();
         assert_eq!(found.cause, Cause::PodsRefused);
         assert!(found.why.contains("violates PodSecurity"), "{}", found.why);
         let quota = event("now", "pods \"cache-0\" is forbidden: exceeded quota: none");
-        assert_eq!(refused_pods(&[quota], &running).unwrap().cause, Cause::Quota);
+        assert_eq!(refused_pods(&[quota], &running).unwrap().1.cause, Cause::Quota);
         assert_eq!(refused_pods(&[event("before", "no")], &running), None, "of another life");
     }
 }

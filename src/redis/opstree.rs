@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use super::names::annotation;
+use super::names::{PREFIX, annotation};
 use super::object::{self, Difference, at};
 
 /// The API group of all its kinds.
@@ -142,8 +142,12 @@ pub fn differences(wanted: &Json, found: &Json) -> Vec<Difference> {
 const NOT_OF_PODS: [&str; 7] =
     ["clusterSize", "ignoreAnnotations", "pdb", "replicas", "service", "storage", "updateStrategy"];
 
-/// Whether a change of that field of a custom resource replaces pods. Labels are labels of the pods, too.
+/// Whether a change of that field of a custom resource replaces pods. Its labels and annotations are those of the pods,
+/// too, but for the annotations that the operator ignores.
 pub fn restarts_pods(path: &str) -> bool {
+    if let Some(annotation) = path.strip_prefix("metadata.annotations.") {
+        return !annotation.starts_with(PREFIX) && !annotation.contains("opstreelabs.in/");
+    }
     let mut fields = path.split('.');
     match fields.next() {
         Some("spec") => !fields.any(|field| NOT_OF_PODS.contains(&field)),

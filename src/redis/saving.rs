@@ -15,7 +15,6 @@ use super::object::{annotation, at, is_terminating, text};
 use super::objects::Role;
 use super::opstree;
 use super::picture::Picture;
-use super::running::Running;
 use super::set::guarded;
 use super::step::{Next, Step};
 use super::talk::Persistence;
@@ -39,21 +38,27 @@ pub fn saved(desired: &Desired, picture: &Picture, memory: &Memory) -> Option<Ne
         return None;
     }
     let differences = opstree::differences(desired.data(), data);
-    if !differences.iter().any(|difference| opstree::restarts_pods(&difference.path)) {
+    if differences.is_empty() {
         return None;
     }
     let Some(running) = &picture.running else { return Some(Next::Do(Step::Watch)) };
-    has_pods(desired, running).then_some(Next::Do(Step::Save))
-}
-
-fn has_pods(desired: &Desired, running: &Running) -> bool {
-    let parts = desired.topology.parts().iter().filter(|part| part.has_data());
-    parts.into_iter().any(|part| running.pods_of(&part.name(&desired.name)).next().is_some())
+    let apps = || {
+        let parts = desired.topology.parts().iter().filter(|part| part.has_data());
+        parts.map(|part| part.name(&desired.name))
+    };
+    let has_pods = apps().any(|app| running.pods_of(&app).next().is_some());
+    // Another strategy alone lets the operator replace pods that were kept back until now.
+    let restarts = differences.iter().any(|difference| opstree::restarts_pods(&difference.path))
+        || apps().any(|app| running.has_old_pods(&app));
+    (has_pods && restarts).then_some(Next::Do(Step::Save))
 }
 
 /// What the wanted configuration reads at a start; `None` if the configuration is not ours.
 pub fn reads_next(desired: &Desired) -> Option<Disk> {
     let wanted = desired.of_role(Role::Configuration)?;
+    if !desired.names_config_map(&wanted.key.name) {
+        return None;
+    }
     text(&wanted.object, &["data", config::KEY]).map(config::disk)
 }
 
@@ -64,15 +69,19 @@ pub fn reads_the_same(desired: &Desired, picture: &Picture) -> bool {
         let recorded: Json = serde_json::from_str(annotation(object, SETTINGS)?).ok()?;
         Some(["rdb", "aof"].map(|file| at(&recorded, &[file, "enabled"]).clone()))
     };
-    let next = desired.of_role(Role::Configuration).and_then(|wanted| files(&wanted.object));
+    let ours = desired.of_role(Role::Configuration).filter(|ours| desired.names_config_map(&ours.key.name));
+    let next = ours.and_then(|wanted| files(&wanted.object));
     next.is_some() && picture.of_role(Role::Configuration).all(|found| files(&found.object) == next)
 }
 
 /// What to do so that a restart with that configuration reads everything. `has_save_points`: those in force.
 pub fn deeds(next: Option<&Disk>, now: &Persistence, has_save_points: bool) -> Vec<Deed> {
     match next {
-        // A configuration of the user's own: whatever it reads, one of the two is current.
-        None => vec![Deed::Snapshot],
+        // A configuration of the user's own may read either file.
+        None => {
+            let append_only = (!now.append_only).then_some(Deed::AppendOnly);
+            append_only.into_iter().chain([Deed::Snapshot]).collect()
+        }
         Some(next) if next.append_only && now.append_only => Vec::new(),
         Some(next) if next.append_only => vec![Deed::AppendOnly],
         Some(Disk { save: Some(points), .. }) if !has_save_points => {
@@ -91,6 +100,7 @@ mod tests {
     use crate::redis::fixture::{self, serving};
     use crate::redis::objects::Key;
     use crate::redis::opstree::Kind;
+    use crate::redis::running::Running;
     use crate::redis::topology::Topology;
 
     fn disk(append_only: bool, save: Option<&str>) -> Disk {
@@ -117,6 +127,7 @@ mod tests {
             assert_eq!(deeds(Some(&next), &running(append_only), has_save_points), expected, "{next:?}");
         }
         assert_eq!(deeds(None, &running(true), true), [Deed::Snapshot]);
+        assert_eq!(deeds(None, &running(false), true), [Deed::AppendOnly, Deed::Snapshot]);
     }
 
     #[test]
@@ -129,6 +140,7 @@ mod tests {
         let index = desired.objects.iter().position(|one| one.key.role == Role::Configuration).unwrap();
         desired.objects[index].object = configuration("new", true);
         let key = desired.objects[index].key.clone();
+        desired.custom_resources[0]["spec"]["redisConfig"] = json!({ "additionalRedisConfig": key.name });
         let mut picture = Picture::default();
         picture.set_object(&key, Some(configuration("new", true)));
         assert!(reads_the_same(&desired, &picture));
@@ -137,6 +149,10 @@ mod tests {
         assert!(!reads_the_same(&desired, &picture));
         picture.set_object(&former, Some(json!({ "metadata": { "name": "former" } })));
         assert!(!reads_the_same(&desired, &picture), "nobody knows");
+        picture.set_object(&former, None);
+        desired.custom_resources[0]["spec"]["redisConfig"] = json!({ "additionalRedisConfig": "mine" });
+        assert!(!reads_the_same(&desired, &picture), "the pods read a file of the user's own");
+        assert_eq!(reads_next(&desired), None);
     }
 
     #[test]

@@ -225,7 +225,7 @@ for_alternate_clis! {
         case.write("main.tf", &changed.text());
         let output = case.apply_fails();
         assert!(output.operation_took() < Duration::from_secs(60), "{output}");
-        says(&case, &output, &["refuses the provider (WRONGPASS", "changed that Secret in place", "Nothing was changed"]);
+        says(&case, &output, &["refuses the provider (WRONGPASS", "key word of Secret pass", "changed that Secret in place", "Nothing was changed"]);
         assert!(!paused(&case), "{output}");
         assert_eq!((uid(&case, "cache-0"), uid(&case, "cache-1")), before);
         // As the message says.

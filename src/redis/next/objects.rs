@@ -69,7 +69,9 @@ pub(super) fn superseded(desired: &Desired, picture: &Picture) -> Option<Next> {
     let mut found = picture.objects.iter().filter(is_superseded).peekable();
     found.peek()?;
     let Some(running) = &picture.running else { return Some(Next::Do(Step::Watch)) };
-    let found = found.find(|found| !running.may_need(found.key.kind, &found.key.name))?;
+    // A create that does not wait takes over what a lost state has left, and nobody would know of that later.
+    let may_stay = desired.wait || !desired.takes_over;
+    let found = found.find(|found| !may_stay || !running.may_need(found.key.kind, &found.key.name))?;
     Some(Next::Do(Step::DeleteObject(found.key.clone())))
 }
 

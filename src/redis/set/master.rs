@@ -1,8 +1,8 @@
 //! Which pod is the master, and which pod becomes the master if there is none.
 //!
-//! Those decide who decide in Redis: the sentinels, by the highest config-epoch; then the data, if one pod certainly
-//! has everything that the others have; then the replicas, by the master that they follow. The operator's label
-//! comes last: nobody moves it while the operator is paused.
+//! Those decide who decide in Redis: the sentinels, by the highest config-epoch; then the replicas, by the master that
+//! they follow; then the operator's label, unless it is overtaken: nobody moves it while the operator is paused. If none
+//! of them knows a master, the data decides: one pod certainly has everything that the others have.
 
 use super::Decision;
 use super::history::has_all_of;
@@ -30,14 +30,17 @@ pub(super) fn master(set: &Set) -> Result<&Pod<Replication>, Decision> {
             if let Some(named) = masters.iter().find(|pod| pod.address == host) {
                 return Ok(named);
             }
+            if let Some(silent) = set.members.iter().find(|pod| pod.address == host && pod.said.is_none()) {
+                let name = &silent.name;
+                return Err(Decision::Wait(format!(
+                    "the sentinels name {name} as the master, and it does not answer"
+                )));
+            }
         }
         Verdict::Pending if masters.len() != 1 || followed.is_empty() => {
             return Err(Decision::Wait("the sentinels are choosing another master".to_owned()));
         }
         Verdict::Pending | Verdict::None => {}
-    }
-    if let Some(whole) = only(masters.iter().copied().filter(|pod| has_everything(set, pod))) {
-        return Ok(whole);
     }
     match followed.as_slice() {
         [one] => return Ok(one),
@@ -53,7 +56,9 @@ pub(super) fn master(set: &Set) -> Result<&Pod<Replication>, Decision> {
             None => Ok(labelled),
         };
     }
-    only(masters.into_iter().filter(|pod| is_promoted(set, pod))).ok_or_else(|| promotion(set))
+    let whole = only(masters.iter().copied().filter(|pod| has_everything(set, pod)));
+    let promoted = || only(masters.iter().copied().filter(|pod| is_promoted(set, pod)));
+    whole.or_else(promoted).ok_or_else(|| promotion(set))
 }
 
 /// The only one of them.
@@ -145,11 +150,10 @@ fn is_promoted(set: &Set, master: &Pod<Replication>) -> bool {
 pub fn follows_another(set: &Set) -> Option<String> {
     let is_ours = |host: &str| set.members.iter().any(|pod| pod.address == host);
     set.members.iter().find_map(|pod| {
-        let link = said(pod)?.master.as_ref().filter(|link| link.is_up && !is_ours(&link.address.host))?;
-        Some(format!(
-            "pod {} follows {}, which is none of the pods, and that link is up",
-            pod.name, link.address
-        ))
+        let link = said(pod)?.master.as_ref().filter(|link| !is_ours(&link.address.host))?;
+        // While it copies, or waits for that, others follow it: replicas of a pod that is gone follow only that one.
+        let is_live = link.is_up || followers(set, pod) > 0;
+        is_live.then(|| format!("pod {} follows {}, which is none of the pods", pod.name, link.address))
     })
 }
 

@@ -424,6 +424,11 @@ fn a_failover_that_the_sentinels_have_completed_stays() {
     names(&mut set, 0, "ip1", 3, "master");
     let follow = Decision::Do(Move::Follow { pod: "a-0".to_owned(), master: "ip1".to_owned() });
     assert_eq!(next(&set), follow);
+    // The one that they name may be out of our reach only.
+    let answer = set.members[1].said.take();
+    let waits = "the sentinels name a-1 as the master, and it does not answer".to_owned();
+    assert_eq!(next(&set), Decision::Wait(waits));
+    set.members[1].said = answer;
     // While the former one does not answer, its Service must not lead to it when it comes back.
     set.members[0].said = None;
     assert_eq!(next(&set), Decision::Do(Move::Label { pod: "a-0".to_owned(), role: "slave" }));
@@ -446,8 +451,11 @@ fn a_set_that_follows_a_living_master_elsewhere_is_left_to_it() {
     world.pods = vec![(0, false, Some(99)), (1, false, Some(0)), (2, false, Some(0))];
     let mut set = world.set();
     set.members[0].said.as_mut().unwrap().master.as_mut().unwrap().is_up = true;
-    let why = "pod a-0 follows ip99:6379, which is none of the pods, and that link is up".to_owned();
+    let why = "pod a-0 follows ip99:6379, which is none of the pods".to_owned();
     let doubt = Decision::Doubt(Cause::Elsewhere, why);
+    assert_eq!(next(&set), doubt);
+    // While it still copies.
+    never_linked(&mut set, 0);
     assert_eq!(next(&set), doubt);
     assert!(!needs_healing(&set));
     (set.is_quiet, set.is_paused) = (false, false);

@@ -145,7 +145,10 @@ pub fn replication(reply: &Reply) -> Result<Replication, Unexpected> {
         }),
         other => return Err(Unexpected::new(REPLICATION, format!("has the role {other:?}"))),
     };
-    let offset = if master.is_some() { "slave_repl_offset" } else { "master_repl_offset" };
+    // A replica between two links may report 1 as its own offset, and then knows better where its data ends.
+    let own: i64 =
+        fields.optional_number("slave_repl_offset")?.filter(|_| master.is_some()).unwrap_or(i64::MIN);
+    let offset = own.max(fields.number("master_repl_offset")?);
     let former = fields.optional("master_replid2").filter(|id| id.bytes().any(|byte| byte != b'0'));
     let former = match former {
         Some(id) => Some(Former { history: id.to_owned(), until: fields.number("second_repl_offset")? }),
@@ -156,7 +159,7 @@ pub fn replication(reply: &Reply) -> Result<Replication, Unexpected> {
         replicas: lines.map(|(_, value)| attached(value)).collect::<Result<_, _>>()?,
         history: fields.text("master_replid")?.to_owned(),
         former,
-        offset: fields.number(offset)?,
+        offset,
         failover_state: fields.optional("master_failover_state").map(str::to_owned),
         master,
     })
@@ -199,8 +202,10 @@ pub struct Persistence {
     pub saved_at: i64,
     /// Whether the last snapshot could be written.
     pub last_save_succeeded: bool,
-    /// The append-only file is being written anew, or will be.
+    /// The append-only file is being written anew.
     pub rewriting: bool,
+    /// It will be, also because the last try has failed.
+    pub rewrite_scheduled: bool,
     /// Whether it could be written the last time.
     pub last_rewrite_succeeded: bool,
     /// Whether there is an append-only file.
@@ -221,8 +226,8 @@ pub fn persistence(reply: &Reply) -> Result<Persistence, Unexpected> {
         loading_eta_seconds: fields.optional_number("loading_eta_seconds")?,
         saving: fields.text("rdb_bgsave_in_progress")? == "1",
         saved_at: fields.number("rdb_last_save_time")?,
-        rewriting: fields.text("aof_rewrite_in_progress")? == "1"
-            || fields.text("aof_rewrite_scheduled")? == "1",
+        rewriting: fields.text("aof_rewrite_in_progress")? == "1",
+        rewrite_scheduled: fields.text("aof_rewrite_scheduled")? == "1",
         last_rewrite_succeeded: fields.text("aof_last_bgrewrite_status")? == "ok",
         last_save_succeeded: fields.text("rdb_last_bgsave_status")? == "ok",
         append_only: fields.text("aof_enabled")? == "1",

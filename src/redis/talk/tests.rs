@@ -70,12 +70,13 @@ fn a_link_that_is_down_or_loading() {
         matches!(role(&recorded("6.2", "role-link-down")), Ok(Role::Replica { state, .. }) if state != "connected")
     );
     let text = "role:slave\r\nmaster_host:redis-0.redis.svc\r\nmaster_port:6379\r\nmaster_link_status:down\r\n\
-                master_last_io_seconds_ago:-1\r\nmaster_sync_in_progress:1\r\nslave_repl_offset:0\r\nmaster_replid:a\r\n\
+                master_last_io_seconds_ago:-1\r\nmaster_sync_in_progress:1\r\nslave_repl_offset:1\r\nmaster_repl_offset:70\r\nmaster_replid:a\r\n\
                 master_link_down_since_seconds:-1\r\n\
                 slave0:ip=fd00::1,port=6379,state=wait_bgsave,offset=0,lag=-1\r\n";
     let found = replication(&bulk(text)).unwrap();
     let link = found.master.unwrap();
     assert!(link.is_syncing && !link.was_up);
+    assert_eq!(found.offset, 70, "1 is no offset, but says that there is no master");
     assert_eq!(found.replicas[0].address.to_string(), "[fd00::1]:6379");
     assert!(!found.replicas[0].is_online());
 }
@@ -197,7 +198,12 @@ fn whether_data_is_still_being_loaded() {
                 aof_last_bgrewrite_status:ok\r\naof_enabled:1\r\naof_last_write_status:err\r\n";
     let found = persistence(&bulk(text)).unwrap();
     assert!(found.loading && found.loading_eta_seconds == Some(7) && !found.last_save_succeeded);
-    assert!(found.rewriting && found.last_rewrite_succeeded && found.saved_at == 1_700_000_000);
+    assert!(
+        found.rewrite_scheduled
+            && !found.rewriting
+            && found.last_rewrite_succeeded
+            && found.saved_at == 1_700_000_000
+    );
 }
 
 #[test]

@@ -234,7 +234,8 @@ fn data() -> Vec<Row> {
         row("persistence.size", "20Gi", "30Gi").where_it_is(Effect::Grows, &ALL),
         row("persistence.node_conf_size", "2Gi", "3Gi").where_it_is(Effect::Fixed, &[Cluster]),
         row("persistence.retain_on_delete", true, false),
-        row("persistence.rdb.enabled", false, true).alone(),
+        // A set without any file on disk is refused.
+        row("persistence.rdb.enabled", false, true).with(logged()).alone(),
         row("persistence.rdb.save_interval", "60 1", "120 2"),
         row("persistence.aof.enabled", true, false).alone(),
         row("persistence.aof.fsync_policy", "always", "no").with(logged()),

@@ -67,7 +67,7 @@ impl Run<'_> {
         let mut holdings = String::new();
         if is_ambiguous {
             // The operator would choose one of the two masters, and overwrite the other.
-            self.talks.master = None;
+            (self.talks.master, self.talks.may_be_moved) = (None, true);
             holdings = self.holdings().await;
         }
         self.let_go().await;

@@ -147,6 +147,10 @@ impl<'a> Run<'a> {
     /// A run that has not begun.
     pub fn new(cluster: &'a Cluster, task: Task, call: &'a Call, observer: &'a dyn Observer) -> Run<'a> {
         let Task { addresses, desired, custom_resources, known, once, served, decide, settings } = task;
+        let picture = Picture { custom_resources, ..Picture::default() };
+        // An earlier run may have moved the master, and left the operator paused for that reason.
+        let mut talks = talk::Talks::default();
+        talks.may_be_moved = picture.is_held_by_us(addresses.topology);
         Run {
             cluster,
             addresses,
@@ -155,13 +159,13 @@ impl<'a> Run<'a> {
             decide,
             settings,
             desired,
-            picture: Picture { custom_resources, ..Picture::default() },
+            picture,
             memory: Memory::default(),
             known,
             once,
             watched: None,
             outdated: BTreeMap::new(),
-            talks: talk::Talks::default(),
+            talks,
             moving: None,
             made: Vec::new(),
             wrote: false,

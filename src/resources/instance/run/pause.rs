@@ -59,8 +59,8 @@ impl Run<'_> {
                 .leave_to_operator("no pod of the operator was found, so nothing proves that it is paused")
                 .await;
         }
-        let found_held = self.picture.is_held_by_us(self.addresses.topology);
-        self.talks.may_be_moved |= found_held;
+        // A pause that is found now is of an earlier run, which may have moved the master.
+        self.talks.may_be_moved |= self.picture.is_held_by_us(self.addresses.topology);
         self.mark_unfinished().await?;
         for kind in self.addresses.topology.kinds().iter().rev() {
             let began = Instant::now();

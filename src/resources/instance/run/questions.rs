@@ -32,20 +32,21 @@ impl Run<'_> {
         let mut asked = Vec::new();
         for json in running.pods_of(&app) {
             if let Some(pod) = Pod::<Q::Said>::of(json, revision, None) {
-                let password = PasswordAt::of_pod(json).and_then(|at| self.talks.password(&at)).cloned();
+                let at = PasswordAt::of_pod(json);
+                let password = at.as_ref().and_then(|at| self.talks.password(at)).cloned();
                 let session = self.talks.take(&pod.uid);
-                asked.push((pod, session, password));
+                asked.push((pod, session, password, at));
             }
         }
         let (cluster, addresses) = (self.cluster, &self.addresses);
-        let answers = join_all(asked.into_iter().map(|(pod, session, password)| async move {
+        let answers = join_all(asked.into_iter().map(|(pod, session, password, at)| async move {
             let place = Place { cluster, pod: addresses.pod(&pod.name), access: access(password) };
             let answer = one(&place, session, question, passwords).await;
-            (pod, answer)
+            (pod, at, answer)
         }))
         .await;
         let mut pods = Vec::new();
-        for (mut pod, answer) in answers {
+        for (mut pod, at, answer) in answers {
             match answer {
                 Ok((session, said, accepts)) => {
                     self.talks.keep(&pod.uid, session);
@@ -55,7 +56,7 @@ impl Run<'_> {
                 Err(TalkError::Cluster(error)) if is_refused(&error) => return Err(Failure::Refused(error)),
                 Err(error) => {
                     tracing::debug!(pod = pod.name, %error, "does not answer");
-                    pod.refuses = login_refused(&error);
+                    pod.refuses = login_refused(&error).map(|why| asked_with(&why, at.as_ref()));
                 }
             }
             pods.push(pod);
@@ -75,6 +76,15 @@ fn login_refused(error: &TalkError) -> Option<String> {
         TalkError::Refused { refusal, .. } if refusal.is_about_rights() => Some(refusal.to_string()),
         TalkError::Malformed { malformed, .. } => Some(malformed.to_string()),
         _ => None,
+    }
+}
+
+/// Why a login was refused, and with which password it was tried.
+pub(super) fn asked_with(why: &str, at: Option<&PasswordAt>) -> String {
+    let why = why.trim_end_matches('.');
+    match at {
+        Some(at) => format!("{why}; asked with {at}"),
+        None => format!("{why}; asked without a password"),
     }
 }
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 use futures::future::join_all;
 use tokio::time::{Instant, sleep};
 
-use super::{Failure, Run};
+use super::questions::asked_with;
+use super::{Ended, Failure, Run};
 use crate::kubernetes::{self, Cluster, ObjectRef};
 use crate::redis::config::Disk;
 use crate::redis::memory::Denial;
@@ -15,6 +16,7 @@ use crate::redis::password::PasswordAt;
 use crate::redis::running::is_ready;
 use crate::redis::saving::{Deed, deeds, reads_next, reads_the_same};
 use crate::redis::talk::{Command, Persistence};
+use crate::redis::waiting::{Cause, Waiting};
 use crate::resources::ask::{Access, Session, TalkError};
 use crate::terraform::Diagnostic;
 
@@ -28,6 +30,7 @@ struct Place<'a> {
     cluster: &'a Cluster,
     pod: ObjectRef,
     access: Access,
+    at: Option<PasswordAt>,
     is_ready: bool,
 }
 
@@ -35,6 +38,8 @@ struct Place<'a> {
 enum Unsaved {
     /// The way to the pod is forbidden.
     Denied(kubernetes::Error),
+    /// It refuses the login.
+    Login(String),
     /// It could not be asked, or it could not write.
     Why(String),
 }
@@ -42,7 +47,13 @@ enum Unsaved {
 impl Run<'_> {
     pub(super) async fn save(&mut self) -> Result<(), Failure> {
         let Some(running) = self.picture.running.clone() else { return Ok(()) };
-        self.learn_passwords(&running).await?;
+        let id = self.addresses.to_string();
+        if let Err(error) = self.learn_passwords(&running).await {
+            return match error.cause {
+                kubernetes::Cause::Forbidden { .. } => self.go_unsaved(&id, &error),
+                _ => Err(error.into()),
+            };
+        }
         let next = reads_next(&self.desired);
         let parts = self.addresses.topology.parts().iter().filter(|part| part.has_data());
         let apps: Vec<String> = parts.map(|part| part.name(&self.addresses.name)).collect();
@@ -51,6 +62,7 @@ impl Run<'_> {
             .map(|pod| Place {
                 cluster: self.cluster,
                 pod: self.addresses.pod(name(pod)),
+                at: PasswordAt::of_pod(pod),
                 access: Access::redis(
                     PasswordAt::of_pod(pod).and_then(|at| self.talks.password(&at)).cloned(),
                 ),
@@ -63,16 +75,15 @@ impl Run<'_> {
             saved = saving => saved,
             () = self.call.cancelled.cancelled() => return Ok(()),
         };
-        let id = self.addresses.to_string();
         for (place, saved) in places.iter().zip(saved) {
             match saved {
                 Ok(()) => {}
-                Err(Unsaved::Denied(error)) if reads_the_same(&self.desired, &self.picture) => {
-                    self.observer.warn(not_asked(&id, &error));
-                    self.memory.denied.add(Denial::Saving);
-                    return Ok(());
+                Err(Unsaved::Denied(error)) => return self.go_unsaved(&id, &error),
+                Err(Unsaved::Login(why)) => {
+                    let why = asked_with(&why, place.at.as_ref());
+                    let why = format!("pod {} refuses the provider ({why})", place.pod.name);
+                    return Err(Failure::Wait(Waiting::new(Cause::Login, why), Ended::GivenUp));
                 }
-                Err(Unsaved::Denied(error)) => return Err(Failure::Problem(denied(&id, &error))),
                 Err(Unsaved::Why(why)) => {
                     return Err(Failure::Problem(unsaved(&id, &place.pod.name, &why)));
                 }
@@ -81,9 +92,20 @@ impl Run<'_> {
         self.memory.is_saved = true;
         Ok(())
     }
+
+    /// Without the right to ask the pods: Redis saves by itself when it is told to end, but only in its present form.
+    fn go_unsaved(&mut self, id: &str, error: &kubernetes::Error) -> Result<(), Failure> {
+        if !reads_the_same(&self.desired, &self.picture) {
+            return Err(Failure::Problem(denied(id, error)));
+        }
+        self.observer.warn(not_asked(id, error));
+        self.memory.denied.add(Denial::Saving);
+        Ok(())
+    }
 }
 
-/// A pod that is not Ready and does not answer holds nothing that could be saved.
+/// A pod that is not Ready, and does not answer or is still loading, holds nothing that is not on its disk: the change
+/// may be what mends it.
 async fn saved(place: &Place<'_>, next: Option<&Disk>, deadline: Instant) -> Result<(), Unsaved> {
     let opened = Session::open(place.cluster, &place.pod, &place.access, Instant::now() + ANSWER).await;
     let mut session = match opened {
@@ -97,7 +119,10 @@ async fn saved(place: &Place<'_>, next: Option<&Disk>, deadline: Instant) -> Res
         }
         Err(error) => return Err(why(&error)),
     };
-    let now = loaded(&mut session, deadline).await?;
+    let now = session.persistence(Instant::now() + ANSWER).await.map_err(|error| why(&error))?;
+    if now.loading && !place.is_ready {
+        return Ok(());
+    }
     let points = session.directive("save", Instant::now() + ANSWER).await.map_err(|error| why(&error))?;
     for deed in deeds(next, &now, !points.trim().is_empty()) {
         carry_out(&mut session, &deed, deadline).await?;
@@ -106,31 +131,34 @@ async fn saved(place: &Place<'_>, next: Option<&Disk>, deadline: Instant) -> Res
 }
 
 fn why(error: &TalkError) -> Unsaved {
-    Unsaved::Why(error.to_string())
-}
-
-/// What is loaded only in part would replace what is on disk.
-async fn loaded(session: &mut Session, deadline: Instant) -> Result<Persistence, Unsaved> {
-    until(session, deadline, "it is still loading its data", |now| !now.loading).await
+    match error.refusal() {
+        Some(refusal) if refusal.is_about_rights() => Unsaved::Login(refusal.to_string()),
+        _ => Unsaved::Why(error.to_string()),
+    }
 }
 
 async fn carry_out(session: &mut Session, deed: &Deed, deadline: Instant) -> Result<(), Unsaved> {
+    let late = "a file is still being written";
+    // A file that was begun earlier lacks what was written since.
+    until(session, deadline, late, |now| !now.saving && !now.rewriting).await?;
     match deed {
         Deed::SavePoints(points) => tell(session, &Command::config_set("save", points)).await,
         Deed::AppendOnly => {
             tell(session, &Command::config_set("appendonly", "yes")).await?;
-            let late = "the append-only file is still being written";
-            let now = until(session, deadline, late, |now| now.append_only && !now.rewriting).await?;
-            match now.last_rewrite_succeeded && now.last_append_succeeded {
-                true => Ok(()),
-                false => Err(Unsaved::Why("Redis could not write the append-only file".to_owned())),
+            // A rewrite that has failed is scheduled again, for ever.
+            let is_over = |now: &Persistence| {
+                let has_failed = now.rewrite_scheduled && !now.last_rewrite_succeeded;
+                !now.rewriting && (!now.rewrite_scheduled || has_failed)
+            };
+            let now = until(session, deadline, late, is_over).await?;
+            if now.append_only && !now.rewrite_scheduled && now.last_append_succeeded {
+                return Ok(());
             }
+            tell(session, &Command::config_set("appendonly", "no")).await?;
+            Err(Unsaved::Why("Redis could not write the append-only file".to_owned()))
         }
         Deed::Snapshot => {
-            let late = "a snapshot is still being written";
-            // One that was begun earlier lacks what was written since.
-            until(session, deadline, late, |now| !now.saving && !now.rewriting).await?;
-            tell(session, &Command::new(["BGSAVE", "SCHEDULE"])).await?;
+            tell(session, &Command::new(["BGSAVE"])).await?;
             let now = until(session, deadline, late, |now| !now.saving).await?;
             match now.last_save_succeeded {
                 true => Ok(()),
@@ -168,8 +196,9 @@ fn unsaved(id: &str, pod: &str, why: &str) -> Diagnostic {
         format!("The data of {id} could not be saved before a restart"),
         format!(
             "Cause: pod {pod}: {}.\n\nThe change restarts the pods, and a restarted Redis holds only what is on \
-             its disk. Nothing was changed. See the log of the pod. If the volume is full, enlarge \
-             persistence.size first, in an apply of its own. Then apply again.",
+             its disk. No pod was restarted. See the log of the pod. If the volume is full, enlarge \
+             persistence.size first, in an apply of its own. If the data may be lost, disable persistence.rdb and \
+             persistence.aof in this apply. Then apply again.",
             why.trim_end_matches('.')
         ),
     )
@@ -181,7 +210,7 @@ fn denied(id: &str, error: &kubernetes::Error) -> Diagnostic {
         format!(
             "Cause: {error}.\n\nThe restarted pods read other files than the running pods write: persistence.rdb \
              or persistence.aof changes. Without the right to create pods/portforward, the provider cannot have \
-             Redis write them first, and Redis would start empty. Nothing was changed. Grant that right, or \
+             Redis write them first, and Redis would start empty. No pod was restarted. Grant that right, or \
              leave persistence as it is."
         ),
     )

@@ -36,6 +36,8 @@ const LOOKING: Duration = Duration::from_secs(3);
 /// Pods that should exist, and do not.
 pub(super) struct Lack {
     looking_at: Instant,
+    /// When the newest refusal was that an earlier look has found. Events outlive their cause: only a newer one counts.
+    seen: Option<String>,
     refusal: Option<Waiting>,
 }
 
@@ -130,13 +132,18 @@ impl Run<'_> {
             return None;
         }
         let now = Instant::now();
-        let lack = self.lack.get_or_insert(Lack { looking_at: now + LACKING, refusal: None });
+        let lack = self.lack.get_or_insert(Lack { looking_at: now + LACKING, seen: None, refusal: None });
         if now >= lack.looking_at {
             lack.looking_at = now + LOOKING;
             let namespace = Some(self.addresses.namespace.as_str());
             let events = self.cluster.list(&EVENT, namespace, None, self.deadline).await.ok();
             let running = self.picture.running.as_ref()?;
-            lack.refusal = events.and_then(|events| diagnose::refused_pods(&events, running));
+            let found = events.and_then(|events| diagnose::refused_pods(&events, running));
+            if let Some((when, refusal)) = found {
+                let is_news = lack.seen.as_ref().is_some_and(|seen| *seen < when);
+                lack.refusal = lack.refusal.take().or(is_news.then_some(refusal));
+                lack.seen = Some(when);
+            }
         }
         lack.refusal.clone()
     }
