@@ -197,7 +197,8 @@ pub fn astray(named: &[(String, String)], addresses: &[&str]) -> Option<String> 
 }
 
 /// There is no master: the replica that is furthest in the common history becomes the master. A replica that
-/// has had no link since it started holds only what its disk held, and a replica that is copying holds less.
+/// has had no link since it started, and was not written to, holds only what its disk held; a replica that is copying
+/// holds less.
 fn promotion(set: &Set) -> Decision {
     if let Some(silent) = set.members.iter().find(|pod| pod.said.is_none()) {
         return Decision::Wait(format!("no pod is the master, and {} does not answer", silent.name));
@@ -214,29 +215,33 @@ fn promotion(set: &Set) -> Decision {
     if let Some(whole) = furthest.into_iter().chain(replicas()).find(|pod| has_everything(set, pod)) {
         return promote(whole);
     }
-    let was_given =
-        |said: &Replication| said.master.as_ref().is_some_and(|link| link.was_up && !link.is_syncing);
-    let given: Vec<&Pod<Replication>> = replicas().filter(|pod| said(pod).is_some_and(was_given)).collect();
-    let best = given.iter().max_by_key(|pod| said(pod).map(|said| said.offset));
-    let Some(best) = best else {
-        return Decision::Doubt(
-            Cause::Ambiguous,
-            "no pod is the master, and all pods have restarted, so the provider cannot decide whose data to \
-             keep"
-                .to_owned(),
-        );
+    let given = replicas().filter(|pod| said(pod).is_some_and(was_given));
+    let best = given.max_by_key(|pod| said(pod).map(|said| said.offset));
+    let has_all = |best: &Pod<Replication>| {
+        let mut others = replicas().filter_map(said).filter(|said| was_given(said) || has_own_writes(said));
+        others.all(|other| said(best).is_some_and(|best| has_all_of(best, other)))
     };
-    let has_all =
-        |pod: &&&Pod<Replication>| said(best).zip(said(pod)).is_some_and(|(best, its)| has_all_of(best, its));
-    if given.iter().filter(has_all).count() < given.len() {
+    let Some(best) = best.filter(|best| has_all(best)) else {
         return Decision::Doubt(
             Cause::Ambiguous,
             "no pod is the master, and the data of the pods has different histories, so the provider cannot \
              decide whose data to keep"
                 .to_owned(),
         );
-    }
+    };
     promote(best)
+}
+
+/// Whether a replica has copied from a master since it started or was one itself.
+fn was_given(said: &Replication) -> bool {
+    said.master.as_ref().is_some_and(|link| link.was_up && !link.is_syncing)
+}
+
+/// Whether a replica may have been written to as a master since it started: it has gone on from what its disk held.
+/// (A pod that has just come back as a master counts keys that expire, too, and is behind the replicas.)
+fn has_own_writes(said: &Replication) -> bool {
+    let is_copying = said.master.as_ref().is_some_and(|link| link.is_syncing);
+    !is_copying && said.former.as_ref().map_or(said.offset > 1, |former| said.offset >= former.until)
 }
 
 pub(super) fn said(pod: &Pod<Replication>) -> Option<&Replication> {

@@ -371,11 +371,15 @@ fn a_replica_that_has_restarted_and_copied_nothing_is_not_promoted() {
     world.pods[0] = (9, false, None);
     world.labels[0] = "";
     let mut set = world.set();
-    of_history(&mut set, 0, "of the master that is back", 7, None);
+    of_history(&mut set, 0, "of the master that is back", 0, None);
     // Redis counts from what its disk held.
-    of_history(&mut set, 2, "its own", 500, None);
+    of_history(&mut set, 2, "its own", 500, Some(("of its disk", 501)));
     never_linked(&mut set, 2);
     assert_eq!(next(&set), Decision::Do(Move::Promote { pod: "a-1".to_owned() }));
+    // What was written to a pod while it was a master for a moment is not given up without a word.
+    of_history(&mut set, 2, "its own", 502, Some(("of its disk", 501)));
+    assert!(matches!(next(&set), Decision::Doubt(Cause::Ambiguous, _)));
+    of_history(&mut set, 2, "its own", 500, Some(("of its disk", 501)));
     set.members.remove(1);
     set.size = 2;
     assert!(matches!(next(&set), Decision::Doubt(Cause::Ambiguous, _)));

@@ -132,7 +132,7 @@ impl SetWorld {
                     master: (!part.has_data()).then(|| "0.0.0.0".to_owned()),
                     offset: 50,
                     history: format!("own-{}", self.lives),
-                    former: None,
+                    former: Some(Former { history: "disk".to_owned(), until: 51 }),
                     silent_until: 0,
                     epoch: 0,
                     replicas: BTreeSet::new(),
