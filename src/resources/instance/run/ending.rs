@@ -54,6 +54,12 @@ pub struct Problem {
 }
 
 impl Run<'_> {
+    /// The deadline has passed, and this was waited for.
+    pub(super) fn late(&mut self) -> Option<Failure> {
+        let ended = Ended::TimedOut(self.settings.length);
+        self.waited_for.take().map(|waited_for| Failure::Wait(waited_for, ended))
+    }
+
     /// The failure if nothing that this run could do will help.
     pub(super) fn stuck(&self, waiting: Waiting) -> Failure {
         match next::taken(&self.desired, &self.picture).filter(|_| waiting.cause == Cause::Taken) {

@@ -279,12 +279,6 @@ impl<'a> Run<'a> {
             Err(failure) => Err(failure),
         }
     }
-
-    /// The deadline has passed, and this was waited for.
-    fn late(&mut self) -> Option<Failure> {
-        let ended = Ended::TimedOut(self.settings.length);
-        self.waited_for.take().map(|waited_for| Failure::Wait(waited_for, ended))
-    }
 }
 
 /// A step that was carried out and would be carried out again at once.
