@@ -58,8 +58,8 @@ pub struct MasterLink {
     pub address: Address,
     /// `master_link_status:up`.
     pub is_up: bool,
-    /// Whether the link has been up since the server started: `master_link_down_since_seconds` is -1 if not. Such
-    /// a replica has received nothing, and holds what its disk held.
+    /// Whether the link has been up since the server started, or was a master itself:
+    /// `master_link_down_since_seconds` is -1 if not. Such a replica has received nothing since.
     pub was_up: bool,
     /// `master_sync_in_progress:1`: it is loading all of its master's data.
     pub is_syncing: bool,
