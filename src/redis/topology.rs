@@ -86,8 +86,8 @@ impl Topology {
         matches!(self, Topology::Replication | Topology::Sentinel)
     }
 
-    /// All objects that the operator makes for an instance of that name. Claims and pods have the names of their
-    /// StatefulSet.
+    /// The objects that the operator always makes for an instance of that name. (For an exporter, and for each pod of a
+    /// cluster with NodePort, there are more Services.) Claims and pods have the names of their StatefulSet.
     pub fn made(self, name: &str) -> Vec<Made> {
         let of_part = |part: &Part| {
             let own = part.name(name);

@@ -41,6 +41,15 @@ impl Scalar for RedisVersion {
     }
 }
 
+/// Whether a text is a DNS-1123 label.
+fn is_dns_label(text: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=63).contains(&text.len())
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+        && text.bytes().all(inner)
+}
+
 /// A DNS-1035 label: the name of Services and, through the operator, of containers and volumes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DnsLabel(pub String);
@@ -49,12 +58,7 @@ impl Scalar for DnsLabel {
     const TYPE: Type = Type::String;
     fn parse(value: &Value) -> Result<DnsLabel, String> {
         let written = text(value, "a name")?;
-        let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        let fits = written.len() <= 63
-            && written.starts_with(|first: char| first.is_ascii_lowercase())
-            && !written.ends_with('-')
-            && written.bytes().all(inner);
-        if fits {
+        if is_dns_label(written) && written.starts_with(|first: char| first.is_ascii_lowercase()) {
             Ok(DnsLabel(written.to_owned()))
         } else {
             Err(format!(
@@ -76,12 +80,7 @@ impl Scalar for NamespaceName {
     const TYPE: Type = Type::String;
     fn parse(value: &Value) -> Result<NamespaceName, String> {
         let written = text(value, "a name")?;
-        let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        let fits = (1..=63).contains(&written.len())
-            && !written.starts_with('-')
-            && !written.ends_with('-')
-            && written.bytes().all(inner);
-        if fits {
+        if is_dns_label(written) {
             Ok(NamespaceName(written.to_owned()))
         } else {
             Err(format!(

@@ -37,7 +37,7 @@ for_alternate_clis! {
         let before = service(&case, "cache");
         case.write("main.tf", &resting().text());
         let output = case.apply_fails();
-        says(&case, &output, &["Service", "/cache already exists", "nobody that the operator knows", "Choose another name"]);
+        says(&case, &output, &["is in use by another Service", "the operator did not make it", "Choose another name"]);
         assert_eq!(service(&case, "cache"), before);
         assert!(case.resource(ADDRESS).is_null());
         assert!(case.objects(STATEFUL_SETS).is_empty());
@@ -58,7 +58,7 @@ for_alternate_clis! {
             let before = service(&case, name);
             case.write("second.tf", &second(name, &resting()));
             let output = case.apply_fails();
-            says(&case, &output, &["already exists", "belongs to RedisReplication cache"]);
+            says(&case, &output, &["is in use by another Service", "it belongs to RedisReplication cache"]);
             assert_eq!(service(&case, name), before);
         }
         case.write("second.tf", "");

@@ -56,7 +56,7 @@ pub async fn with_objects(
         return Ok(Some(clash(
             addresses,
             &object,
-            &format!("{owner}, another instance of this configuration"),
+            &format!("{owner}, another instance of this configuration, is about to have it"),
         )));
     }
     let looks = places.iter().map(|place| cluster.get_metadata(place, deadline));
@@ -83,12 +83,12 @@ fn place(made: &Made, namespace: &str) -> ObjectRef {
     }
 }
 
-/// Whose the object is, in words; `None` if the operator made it for this instance, or for an older one of this name
+/// Why the object is somebody else's, in words; `None` if the operator made it for this instance, or for an older one of this name
 /// that is gone.
 fn somebody_else(found: &Json, addresses: &Addresses, existing: &[Json]) -> Option<String> {
     let owners = list(found, &["metadata", "ownerReferences"]);
     let Some(owner) = owners.iter().find(|owner| at(owner, &["controller"]) == true) else {
-        return Some("nobody that the operator knows".to_owned());
+        return Some("the operator did not make it".to_owned());
     };
     let (kind, owner_name) =
         (text(owner, &["kind"]).unwrap_or_default(), text(owner, &["name"]).unwrap_or_default());
@@ -97,15 +97,15 @@ fn somebody_else(found: &Json, addresses: &Addresses, existing: &[Json]) -> Opti
         ours.kind() == kind && owner_name == addresses.name && same_life
     };
     let ours = addresses.topology.kinds().iter().find(is_ours);
-    ours.is_none().then(|| format!("{kind} {owner_name}"))
+    ours.is_none().then(|| format!("it belongs to {kind} {owner_name}"))
 }
 
-fn clash(addresses: &Addresses, object: &str, owner: &str) -> Diagnostic {
+fn clash(addresses: &Addresses, object: &str, why: &str) -> Diagnostic {
     let Addresses { namespace, name, topology } = addresses;
     Diagnostic::error(
-        format!("The name {namespace}/{name} is in use: {object} already exists"),
+        format!("The name {namespace}/{name} is in use by another {object}"),
         format!(
-            "The operator makes {object} for a {} named {name}, but it belongs to {owner}. The operator would take the \
+            "The operator makes {object} for a {} named {name}, but {why}. The operator would take the \
              object over, send its clients to another Redis, and delete it with the instance. Nothing was changed. \
              Choose another name for the instance. If nobody needs the object any more, delete it and apply again.",
             topology.data().kind(),
@@ -136,12 +136,15 @@ mod tests {
         let whose = |found: &Json| somebody_else(found, &addresses, &existing);
         assert_eq!(whose(&owned("RedisReplication", "cache", "1")), None);
         assert_eq!(whose(&owned("RedisSentinel", "cache", "2")), None, "of a life that is over");
-        assert_eq!(whose(&owned("Redis", "cache-sentinel", "3")).as_deref(), Some("Redis cache-sentinel"));
+        assert_eq!(
+            whose(&owned("Redis", "cache-sentinel", "3")).as_deref(),
+            Some("it belongs to Redis cache-sentinel")
+        );
         assert!(
             whose(&owned("RedisReplication", "cache", "4")).is_some(),
             "the owner lives under another uid"
         );
         let by_hand = json!({ "metadata": { "name": "cache" } });
-        assert_eq!(whose(&by_hand).as_deref(), Some("nobody that the operator knows"));
+        assert_eq!(whose(&by_hand).as_deref(), Some("the operator did not make it"));
     }
 }

@@ -1,5 +1,5 @@
 //! Every pod with data writes that data in the form that it reads after the restart. What cannot be saved is an
-//! error before the first write.
+//! error before the custom resource is written.
 
 use std::time::Duration;
 
