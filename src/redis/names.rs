@@ -66,7 +66,8 @@ pub mod annotation {
     pub const SPEC_HASH: &str = "terraform-provider-redis/spec-hash";
     /// Hash of the labels and annotations of a ConfigMap, Secret or Service of ours.
     pub const METADATA_HASH: &str = "terraform-provider-redis/metadata-hash";
-    /// The run that is under way: `creating` until a create has ended, `updating` until a rollout has ended.
+    /// The run that is under way: `creating` until a create has ended, `updating` until a rollout has ended. A create
+    /// that has failed leaves `created`: a state knows the instance now, and no other create may go on with it.
     pub const UNFINISHED: &str = "terraform-provider-redis/unfinished";
     /// Which state owns the object; a deposed object must not delete what its successor created.
     pub const CLAIM: &str = "terraform-provider-redis/claim";

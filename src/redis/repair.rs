@@ -124,7 +124,9 @@ pub fn of_what_runs(topology: Topology, instance: &str, picture: &Picture) -> Ve
     let Some(data) = picture.custom_resource(topology.data()) else { return Vec::new() };
     let mut repairs = Vec::new();
     match object::annotation(data, annotation::UNFINISHED) {
-        Some("creating") => repairs.push(Repair::new(Subject::Rollout, "the creation was not finished")),
+        Some("creating" | "created") => {
+            repairs.push(Repair::new(Subject::Rollout, "the creation was not finished"))
+        }
         Some(_) => repairs.push(Repair::new(Subject::Rollout, "the last change was not rolled out")),
         None => {}
     }

@@ -55,6 +55,7 @@ mod names;
 mod objects;
 mod offline_plan;
 mod on_disk;
+mod remains;
 mod secrets;
 mod through_proxy;
 mod topology_change;

@@ -4,6 +4,7 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use crate::case::Case;
+use crate::ending::says;
 use crate::instance::{ADDRESS, Configuration, POD, PODS};
 use crate::interrupted::killed;
 use crate::proxy::{Fault, Matcher, What, When, status_body};
@@ -155,13 +156,17 @@ for_alternate_clis! {
         end(&case);
     }
 
-    fn an_instance_whose_state_was_lost_is_adopted_with_its_objects(cli: Cli) {
+    fn an_instance_whose_state_was_lost_is_imported_with_its_objects(cli: Cli) {
         let configuration = at_rest(cluster()).with("network_policy", "{ enabled = true }");
         let case = applied(cli, "lost-state", &configuration);
         let secret = |case: &Case| case.object(SECRET).expect("the Secret")["metadata"]["uid"].clone();
         let before = secret(&case);
         case.run(&["state", "rm", ADDRESS]);
-        case.write("main.tf", &configuration.with("adopt_existing", "true").text());
+        // It may as well be of another state, from which it is not taken unseen.
+        case.write("main.tf", &configuration.clone().with("adopt_existing", "true").text());
+        says(&case, &case.apply_fails(), &["the mark of this provider", "import ID"]);
+        case.write("main.tf", &configuration.text());
+        case.import(ADDRESS, &format!("{}/cache", case.namespace));
         case.apply();
         case.plan_is_empty();
         assert_eq!(secret(&case), before, "the password is that of the pods");

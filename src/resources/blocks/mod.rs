@@ -14,7 +14,7 @@ pub use availability::{
     UpdateType,
 };
 pub use network::NetworkPolicy;
-pub use persistence::{Aof, Fsync, Persistence, Rdb};
+pub use persistence::{Aof, ExistingClaims, Fsync, Persistence, Rdb};
 pub use pod::{Probe, SecurityContext, Spread, Toleration};
 pub use resources::{
     Amounts, Limits, Master, ReplicaLimits, ReplicaRequests, ReplicaResources, Requests, Resources,

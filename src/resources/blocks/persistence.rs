@@ -6,6 +6,16 @@ use crate::resources::types::ObjectName;
 use crate::{choice, object};
 
 choice! {
+    /// What a create does with volume claims that an earlier instance of the same name has left.
+    pub enum ExistingClaims {
+        /// Refuse to create the instance.
+        Error = "error",
+        /// Start with the data of the claims.
+        Reuse = "reuse",
+    }
+}
+
+choice! {
     /// When Redis syncs the append-only file to disk.
     pub enum Fsync {
         /// After every write.
@@ -37,8 +47,13 @@ object! {
         rdb: Rdb = nested(),
         /// The append-only file: a log of every write.
         aof: Aof = nested(),
-        /// Whether to keep the volumes when the instance is destroyed.
+        /// Whether to keep the volumes when the instance is destroyed. A later instance of the same name and namespace
+        /// finds them again: see `existing_claims`.
         retain_on_delete: bool = default(false),
+        /// What a create does if volume claims of an earlier instance of this name exist: `error` refuses to create the
+        /// instance; `reuse` starts Redis with the data on them, and from then on they are volumes of this instance,
+        /// which a destroy deletes unless `retain_on_delete` is `true`. Used only at creation.
+        existing_claims: ExistingClaims = default("error").provider_only(),
     }
 }
 

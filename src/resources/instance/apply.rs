@@ -8,6 +8,7 @@ use super::addresses::Addresses;
 use super::build::build;
 use super::model::{AuthSecret, Instance};
 use super::objects::{once, wanted_secret};
+use super::remains::Remains;
 use super::run::{Run, Settings, Task};
 use super::settle::settle;
 use super::telling::{Operation, Telling, conclude};
@@ -70,9 +71,7 @@ async fn create(
     if let Some(clash) = clashes::with_a_custom_resource(cluster, &addresses, deadline).await? {
         return Err(vec![failure::name_clashes(&addresses, clash)]);
     }
-    if !instance.adopt_existing
-        && let Some(taken) = taken(&addresses, &existing)
-    {
+    if let Some(taken) = taken(&addresses, &existing, instance.adopt_existing) {
         return Err(vec![taken]);
     }
     if let Some(clash) = clashes::with_objects(connection, cluster, &addresses, &existing, deadline).await? {
@@ -82,6 +81,11 @@ async fn create(
         return Err(vec![unusable]);
     }
     instance.auth_secret = wanted_secret(&instance);
+    let remains = Remains { cluster, instance: &instance, existing: &existing, deadline };
+    if let Some(problem) = remains.in_the_way().await? {
+        return Err(vec![problem]);
+    }
+    let has_served = remains.has_served().await;
     let length = instance.timeouts.create.length;
     let adopting = !existing.is_empty() && instance.adopt_existing;
     if adopting {
@@ -112,7 +116,8 @@ async fn create(
         known: Vec::new(),
         once: once(&instance, &desired.objects),
         desired,
-        served: adopting,
+        // An error must not taint an instance that serves.
+        served: adopting || has_served,
         decide: next,
         settings,
     };
@@ -137,15 +142,17 @@ async fn existing(
 }
 
 /// Why the name cannot be used: an object of that name exists and does not come from a create of ours that
-/// was cut off. Sentinels whose data was deleted by hand are taken over if they have our mark.
-fn taken(addresses: &Addresses, existing: &[Json]) -> Option<Diagnostic> {
+/// was cut off. An adoption takes what no state owns. Sentinels whose data was deleted by hand are taken over if they
+/// have our mark.
+fn taken(addresses: &Addresses, existing: &[Json], adopts: bool) -> Option<Diagnostic> {
     let data = of_kind(existing, addresses.topology.data());
     let resumed = data.is_some_and(|data| mark(data, annotation::UNFINISHED) == Some("creating"));
     existing.iter().find_map(|one| {
         let kind = Kind::of(one)?;
         let carries_data = kind == addresses.topology.data();
         let by_us = mark(one, annotation::CLAIM).is_some();
-        let free = is_terminating(one) || resumed || (by_us && !carries_data && data.is_none());
+        let left_alone = by_us && !carries_data && data.is_none();
+        let free = is_terminating(one) || resumed || left_alone || (adopts && !by_us);
         (!free).then(|| failure::name_taken(addresses, kind, by_us))
     })
 }

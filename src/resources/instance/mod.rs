@@ -20,6 +20,7 @@ mod model;
 mod objects;
 mod plan;
 mod read;
+mod remains;
 mod run;
 mod settle;
 mod state;

@@ -119,6 +119,7 @@ pub(super) fn storage(persistence: &Persistence) -> Map<String, Json> {
         rdb: _,
         aof: _,
         retain_on_delete,
+        existing_claims: _,
     } = persistence;
     Map::from_iter([
         ("keepAfterDelete".to_owned(), json!(retain_on_delete)),

@@ -172,20 +172,20 @@ fn capitalized(text: &str) -> String {
 pub fn name_taken(addresses: &Addresses, kind: Kind, by_us: bool) -> Diagnostic {
     let Addresses { namespace, name, .. } = addresses;
     let what = if kind == Kind::Redis { "Redis" } else { kind.kind() };
-    Diagnostic::error(
-        format!("{what} {namespace}/{name} already exists"),
+    let remedy = if by_us {
+        format!(
+            "It bears the mark of this provider: another configuration or workspace manages it, or its state was \
+             lost. So it is neither continued nor adopted, and nothing was changed. If no other state has it, \
+             import it (import ID {namespace}/{name}). Otherwise choose another name."
+        )
+    } else {
         format!(
             "This resource did not create it, so nothing was changed. To manage it with this configuration, \
              import it (import ID {namespace}/{name}) or set adopt_existing = true. Otherwise choose another \
-             name.{}",
-            if by_us {
-                " It has the mark of this provider: if an apply was cut off before its state was saved, \
-                 import the instance."
-            } else {
-                ""
-            }
-        ),
-    )
+             name."
+        )
+    };
+    Diagnostic::error(format!("{what} {namespace}/{name} already exists"), remedy)
 }
 
 /// An object of another kind has this name, and its objects would have the same names as ours.

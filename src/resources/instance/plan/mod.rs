@@ -1,12 +1,14 @@
 //! Everything that a plan must report before anything is done: guards, warnings, repairs. Pure: no cluster is
 //! asked.
 
+mod replacing;
 mod restarts;
 mod settings;
 mod topology;
 
 use std::collections::BTreeMap;
 
+use self::replacing::Kept;
 use super::InstanceResource;
 use super::build::build;
 use super::delete::protected;
@@ -24,6 +26,9 @@ use crate::terraform::{Diagnostic, Maybe, Path, Planned, Severity, Value};
 /// In private state, the mark of a protected instance: the second call of a replace has no prior state, and
 /// finds the mark that the first call left.
 const PROTECTED: &str = "protected";
+
+/// In private state, the volumes that a destroy leaves: a replacement of the same name would find them.
+const KEPT: &str = "kept_volumes";
 
 /// In private state, the arguments that guards judge, as the last apply had them. If a plan has the same
 /// arguments, the configuration has not changed: somebody has changed the cluster.
@@ -47,13 +52,17 @@ pub fn plan(change: &mut PlanChange<InstanceResource>) -> Vec<Diagnostic> {
         planned.external_host = Maybe::Known(None);
     }
     let replaced_and_protected = change.prior.is_none() && change.private.get(PROTECTED) == Some(true);
+    let kept: Option<Kept> = change.private.get(KEPT).filter(|_| change.prior.is_none());
     match (&change.prior, &mut change.planned) {
         (Some(prior), None) => {
             return if prior.deletion_protection { vec![protected(prior)] } else { Vec::new() };
         }
         (None, Some(planned)) => {
             if replaced_and_protected {
-                return vec![replace_refused()];
+                return vec![replacing::refused()];
+            }
+            if let Some(error) = kept.and_then(|kept| kept.in_the_way_of(planned)) {
+                return vec![error];
             }
             change.private.set(APPLIED, guarded(planned));
             return unprotected(planned).into_iter().collect();
@@ -67,6 +76,10 @@ pub fn plan(change: &mut PlanChange<InstanceResource>) -> Vec<Diagnostic> {
     } else {
         change.private.remove(PROTECTED);
     }
+    match Kept::of(prior) {
+        Some(kept) => change.private.set(KEPT, kept),
+        None => change.private.remove(KEPT),
+    }
     if planned.planned_topology().is_some_and(|topology| topology != prior.topology())
         && change.requires_replace.is_empty()
     {
@@ -74,7 +87,7 @@ pub fn plan(change: &mut PlanChange<InstanceResource>) -> Vec<Diagnostic> {
         change.requires_replace.push(Path::of("replica.count"));
     }
     if !change.requires_replace.is_empty() {
-        return replacing(prior, &change.requires_replace);
+        return replacing::judge(prior, planned, &change.requires_replace);
     }
     let applied: BTreeMap<String, String> = change.private.get(APPLIED).unwrap_or_default();
     let now = guarded(planned);
@@ -91,7 +104,7 @@ pub fn plan(change: &mut PlanChange<InstanceResource>) -> Vec<Diagnostic> {
         )
         .collect();
     change.private.set(APPLIED, now);
-    diagnostics.extend(perhaps_another_kind(prior, planned));
+    diagnostics.extend(replacing::perhaps(prior, planned));
     let writes = change.changes.iter().any(|changed| changed.change != Class::ProviderOnly);
     if writes {
         let authentication = Path::of("authentication");
@@ -186,52 +199,6 @@ fn unprotected(planned: &Instance<Planned>) -> Option<Diagnostic> {
         )
         .at(Path::of("authentication.enabled"))
     })
-}
-
-fn replacing(prior: &Instance, paths: &[Path]) -> Vec<Diagnostic> {
-    if prior.deletion_protection {
-        return vec![replace_refused()];
-    }
-    let paths: Vec<String> = paths.iter().map(Path::to_string).collect();
-    vec![Diagnostic::warning(
-        format!("{} will be replaced: its data is lost", prior.id),
-        format!(
-            "A change of {} creates a new instance{}. The old instance is destroyed with its volumes, unless \
-             persistence.retain_on_delete is set; the new instance starts empty.",
-            paths.join(", "),
-            // Of all replacements, only this one needs an explanation.
-            if paths.iter().any(|path| path == "replica.count") {
-                ": the operator uses one kind for a single Redis and another kind for a Redis with replicas"
-            } else {
-                ""
-            }
-        ),
-    )]
-}
-
-/// Core cannot turn an update into a replacement at apply: it would end with an error of its own, which
-/// blames the provider.
-fn perhaps_another_kind(prior: &Instance, planned: &Instance<Planned>) -> Option<Diagnostic> {
-    let unknown = planned.deployment_mode.known().is_some() && planned.planned_topology().is_none();
-    unknown.then(|| {
-        Diagnostic::warning(
-            format!("It is not known yet whether {} must be replaced", prior.id),
-            "replica.count depends on a value that is known only after apply. A change from 0 to more, or \
-             back, needs another kind of custom resource and therefore a new instance. In that case this \
-             apply ends with \"Provider produced inconsistent final plan\" before the instance is changed, \
-             and the next plan will show the replacement.",
-        )
-        .at(Path::of("replica.count"))
-    })
-}
-
-fn replace_refused() -> Diagnostic {
-    Diagnostic::error(
-        "The instance is protected against replacement",
-        "Its deletion_protection is true, and this plan would destroy the instance and its data. Undo the \
-         change (or omit -replace), or first apply the configuration with deletion_protection = false.",
-    )
-    .at(Path::of("deletion_protection"))
 }
 
 fn refused(changed: &Changed) -> Diagnostic {

@@ -3,20 +3,24 @@
 
 use std::time::Duration;
 
+use serde_json::Value as Json;
+
 use super::super::failure::{explain, refused};
 use super::super::objects::taken;
 use super::{Failure, Run};
 use crate::kubernetes::Propagation;
 use crate::redis::desired::Desired;
+use crate::redis::names::annotation;
 use crate::redis::next;
+use crate::redis::object::annotation as mark;
 use crate::redis::picture::Picture;
 use crate::redis::waiting::{Cause, Waiting};
 use crate::resources::redaction::Redaction;
 use crate::terraform::Diagnostic;
 use tokio::time::Instant;
 
-/// How long the deletion of new objects may last: the operation's own time may be over.
-const TAKING_BACK: Duration = Duration::from_secs(5);
+/// How long the last writes of a run that has failed may last: the operation's own time may be over.
+const LAST_WRITES: Duration = Duration::from_secs(5);
 
 /// How a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +96,9 @@ impl Run<'_> {
         if !holdings.is_empty() {
             diagnostic.detail = format!("{}\n\nWhat the pods hold:\n{holdings}", diagnostic.detail);
         }
-        if !self.wrote {
+        if self.wrote {
+            self.mark_as_known().await;
+        } else {
             self.take_back().await;
         }
         let Run { picture, desired, wrote, served, .. } = self;
@@ -104,9 +110,22 @@ impl Run<'_> {
         Redaction::of(self.talks.passwords().chain(self.once.iter().map(|once| &once.secret)))
     }
 
+    /// Core is about to save what a failed create has made. Until now, any create could go on with it.
+    async fn mark_as_known(&mut self) {
+        let kind = self.desired.topology.data();
+        let creating = |data: &Json| mark(data, annotation::UNFINISHED) == Some("creating");
+        if !self.picture.custom_resource(kind).is_some_and(creating) {
+            return;
+        }
+        self.deadline = Instant::now() + LAST_WRITES;
+        if let Err(error) = self.annotate(kind, &[(annotation::UNFINISHED, Some("created"))]).await {
+            tracing::warn!(%error, "another create of this name would go on with the instance");
+        }
+    }
+
     /// Deletes objects that were created for a custom resource that could not be written.
     async fn take_back(&mut self) {
-        let deadline = Instant::now() + TAKING_BACK;
+        let deadline = Instant::now() + LAST_WRITES;
         for address in std::mem::take(&mut self.made) {
             if let Err(error) = self.cluster.delete(&address, None, Propagation::Background, deadline).await {
                 self.observer.warn(Diagnostic::warning(

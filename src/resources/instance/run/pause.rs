@@ -179,7 +179,8 @@ impl Run<'_> {
         self.picture.hold(self.addresses.topology.data()) != Hold::Nobody
     }
 
-    async fn annotate(
+    /// Sets or removes annotations of a custom resource.
+    pub(super) async fn annotate(
         &mut self,
         kind: Kind,
         marks: &[(&str, Option<&str>)],
