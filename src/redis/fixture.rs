@@ -111,9 +111,11 @@ pub fn serving(topology: Topology) -> Running {
                 "currentRevision": "b", "updateRevision": "b",
             },
         }));
-        running
-            .services
-            .push(json!({ "metadata": { "name": app, "annotations": { annotation::SPEC_HASH: HASH } } }));
+        running.services.push(json!({ "metadata": {
+            "name": app,
+            "annotations": { annotation::SPEC_HASH: HASH },
+            "ownerReferences": [{ "kind": part.kind.kind(), "name": "cache" }],
+        } }));
         running.pods.extend((0..replicas).map(|ordinal| pod(*part, ordinal)));
         running.claims.extend((0..replicas).filter(|_| part.has_data()).map(|ordinal| {
             json!({

@@ -3,6 +3,7 @@
 
 use serde_json::Value as Json;
 
+use super::names::is_object_name;
 use super::object::{at, list, text};
 use super::opstree::Kind;
 
@@ -19,7 +20,7 @@ pub struct Hazard {
 
 /// All problems of these fields of a spec of that kind.
 pub fn hazards(kind: Kind, spec: &Json) -> Vec<Hazard> {
-    let rules: [(bool, Hazard); 11] = [
+    let rules: [(bool, Hazard); 12] = [
         (exporter_without_image(spec), EXPORTER_WITHOUT_IMAGE),
         (kind != Kind::RedisCluster && exporter_elsewhere(spec), EXPORTER_ELSEWHERE),
         (acl_not_one(spec), ACL_NOT_ONE),
@@ -31,6 +32,7 @@ pub fn hazards(kind: Kind, spec: &Json) -> Vec<Hazard> {
         (spec.get("hostPort").is_some() && kind != Kind::Redis, HOST_PORT),
         (spec.get("podManagementPolicy").is_some(), MANAGEMENT_POLICY),
         (recreates(spec), UNUSED_RESOURCES),
+        (no_config_map(spec), NO_CONFIG_MAP),
     ];
     rules.into_iter().filter(|(found, _)| *found).map(|(_, hazard)| hazard).collect()
 }
@@ -61,6 +63,14 @@ const TLS_INCOMPLETE: Hazard = Hazard {
     detail: "Without secretName the API server refuses the pods. Without ca Redis refuses to start, because \
              the operator does not pass one. Set all four fields.",
     is_fatal: true,
+};
+
+const NO_CONFIG_MAP: Hazard = Hazard {
+    summary: "additionalRedisConfig is not the name of a ConfigMap",
+    detail: "The field names a ConfigMap with the key redis-additional.conf; directives themselves have no effect \
+             there, and no pod can start. Remove the field, and write the directives \
+             into additional_config.",
+    is_fatal: false,
 };
 
 const INIT_CONTAINER_WITHOUT_IMAGE: Hazard = Hazard {
@@ -110,6 +120,13 @@ const UNUSED_RESOURCES: Hazard = Hazard {
              sentinel.resources.",
     is_fatal: true,
 };
+
+fn no_config_map(spec: &Json) -> bool {
+    let named = |holder: &Json| {
+        text(holder, &["redisConfig", "additionalRedisConfig"]).is_some_and(|name| !is_object_name(name))
+    };
+    named(spec) || ["redisLeader", "redisFollower"].iter().any(|section| named(at(spec, &[section])))
+}
 
 fn exporter_without_image(spec: &Json) -> bool {
     spec.get("redisExporter")

@@ -46,6 +46,15 @@ pub fn network_policy(name: &str) -> String {
     name.to_owned()
 }
 
+/// Whether a text can be the name of a Kubernetes object that may have dots: a Secret, a class, a ConfigMap.
+pub fn is_object_name(text: &str) -> bool {
+    let ends =
+        |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    let inner = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-".contains(byte);
+    let bytes = text.as_bytes();
+    bytes.len() <= 253 && bytes.iter().all(inner) && ends(bytes.first()) && ends(bytes.last())
+}
+
 /// The data volume claim of a pod.
 pub fn data_claim(name: &str, ordinal: usize) -> String {
     format!("{name}-{name}-{ordinal}")

@@ -1,5 +1,7 @@
 //! The operator's API: group, version, kinds, and what its custom resources mean.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value as Json;
 
 use super::names::{PREFIX, annotation};
@@ -183,6 +185,20 @@ pub fn over(wanted: &Json, found: &Json) -> Json {
 
 const IGNORED: [&str; 3] = ["spec", "kubernetesConfig", "ignoreAnnotations"];
 
+/// Whether the pods of a custom resource have volumes: a claim template that requests no size is as good as none.
+pub fn has_claims(custom_resource: &Json) -> bool {
+    const SIZE: [&str; 7] =
+        ["spec", "storage", "volumeClaimTemplate", "spec", "resources", "requests", "storage"];
+    !at(custom_resource, &SIZE).is_null()
+}
+
+/// The label `app` of custom resources that bear it, by their kinds. The operator gives the labels of a custom resource
+/// to everything that it makes of it, also in the place of its own.
+pub fn app_labels(custom_resources: &[Json]) -> BTreeMap<String, String> {
+    let of = |one: &Json| Some((Kind::of(one)?.kind().to_owned(), object::label(one, "app")?.to_owned()));
+    custom_resources.iter().filter_map(of).collect()
+}
+
 /// Differences without effect, because the operator or Kubernetes does by itself what is wanted.
 fn says_the_same(difference: &Difference, found: &Json) -> bool {
     let Difference { path, names, wanted, found: there } = difference;
@@ -191,11 +207,18 @@ fn says_the_same(difference: &Difference, found: &Json) -> bool {
     match inner.as_slice() {
         // The default of a StatefulSet.
         ["kubernetesConfig", "updateStrategy", "type"] => there.is_null() && wanted == "RollingUpdate",
-        // What the API server fills in, unless the tag is `latest`.
+        // What the API server fills in.
         ["kubernetesConfig", "imagePullPolicy"] => {
             let image = object::text(found, &["spec", "kubernetesConfig", "image"]).unwrap_or_default();
-            there.is_null() && wanted == "IfNotPresent" && !image.ends_with(":latest")
+            there.is_null() && wanted == if is_of_latest(image) { "Always" } else { "IfNotPresent" }
         }
+        // What the operator makes of an empty `storage`.
+        ["storage"] => wanted.is_null() && !has_claims(found),
+        // The operator sorts the variables by name.
+        ["env"] => match (wanted.as_array(), there.as_array()) {
+            (Some(wanted), Some(there)) => object::means_the_same(&by_name(wanted), &by_name(there)),
+            _ => false,
+        },
         ["kubernetesConfig", "ignoreAnnotations"] => wanted
             .as_array()
             .is_some_and(|ours| ours.iter().all(|one| object::list(found, &IGNORED).contains(one))),
@@ -222,15 +245,25 @@ fn says_the_same(difference: &Difference, found: &Json) -> bool {
     }
 }
 
+/// Whether an image is looked for at every start: no tag is the tag `latest`.
+fn is_of_latest(image: &str) -> bool {
+    let last = image.rsplit('/').next().unwrap_or_default();
+    !last.contains('@') && last.split_once(':').is_none_or(|(_, tag)| tag == "latest")
+}
+
+fn by_name(variables: &[Json]) -> Json {
+    let mut sorted = variables.to_vec();
+    sorted.sort_by(|one, other| object::text(one, &["name"]).cmp(&object::text(other, &["name"])));
+    Json::Array(sorted)
+}
+
 /// Fields that cannot be added to volumes of others: the operator would try forever, and Kubernetes would
 /// refuse. Volumes of ours have these fields, so if one is missing, somebody has removed it.
 fn stays_absent(difference: &Difference, found: &Json) -> bool {
     const NODES: &str = "spec.storage.nodeConfVolume";
-    const SIZE: [&str; 7] =
-        ["spec", "storage", "volumeClaimTemplate", "spec", "resources", "requests", "storage"];
     let is_of_others = is_foreign(found) || object::annotation(found, annotation::VOLUMES_AS_FOUND).is_some();
     // Somebody has removed all fields of the volumes: they are restored as a whole.
-    if !is_of_others || at(found, &SIZE).is_null() {
+    if !is_of_others || !has_claims(found) {
         return false;
     }
     let is_one = |path: &str| {

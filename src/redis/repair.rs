@@ -140,10 +140,8 @@ pub fn of_what_runs(topology: Topology, instance: &str, picture: &Picture) -> Ve
 
 fn astray(topology: Topology, instance: &str, picture: &Picture) -> Option<String> {
     let running = picture.running.as_ref()?;
-    let apps: Vec<String> =
-        topology.parts().iter().filter(|part| part.has_data()).map(|part| part.name(instance)).collect();
-    let has_data =
-        |pod: &&Json| object::label(pod, "app").is_some_and(|app| apps.iter().any(|one| one == app));
+    let with_data = || topology.parts().iter().filter(|part| part.has_data());
+    let has_data = |pod: &&Json| with_data().any(|part| part.has_pod(instance, object::name(pod)));
     let addresses: Vec<&str> = running.pods.iter().filter(has_data).filter_map(address).collect();
     set::astray(&picture.answers.named_masters, &addresses)
 }

@@ -4,7 +4,8 @@
 use serde_json::Value as Json;
 
 use super::object::{at, count, label, list, name, text};
-use super::topology::Part;
+use super::topology::{Part, Topology, is_numbered};
+use super::volumes;
 
 /// The label with which the operator states the role of a pod.
 pub const ROLE: &str = "redis-role";
@@ -36,9 +37,25 @@ impl Running {
         self.pods.iter().find(|one| name(one) == wanted)
     }
 
-    /// The pods of a StatefulSet.
-    pub fn pods_of<'a>(&'a self, app: &'a str) -> impl Iterator<Item = &'a Json> {
-        self.pods.iter().filter(move |pod| label(pod, "app") == Some(app))
+    /// The pods of a StatefulSet, by their names: a custom resource that bears the label `app` gives it to all its pods.
+    pub fn pods_of<'a>(&'a self, stateful_set: &'a str) -> impl Iterator<Item = &'a Json> {
+        self.pods.iter().filter(move |pod| is_numbered(stateful_set, name(pod)))
+    }
+
+    /// Leaves out what other instances have: a label that somebody has chosen may be theirs, too.
+    pub fn retain_those_of(&mut self, topology: Topology, instance: &str) {
+        let is_of = |is_it: fn(&Part, &str, &str) -> bool, object: &Json| {
+            topology.parts().iter().any(|part| is_it(part, instance, name(object)))
+        };
+        self.stateful_sets.retain(|one| is_of(|part, instance, name| part.name(instance) == name, one));
+        self.pods.retain(|one| is_of(|part, instance, name| part.has_pod(instance, name), one));
+        self.claims.retain(|one| volumes::is_of(topology, instance, name(one)));
+        let owners = |service: &Json| list(service, &["metadata", "ownerReferences"]).to_vec();
+        let is_its = |owner: &Json| {
+            text(owner, &["name"]) == Some(instance)
+                && topology.kinds().iter().any(|kind| text(owner, &["kind"]) == Some(kind.kind()))
+        };
+        self.services.retain(|one| owners(one).iter().any(is_its));
     }
 
     /// Whether the StatefulSet of a part has that many pods, all of them Ready and of its revision. A part

@@ -2,6 +2,8 @@
 //! functions of the instance's name, so endpoints, StatefulSets and selectors are known before anything
 //! exists.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::Value as Json;
 
 use super::object::{at, count};
@@ -149,10 +151,11 @@ impl Topology {
         }
     }
 
-    /// A selector of everything that the operator creates for the instance, by labels that only its objects
-    /// have.
-    pub fn selector(self, name: &str) -> String {
-        let apps: Vec<String> = self.parts().iter().map(|part| part.name(name)).collect();
+    /// A selector of everything that the operator creates for the instance. `app_labels`: labels `app` that custom
+    /// resources bear, by their kinds; they replace the operator's own on pods that are made since.
+    pub fn selector(self, name: &str, app_labels: &BTreeMap<String, String>) -> String {
+        let mut apps: Vec<String> = self.parts().iter().map(|part| part.name(name)).collect();
+        apps.extend(app_labels.values().filter(|app| !apps.contains(app)).cloned().collect::<BTreeSet<_>>());
         let mut setups: Vec<&str> = self.parts().iter().map(|part| part.setup()).collect();
         setups.dedup();
         format!("app in ({}),redis_setup_type in ({})", apps.join(","), setups.join(","))
@@ -163,6 +166,16 @@ impl Part {
     /// Name of its StatefulSet and of its Service, and value of its pods' label `app`.
     pub fn name(self, instance: &str) -> String {
         format!("{instance}{}", self.suffix)
+    }
+
+    /// The label `app` of its pods: the operator's, unless the custom resource bears one.
+    pub fn app(self, instance: &str, app_labels: &BTreeMap<String, String>) -> String {
+        app_labels.get(self.kind.kind()).cloned().unwrap_or_else(|| self.name(instance))
+    }
+
+    /// Whether a pod or a claim is of its StatefulSet: they have the name of the StatefulSet and a number.
+    pub fn has_pod(self, instance: &str, pod: &str) -> bool {
+        is_numbered(&self.name(instance), pod)
     }
 
     /// The operator's `redis_setup_type`.
@@ -191,6 +204,12 @@ impl Part {
     }
 }
 
+/// Whether a name is another one with a number: `cache-2` of `cache`.
+pub fn is_numbered(name: &str, numbered: &str) -> bool {
+    let number = numbered.strip_prefix(name).and_then(|rest| rest.strip_prefix('-'));
+    number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
 /// How many of so many sentinels are more than half.
 pub fn majority(sentinels: i64) -> i64 {
     sentinels / 2 + 1
@@ -202,13 +221,19 @@ mod tests {
 
     #[test]
     fn a_selector_names_every_part() {
-        assert_eq!(Topology::Standalone.selector("a"), "app in (a),redis_setup_type in (standalone)");
+        let none = BTreeMap::new();
+        let web = BTreeMap::from([("Redis".to_owned(), "web".to_owned())]);
         assert_eq!(
-            Topology::Sentinel.selector("a"),
+            Topology::Standalone.selector("a", &web),
+            "app in (a,web),redis_setup_type in (standalone)"
+        );
+        assert_eq!(Topology::Standalone.selector("a", &none), "app in (a),redis_setup_type in (standalone)");
+        assert_eq!(
+            Topology::Sentinel.selector("a", &none),
             "app in (a,a-sentinel),redis_setup_type in (replication,sentinel)"
         );
         assert_eq!(
-            Topology::Cluster.selector("a"),
+            Topology::Cluster.selector("a", &none),
             "app in (a-leader,a-follower),redis_setup_type in (cluster)"
         );
     }

@@ -14,6 +14,9 @@ pub struct Version {
 /// The oldest that the operator works with.
 pub const OLDEST: Version = Version { major: 6, minor: 2 };
 
+/// Major versions that there are or may be.
+const MAJORS: std::ops::RangeInclusive<u16> = 2..=20;
+
 /// Tags that the publisher of the operator's images has released for each version. To support a new version,
 /// add it here.
 const TAGS: [(Version, &str); 5] = [
@@ -48,11 +51,14 @@ impl Version {
         TAGS.iter().find(|(version, _)| *version == self).map(|(_, tag)| *tag)
     }
 
-    /// The version of a tag such as `v7.0.15` or `7.2-alpine`.
+    /// The version of a tag such as `v7.0.15` or `7.2-alpine`. Companies number their images by dates and builds, too:
+    /// such a tag is no version.
     pub fn of_tag(tag: &str) -> Option<Version> {
         let numbers = tag.strip_prefix('v').unwrap_or(tag);
-        let mut parts = numbers.split(['.', '-']).map(|part| part.parse().ok());
-        Some(Version { major: parts.next()??, minor: parts.next()?? })
+        let (major, rest) = numbers.split_once('.')?;
+        let minor = rest.split(['.', '-', '+', '_']).next()?;
+        let version = Version { major: major.parse().ok()?, minor: minor.parse().ok()? };
+        (MAJORS.contains(&version.major) && version.minor < 100).then_some(version)
     }
 }
 
@@ -92,6 +98,9 @@ mod tests {
     fn tags_tell_their_version() {
         assert_eq!(Version::of_tag("v7.0.15"), Some(Version { major: 7, minor: 0 }));
         assert_eq!(Version::of_tag("7.2-alpine"), Some(Version { major: 7, minor: 2 }));
-        assert_eq!(Version::of_tag("latest"), None);
+        assert_eq!(Version::of_tag("7.0.15-corp1"), Some(Version { major: 7, minor: 0 }));
+        for other in ["latest", "", "2026.03.1", "20260301", "1.42", "8-alpine", "build-7.0", "7.2024"] {
+            assert_eq!(Version::of_tag(other), None, "{other}");
+        }
     }
 }

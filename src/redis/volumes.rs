@@ -8,19 +8,16 @@ use super::object::{at, list, name, text};
 use super::opstree::of_kind;
 use super::quantity::Quantity;
 use super::running::Running;
-use super::topology::{Part, Topology};
+use super::topology::{Part, Topology, is_numbered};
 use super::waiting::{Cause, Waiting};
 
 /// Whether a pod of an instance of that name mounts the claim, whatever number of pods the instance has. A StatefulSet
 /// finds its claims by their names alone.
 pub fn is_of(topology: Topology, instance: &str, claim: &str) -> bool {
-    let ordinal = |app: &str| {
-        let data = claim.strip_prefix(&format!("{app}-{app}-"));
-        data.or_else(|| claim.strip_prefix(&format!("node-conf-{app}-")))
+    let is_of_app = |app: &str| {
+        is_numbered(&format!("{app}-{app}"), claim) || is_numbered(&format!("node-conf-{app}"), claim)
     };
-    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let with_data = topology.parts().iter().filter(|part| part.has_data());
-    with_data.filter_map(|part| ordinal(&part.name(instance)).map(is_number)).any(|is_it| is_it)
+    topology.parts().iter().filter(|part| part.has_data()).any(|part| is_of_app(&part.name(instance)))
 }
 
 /// Whether an instance of the one topology mounts the claims of an instance of the other, if both have one name.

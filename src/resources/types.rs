@@ -5,6 +5,7 @@ use std::time::Duration as StdDuration;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::redis::names::is_object_name;
 use crate::redis::quantity::Quantity;
 use crate::redis::version::Version;
 use crate::terraform::attribute::Scalar;
@@ -102,20 +103,29 @@ impl Scalar for ObjectName {
     const TYPE: Type = Type::String;
     fn parse(value: &Value) -> Result<ObjectName, String> {
         let written = text(value, "a name")?;
-        let ends =
-            |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
-        let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-".contains(&byte);
-        let bytes = written.as_bytes();
-        let fits = written.len() <= 253
-            && written.bytes().all(inner)
-            && ends(bytes.first().copied())
-            && ends(bytes.last().copied());
-        if fits {
+        if is_object_name(written) {
             Ok(ObjectName(written.to_owned()))
         } else {
             Err(format!(
                 "expected the name of a Kubernetes object (lower-case letters, digits, \"-\" and \".\"), got {written:?}"
             ))
+        }
+    }
+    fn value(&self) -> Value {
+        Value::from(self.0.as_str())
+    }
+}
+
+/// The class of a volume. An empty text is no class: only a volume that somebody has made by hand is bound.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StorageClass(pub String);
+
+impl Scalar for StorageClass {
+    const TYPE: Type = Type::String;
+    fn parse(value: &Value) -> Result<StorageClass, String> {
+        match text(value, "the name of a storage class")? {
+            "" => Ok(StorageClass(String::new())),
+            _ => ObjectName::parse(value).map(|name| StorageClass(name.0)),
         }
     }
     fn value(&self) -> Value {

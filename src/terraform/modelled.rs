@@ -17,7 +17,7 @@ use super::record::Record;
 use super::resource::{Call, Change, ImportTarget, PlanChange, PlannedModel, Problems, Resource};
 use super::schema::{IdentitySchema, Schema};
 use super::upgrade;
-use super::validate::{validate, write_only_unsupported};
+use super::validate::{validate, validate_new, write_only_unsupported};
 use super::value::Value;
 
 /// The name in private state under which the derived optional attributes are kept.
@@ -67,7 +67,8 @@ impl<R: Resource> Modelled<R> {
             plan::propose(attributes, &request.config, &request.prior_state, derived_before.as_ref());
         private.set(DERIVED, derived);
         // Values that were unknown when the configuration was validated are checked here.
-        let (_, problems) = validate(attributes, &planned);
+        let (_, mut problems) = validate(attributes, &planned);
+        problems.extend(validate_new(attributes, &planned, &request.prior_state));
         if !problems.is_empty() {
             return Err(problems);
         }

@@ -73,6 +73,37 @@ fn member(attribute: &Attribute, value: &Value, at: &Path, problems: &mut Vec<Di
     }
 }
 
+/// Reports every attribute with a value that is new and that its check for new values refuses.
+pub fn validate_new(attributes: &[Attribute], planned: &Value, prior: &Value) -> Vec<Diagnostic> {
+    let mut problems = Vec::new();
+    new_values(attributes, planned, prior, &Path::default(), &mut problems);
+    problems
+}
+
+fn new_values(
+    attributes: &[Attribute],
+    planned: &Value,
+    prior: &Value,
+    at: &Path,
+    problems: &mut Vec<Diagnostic>,
+) {
+    for attribute in attributes {
+        let at = at.attribute(attribute.name);
+        let (planned, prior) = (planned.get(attribute.name), prior.get(attribute.name));
+        if let Kind::Nested(Nesting::Single, nested) = &attribute.kind {
+            new_values(nested, planned, prior, &at, problems);
+        }
+        let is_new = planned.is_wholly_known() && !planned.is_null() && planned != prior;
+        if let Some(check) = attribute.check_new.as_ref().filter(|_| is_new)
+            && let Err(expected) = check(planned)
+        {
+            let mut reading = Reading::from(at);
+            reading.wrong(expected);
+            problems.extend(reading.problems());
+        }
+    }
+}
+
 /// The errors of a configuration for a core that does not know write-only attributes.
 pub fn write_only_unsupported(attributes: &[Attribute], config: &Value) -> Option<Diagnostic> {
     let has_any = &plan::strip_write_only(attributes, config) != config;

@@ -8,11 +8,12 @@ use serde_json::Value as Json;
 
 use crate::redis::desired::{Desired, Form};
 use crate::redis::names::annotation;
-use crate::redis::object::{annotation as mark, at, label, name, text, uid};
+use crate::redis::object::{annotation as mark, at, label, list, name, text, uid};
 use crate::redis::opstree::{self, Kind};
 use crate::redis::picture::Picture;
 use crate::redis::running::Running;
 use crate::redis::step::{Next, Step};
+use crate::redis::topology::Part;
 use crate::redis::waiting::Cause;
 
 /// The steps before a custom resource may be written in its form for a rollout; `None` if its pods have all
@@ -24,12 +25,16 @@ pub fn before_writing(
     picture: &Picture,
     running: &Running,
 ) -> Option<Next> {
-    let apps: Vec<String> = desired.topology.parts_of(kind).map(|part| part.name(&desired.name)).collect();
-    let is_of_it = |object: &&Json| apps.iter().any(|app| label(object, "app") == Some(app));
+    let parts: Vec<Part> = desired.topology.parts_of(kind).collect();
+    let has_pod = |pod: &&Json| parts.iter().any(|part| part.has_pod(&desired.name, name(pod)));
+    let owns = |service: &&Json| {
+        let owners = list(service, &["metadata", "ownerReferences"]);
+        owners.iter().any(|owner| text(owner, &["kind"]) == Some(kind.kind()))
+    };
     let labels = || at(rolled, &["metadata", "labels"]).as_object().into_iter().flatten();
     let lacking: Vec<String> = labels()
         .filter(|(name, value)| {
-            running.pods.iter().filter(is_of_it).any(|pod| label(pod, name) != value.as_str())
+            running.pods.iter().filter(has_pod).any(|pod| label(pod, name) != value.as_str())
         })
         .map(|(name, _)| name.clone())
         .collect();
@@ -44,7 +49,7 @@ pub fn before_writing(
     let would_lose = |service: &&Json| {
         mark(service, annotation::SPEC_HASH).is_some() && is_other(at(service, &["spec", "selector"]))
     };
-    let Some(service) = running.services.iter().filter(is_of_it).find(would_lose) else {
+    let Some(service) = running.services.iter().filter(owns).find(would_lose) else {
         return Some(Next::Do(Step::LabelPods(kind)));
     };
     let found = picture.custom_resource(kind)?;
@@ -78,7 +83,6 @@ mod tests {
         let desired = Desired { custom_resources: rolled.clone(), ..fixture::desired(topology) };
         let mut running = serving(topology);
         running.pods.iter_mut().for_each(|pod| pod["metadata"]["labels"]["team"] = json!("a"));
-        running.services[0]["metadata"]["labels"] = json!({ "app": "cache" });
         running.services[0]["spec"] = json!({ "selector": { "team": selector } });
         if !is_the_operators {
             running.services[0]["metadata"]["annotations"] = Json::Null;

@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 
 use super::answers::shards::{Pod, SLOTS, Said, Shards};
-use super::object::{label, name};
+use super::object::name;
 use super::running::{Running, address};
 use super::talk::{Link, Node};
 use super::topology::Topology;
@@ -35,14 +35,14 @@ pub fn gathered(
 ) -> Shards {
     let mut sizes = topology.parts().iter().map(|part| usize::try_from(part.replicas(data)).unwrap_or(0));
     let masters = sizes.next().unwrap_or(0);
-    let leaders = topology.parts().first().map(|part| part.name(instance));
+    let leaders = topology.parts().first();
     let pod = |pod: &Json| {
         let address = address(pod).unwrap_or_default().to_owned();
         Pod {
             name: name(pod).to_owned(),
             said: said.get(&address).cloned(),
             address,
-            is_leader: label(pod, "app") == leaders.as_deref(),
+            is_leader: leaders.is_some_and(|part| part.has_pod(instance, name(pod))),
         }
     };
     let mut pods: Vec<Pod> = running.pods.iter().map(pod).collect();

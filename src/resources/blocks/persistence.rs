@@ -2,7 +2,8 @@
 
 use crate::redis::config::save_points;
 use crate::redis::quantity::Quantity;
-use crate::resources::types::ObjectName;
+use crate::resources::types::StorageClass;
+use crate::terraform::Value;
 use crate::{choice, object};
 
 choice! {
@@ -33,8 +34,9 @@ object! {
         /// Whether data survives a restart. With `false`, no volume is created. With replicas or shards, `false` also
         /// needs a `custom_spec` for the kind, since a restart can then lose all data.
         enabled: bool = default(true).refused(),
-        /// Storage class of each volume.
-        storage_class: ObjectName = default("gp3").refused(),
+        /// Storage class of each volume. Default: `gp3`; after an import the class of the volumes that exist. `""` is no
+        /// class: a claim is then bound only to a volume that somebody has made by hand.
+        storage_class: StorageClass = derived(usual_class).kept_while(&["name"]).refused(),
         /// Size of each volume, at least `64Mi`. Volumes grow in place if the storage class allows it, and never
         /// shrink.
         size: Quantity = default("10Gi").check(at_least_64mi),
@@ -75,6 +77,11 @@ object! {
         /// When Redis syncs the log to disk: `always`, `everysec` or `no`.
         fsync_policy: Fsync = default("everysec").rolls(),
     }
+}
+
+/// Core does not write an empty text into a configuration that it generates, so an import must do without.
+fn usual_class(_: &Value) -> Value {
+    Value::from("gp3")
 }
 
 fn at_least_64mi(size: &Quantity) -> Result<(), String> {

@@ -34,7 +34,7 @@ object! {
         /// Number of replicas. Standalone mode: 0 to 5, default 0. Sentinel mode: 1 to 5, default 2. Not valid in
         /// cluster mode: use `cluster.replicas_per_shard`. A change between 0 and more replaces the instance: its
         /// data is lost.
-        count: Option<i64> = derived(usual_replicas).check(is_replica_count),
+        count: Option<i64> = derived(usual_replicas).check_new(is_replica_count),
         /// CPU and memory of the replicas. Default: those of the master. In standalone and sentinel mode they must
         /// equal the master's, since any pod may become the master. In cluster mode they apply to the followers.
         resources: ReplicaResources = nested(),
@@ -45,7 +45,7 @@ object! {
     /// The sentinels, which watch the master and promote a replica when the master is lost.
     pub struct Sentinel {
         /// Number of sentinels: 3, 5 or 7.
-        replicas: i64 = default(3).check(is_sentinel_count),
+        replicas: i64 = default(3).check_new(is_sentinel_count),
         /// How many sentinels must agree that the master is lost. Default: the majority.
         quorum: i64 = derived(majority).rolls().check(is_positive),
         /// Milliseconds without an answer after which a sentinel considers the master lost.
@@ -70,9 +70,9 @@ object! {
     pub struct Cluster {
         /// Number of shards, at least 3. Slots move when shards are added or removed. One apply cannot both remove
         /// shards and restart the pods.
-        num_shards: i64 = default(3).check(is_shard_count),
+        num_shards: i64 = default(3).check_new(is_shard_count),
         /// Number of followers of each shard, 0 to 5. The volumes of removed followers stay.
-        replicas_per_shard: i64 = default(1).check(is_follower_count),
+        replicas_per_shard: i64 = default(1).check_new(is_follower_count),
         /// `v7` (nodes announce host names) or `v6` (nodes announce addresses only). Default: follows from `version`.
         version_mode: ClusterVersion = derived(version_mode).rolls(),
     }

@@ -1,5 +1,6 @@
 //! Where the objects of an instance are, and how they are watched.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use tokio::time::Instant;
@@ -19,6 +20,8 @@ pub struct Addresses {
     pub name: String,
     /// Its shape.
     pub topology: Topology,
+    /// The label `app` of the pods, by the kind of the custom resource, if the custom resource bears that label.
+    pub app_labels: BTreeMap<String, String>,
 }
 
 /// As the id of the instance says it: `namespace/name`.
@@ -29,6 +32,17 @@ impl fmt::Display for Addresses {
 }
 
 impl Addresses {
+    /// Where the objects are of an instance with the operator's own labels.
+    pub fn new(namespace: String, name: String, topology: Topology) -> Addresses {
+        Addresses { namespace, name, topology, app_labels: BTreeMap::new() }
+    }
+
+    /// A selector of everything that the operator creates for the instance. Other instances may bear the same label, if
+    /// somebody has chosen it.
+    pub fn selector(&self) -> String {
+        self.topology.selector(&self.name, &self.app_labels)
+    }
+
     /// A custom resource.
     pub fn custom_resource(&self, kind: Kind) -> ObjectRef {
         ObjectRef::namespaced(resource(kind), &self.namespace, &self.name)
@@ -76,7 +90,7 @@ impl Addresses {
     pub fn watch(&self, cluster: &Cluster) -> Watched {
         // The operator labels everything it creates. Its own label is part of the selector, because objects
         // of a user may have the label `app`, too.
-        let selector = self.topology.selector(&self.name);
+        let selector = self.selector();
         let custom_resources =
             self.topology.kinds().iter().map(|kind| Selection::one(&self.custom_resource(*kind)));
         let made = [&STATEFUL_SET, &SERVICE, &POD, &CLAIM]
@@ -87,12 +101,14 @@ impl Addresses {
     /// What runs, as the watch has it.
     pub fn running(&self, watched: &Watched) -> Running {
         let all = |resource| watched.objects(resource).cloned().collect();
-        Running {
+        let mut running = Running {
             stateful_sets: all(&STATEFUL_SET),
             services: all(&SERVICE),
             pods: all(&POD),
             claims: all(&CLAIM),
-        }
+        };
+        running.retain_those_of(self.topology, &self.name);
+        running
     }
 
     /// Whether the CRD of the data itself is gone; any other reason for a missing kind is an error.

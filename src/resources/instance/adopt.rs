@@ -77,9 +77,8 @@ fn refused(found: &Instance, wanted: &Instance) -> Vec<Diagnostic> {
             wrong.push(("persistence.size", format!("\"{}\"", is.size), format!("\"{}\"", to_be.size)));
         }
     }
-    let major =
-        |instance: &Instance| Version::of_tag(&instance.image.tag).unwrap_or(instance.version.0).major;
-    if major(wanted) < major(found) {
+    let version = |instance: &Instance| Version::of_tag(&instance.image.tag).unwrap_or(instance.version.0);
+    if version(wanted) < version(found) {
         let (is, to_be) = (&found.image.tag, &wanted.image.tag);
         wrong.push(("image.tag", format!("{is:?}"), format!("{to_be:?}")));
     }

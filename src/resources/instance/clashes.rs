@@ -101,7 +101,7 @@ fn somebody_else(found: &Json, addresses: &Addresses, existing: &[Json]) -> Opti
 }
 
 fn clash(addresses: &Addresses, object: &str, why: &str) -> Diagnostic {
-    let Addresses { namespace, name, topology } = addresses;
+    let Addresses { namespace, name, topology, .. } = addresses;
     Diagnostic::error(
         format!("The name {namespace}/{name} is in use by another {object}"),
         format!(
@@ -123,11 +123,7 @@ mod tests {
 
     #[test]
     fn whose_an_object_is() {
-        let addresses = Addresses {
-            namespace: "redis".to_owned(),
-            name: "cache".to_owned(),
-            topology: Topology::Sentinel,
-        };
+        let addresses = Addresses::new("redis".to_owned(), "cache".to_owned(), Topology::Sentinel);
         let owned = |kind: &str, name: &str, uid: &str| {
             let owner = json!({ "kind": kind, "name": name, "uid": uid, "controller": true });
             json!({ "metadata": { "name": "cache", "ownerReferences": [owner] } })

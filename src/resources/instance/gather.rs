@@ -16,7 +16,7 @@ use crate::kubernetes::{Cause, Cluster, Content, Error, Lookup, ObjectRef, Resou
 use crate::redis::answers::shards::Shards;
 use crate::redis::desired::Desired;
 use crate::redis::names::{annotation, label};
-use crate::redis::object::{annotation as mark, at, is_terminating, name, text};
+use crate::redis::object::{self, annotation as mark, at, is_terminating, name, text};
 use crate::redis::objects::{Key, Wanted, Write};
 use crate::redis::opstree::Kind;
 use crate::redis::picture::Picture;
@@ -196,11 +196,14 @@ impl<'a> Gather<'a> {
     }
 
     async fn pods(&self, picture: &mut Picture, deadline: Instant) -> Option<()> {
-        let Addresses { topology, name, namespace } = self.addresses;
-        let selector = topology.selector(name);
+        let Addresses { topology, name, namespace, .. } = self.addresses;
+        let selector = self.addresses.selector();
         let pods = self.cluster.list(&POD, Some(namespace), Some(&selector), deadline).await.ok()?;
+        let has_pod = |pod: &&serde_json::Value| {
+            topology.parts().iter().any(|part| part.has_pod(name, object::name(pod)))
+        };
         let running = picture.running.get_or_insert_default();
-        running.pods = pods.into_iter().filter(|pod| !is_terminating(pod)).collect();
+        running.pods = pods.iter().filter(has_pod).filter(|pod| !is_terminating(pod)).cloned().collect();
         Some(())
     }
 

@@ -7,7 +7,7 @@ use super::checks;
 use super::endpoints;
 use crate::object;
 use crate::redis::names;
-use crate::redis::topology::Topology;
+use crate::redis::topology::{Part, Topology};
 use crate::resources::blocks::{
     AntiAffinity, Authentication, Cluster, DeploymentMode, Disruption, Image, Master, NetworkPolicy,
     Persistence, Probe, Replica, SecurityContext, Sentinel, Service, Spread, Timeouts, Toleration,
@@ -132,6 +132,9 @@ object! {
         objects: Vec<ManagedObject> = computed(),
         /// Problems in the cluster that no argument expresses, one line each. The next apply repairs them.
         repairs: BTreeMap<String, String> = computed().volatile(),
+        /// The label `app` of the pods, by the kind of the custom resource, if the custom resource bears that label: then
+        /// the operator's own value is replaced. Only an import finds such a label.
+        app_labels: BTreeMap<String, String> = computed(),
         /// Random mark that distinguishes this instance from another of the same name.
         claim: String = computed(),
     }
@@ -218,10 +221,14 @@ impl Instance {
     /// Where its objects are.
     pub(super) fn addresses(&self) -> Addresses {
         Addresses {
-            namespace: self.namespace.0.clone(),
-            name: self.name.0.clone(),
-            topology: self.topology(),
+            app_labels: self.app_labels.clone(),
+            ..Addresses::new(self.namespace.0.clone(), self.name.0.clone(), self.topology())
         }
+    }
+
+    /// The label `app` of the pods of a part.
+    pub fn app(&self, part: Part) -> String {
+        part.app(&self.name.0, &self.app_labels)
     }
 
     /// What identifies it.

@@ -20,6 +20,7 @@ pub struct Declaration<T> {
     write_only: bool,
     volatile: bool,
     check: Option<TypedCheck<T>>,
+    check_new: Option<TypedCheck<T>>,
 }
 
 fn with<T>(presence: Presence) -> Declaration<T> {
@@ -30,6 +31,7 @@ fn with<T>(presence: Presence) -> Declaration<T> {
         write_only: false,
         volatile: false,
         check: None,
+        check_new: None,
     }
 }
 
@@ -115,6 +117,11 @@ impl<T> Declaration<T> {
         Declaration { check: Some(check), ..self }
     }
 
+    /// A further condition on a value that the instance does not have yet; its `Err` says what was expected.
+    pub fn check_new(self, check: TypedCheck<T>) -> Self {
+        Declaration { check_new: Some(check), ..self }
+    }
+
     /// A derived value stays while these inputs stay.
     pub fn kept_while(mut self, inputs: &'static [&'static str]) -> Self {
         if let Presence::Derived(derivation) = &mut self.presence {
@@ -128,12 +135,12 @@ impl<T: Attr<In<Known> = T>> Declaration<T> {
     /// The attribute of that name and documentation.
     pub fn attribute(self, name: &'static str, documentation: &[&str]) -> Attribute {
         let lines: Vec<&str> = documentation.iter().map(|line| line.trim()).collect();
-        let check = self.check.map(|check| -> Check {
+        let of_value = |check: TypedCheck<T>| -> Check {
             Arc::new(move |value| match T::read::<Known>(value, &mut Reading::default()) {
                 Some(known) => check(&known),
                 None => Ok(()),
             })
-        });
+        };
         Attribute {
             name,
             description: lines.join(" ").replace("  ", "\n\n"),
@@ -145,7 +152,8 @@ impl<T: Attr<In<Known> = T>> Declaration<T> {
             volatile: self.volatile,
             read: |value, reading| drop(T::read::<Planned>(value, reading)),
             same: super::values::same::<T>,
-            check,
+            check: self.check.map(of_value),
+            check_new: self.check_new.map(of_value),
         }
     }
 }

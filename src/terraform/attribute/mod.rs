@@ -40,6 +40,9 @@ pub struct Attribute {
     pub same: fn(&Value, &Value) -> bool,
     /// Conditions that the type alone does not express: a range, a pattern.
     pub check: Option<Check>,
+    /// Conditions on a value that is new: a value that an instance has already, perhaps since before its import, may
+    /// stay.
+    pub check_new: Option<Check>,
 }
 
 /// A further condition on a known value: `Err` says what was expected instead.

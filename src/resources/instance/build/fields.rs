@@ -57,7 +57,7 @@ pub(super) fn of_all_pods(instance: &Instance) -> Map<String, Json> {
 /// Fields of the pods of one StatefulSet: in a cluster, leaders and followers each.
 pub(super) fn of_part(instance: &Instance, part: Part) -> Map<String, Json> {
     let Instance {
-        name,
+        name: _,
         node_selector,
         tolerations,
         anti_affinity,
@@ -74,7 +74,7 @@ pub(super) fn of_part(instance: &Instance, part: Part) -> Map<String, Json> {
             "tolerations".to_owned(),
             unless_empty(tolerations.is_empty(), tolerations.iter().map(toleration).collect()),
         ),
-        ("affinity".to_owned(), affinity(*anti_affinity, instance.topology(), part, &name.0)),
+        ("affinity".to_owned(), affinity(*anti_affinity, instance, part)),
         ("terminationGracePeriodSeconds".to_owned(), json!(termination_grace_period_seconds)),
         ("readinessProbe".to_owned(), probe(readiness_probe.as_ref())),
         ("livenessProbe".to_owned(), probe(liveness_probe.as_ref())),
@@ -82,7 +82,7 @@ pub(super) fn of_part(instance: &Instance, part: Part) -> Map<String, Json> {
     if part.kind != Kind::Redis {
         fields.insert(
             "topologySpreadConstraints".to_owned(),
-            spreads(topology_spread_constraints, &part.name(&name.0)),
+            spreads(topology_spread_constraints, &instance.app(part)),
         );
         let pdb = match (&instance.sentinel, part.kind) {
             (Some(sentinel), Kind::RedisSentinel) => {
@@ -150,12 +150,13 @@ fn toleration(toleration: &Toleration) -> Json {
 
 /// Keeps the pods of one instance apart. Leaders and followers of a cluster count as one group: a node that
 /// fails with a leader and its follower would lose the shard.
-pub fn affinity(anti_affinity: AntiAffinity, topology: Topology, part: Part, instance: &str) -> Json {
+pub fn affinity(anti_affinity: AntiAffinity, instance: &Instance, part: Part) -> Json {
+    let topology = instance.topology();
     let apps: Vec<String> = topology
         .parts()
         .iter()
         .filter(|other| other.kind == part.kind)
-        .map(|other| other.name(instance))
+        .map(|other| instance.app(*other))
         .collect();
     let term = json!({
         "labelSelector": { "matchExpressions": [{ "key": "app", "operator": "In", "values": apps }] },

@@ -190,7 +190,7 @@ pub fn name_taken(addresses: &Addresses, kind: Kind, by_us: bool) -> Diagnostic 
 
 /// An object of another kind has this name, and its objects would have the same names as ours.
 pub fn name_clashes(addresses: &Addresses, other: Kind) -> Diagnostic {
-    let Addresses { namespace, name, topology } = addresses;
+    let Addresses { namespace, name, topology, .. } = addresses;
     Diagnostic::error(
         format!("A {} named {namespace}/{name} already exists", other.kind()),
         format!(

@@ -1,6 +1,7 @@
 //! Import: existing custom resources, as if a configuration had created them, whether this provider, a Helm
 //! chart or a person wrote them. Fields that no argument expresses become `custom_spec`.
 
+mod accepted;
 mod amounts;
 pub(super) mod others;
 mod rest;
@@ -25,14 +26,14 @@ use crate::kubernetes::{Cluster, ObjectRef};
 use crate::redis::names::{annotation, label};
 use crate::redis::object::{self, annotation as mark, at, list, text};
 use crate::redis::objects::Role;
-use crate::redis::opstree::Kind;
+use crate::redis::opstree::{self, Kind};
 use crate::redis::picture::Picture;
 use crate::redis::topology::Topology;
 use crate::resources::blocks::DeploymentMode;
 use crate::resources::connection::Connection;
 use crate::resources::kinds::resource;
 use crate::resources::password;
-use crate::resources::types::{ObjectName, RedisVersion};
+use crate::resources::types::{ObjectName, RedisVersion, StorageClass};
 use crate::terraform::private::Private;
 use crate::terraform::resource::{Call, ImportTarget, Imported, Problems};
 use crate::terraform::{Diagnostic, Path, Value, plan};
@@ -49,8 +50,8 @@ pub async fn import(
     let cluster = connection.cluster().map_err(|reason| vec![reason.diagnostic()])?;
     let (namespace, name, kind) = match target {
         ImportTarget::Id(id) => {
-            let (namespace, name) = parts_of(&id)?;
-            (namespace, name, None)
+            let (namespace, name, kind) = parts_of(&id)?;
+            (namespace, name, kind.map(|kind| known_kind(&kind)).transpose()?)
         }
         ImportTarget::Identity(Identity { namespace, name, kind }) => {
             (namespace, name, kind.as_deref().map(known_kind).transpose()?)
@@ -115,21 +116,30 @@ async fn import_from(
     }
     let warnings = others::warnings(&data, topology, &others);
     let custom_resources: Vec<Json> = std::iter::once(data).chain(ours).collect();
-    let addresses = Addresses { namespace, name, topology };
+    let addresses = Addresses {
+        app_labels: opstree::app_labels(&custom_resources),
+        ..Addresses::new(namespace, name, topology)
+    };
     let model = observed(cluster, &addresses, custom_resources, deadline).await?;
     Ok(Imported { identity: model.identity(), model, private: Private::default(), warnings })
 }
 
-fn parts_of(id: &str) -> Result<(String, String), Problems> {
-    match id.split('/').collect::<Vec<_>>().as_slice() {
-        [namespace, name] if !namespace.is_empty() && !name.is_empty() => {
-            Ok(((*namespace).to_owned(), (*name).to_owned()))
-        }
-        _ => Err(vec![Diagnostic::error(
-            "The import id is not namespace/name",
-            format!("Use the namespace and the name of the instance, such as redis/cache; got {id:?}."),
-        )]),
+fn parts_of(id: &str) -> Result<(String, String, Option<String>), Problems> {
+    let parts: Vec<&str> = id.split('/').collect();
+    let text = |part: &str| part.to_owned();
+    match parts.as_slice() {
+        _ if parts.iter().any(|part| part.is_empty()) => {}
+        [namespace, name] => return Ok((text(namespace), text(name), None)),
+        [namespace, name, kind] => return Ok((text(namespace), text(name), Some(text(kind)))),
+        _ => {}
     }
+    Err(vec![Diagnostic::error(
+        "The import id is not namespace/name",
+        format!(
+            "Use the namespace and the name of the instance, such as redis/cache. If several kinds have that name, \
+             add the kind, such as redis/cache/RedisCluster. Got {id:?}."
+        ),
+    )])
 }
 
 fn absent(namespace: &str, name: &str) -> Diagnostic {
@@ -145,14 +155,14 @@ fn absent(namespace: &str, name: &str) -> Diagnostic {
 
 fn ambiguous(namespace: &str, name: &str, found: &[Json]) -> Diagnostic {
     let kinds: Vec<&str> = found.iter().filter_map(Kind::of).map(Kind::kind).collect();
+    let ids: Vec<String> = kinds.iter().map(|kind| format!("{namespace}/{name}/{kind}")).collect();
     Diagnostic::error(
         format!("More than one Redis is named {namespace}/{name}"),
         format!(
-            "Custom resources of the kinds {} have this name. Import by identity and state the kind: \
-             identity = {{ namespace = \"{namespace}\", name = \"{name}\", kind = \"{}\" }}. Import blocks \
-             accept an identity since Terraform 1.12 and OpenTofu 1.12.",
+            "Custom resources of the kinds {} have this name. Add the kind to the import ID: {}. Their generated \
+             objects would have the same names, so manage only one of them with this provider.",
             kinds.join(" and "),
-            kinds.first().copied().unwrap_or_default()
+            ids.join(" or "),
         ),
     )
 }
@@ -196,20 +206,21 @@ fn arguments(
     let mut instance = with_defaults(addresses)?;
     // `observe_arguments` takes these as known, because the operator does not act on a change of them.
     let template = at(spec, &["storage", "volumeClaimTemplate", "spec"]);
-    instance.persistence.enabled = !template.is_null();
+    instance.persistence.enabled = opstree::has_claims(found);
     // If no class is named, the cluster has chosen one.
     let class = text(template, &["storageClassName"])
         .or(sources.claim.as_ref().and_then(|claim| text(claim, &["spec", "storageClassName"])));
     if let Some(class) = class {
-        instance.persistence.storage_class = ObjectName(class.to_owned());
+        instance.persistence.storage_class = StorageClass(class.to_owned());
     }
     let modes: Vec<String> =
         list(template, &["accessModes"]).iter().filter_map(Json::as_str).map(str::to_owned).collect();
     if !modes.is_empty() {
         instance.persistence.access_modes = modes;
     }
-    instance.labels = rest::labels(found);
-    instance.annotations = rest::annotations(found);
+    instance.app_labels = addresses.app_labels.clone();
+    instance.labels = rest::common(custom_resources, rest::labels);
+    instance.annotations = rest::common(custom_resources, rest::annotations);
     // Applied first, because a field that custom_spec sets belongs to no argument; and again, because an
     // observation takes drift for wanted.
     if let Some(recorded) = &sources.recorded {
@@ -245,7 +256,9 @@ fn arguments(
         Some(recorded) => settings::take_recorded(&mut instance, recorded),
         None => {
             settings::take_others(&mut instance, spec, sources.config_map.as_ref());
+            instance = accepted::accepted(&instance)?;
             rest::take_rest(&mut instance, custom_resources);
+            instance = accepted::effective(&instance)?;
         }
     }
     Ok(instance)

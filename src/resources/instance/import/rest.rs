@@ -76,6 +76,20 @@ fn insert(object: &mut Json, names: &[&str], value: Json) {
     inner[*last] = value;
 }
 
+/// What all custom resources of the instance have in common: an argument is written to each of them. What only one of
+/// them has stays there.
+pub(super) fn common(
+    custom_resources: &[Json],
+    of: impl Fn(&Json) -> BTreeMap<String, String>,
+) -> BTreeMap<String, String> {
+    let mut all = custom_resources.iter().map(of);
+    let mut common = all.next().unwrap_or_default();
+    for other in all {
+        common.retain(|name, value| other.get(name) == Some(value));
+    }
+    common
+}
+
 /// The labels that a configuration would have given. Labels of tools, which other objects have as well, and
 /// labels of the operator stay on the object and belong to no argument.
 pub(super) fn labels(found: &Json) -> BTreeMap<String, String> {

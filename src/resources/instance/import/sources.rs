@@ -6,7 +6,7 @@ use super::super::addresses::Addresses;
 use super::super::gather::Gather;
 use super::super::objects::{address, recorded_settings};
 use crate::kubernetes::{self, Cause, Content};
-use crate::redis::names::{self, annotation};
+use crate::redis::names::{self, annotation, is_object_name};
 use crate::redis::object::{annotation as mark, at, text};
 use crate::redis::objects::Role;
 use crate::redis::picture::Picture;
@@ -35,6 +35,8 @@ pub(super) async fn sources(
     let configuration = text(spec, &["redisConfig", "additionalRedisConfig"])
         .or(text(spec, &["redisLeader", "redisConfig", "additionalRedisConfig"]));
     let config_map = match configuration {
+        // Text that somebody has written in the place of a name.
+        Some(name) if !is_object_name(name) => None,
         None => None,
         Some(name) => gather.get(&addresses.config_map(name), Content::Whole).await?.found(),
     };

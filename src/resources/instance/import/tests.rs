@@ -7,7 +7,7 @@ use super::*;
 use crate::redis::opstree;
 
 fn addresses(topology: Topology) -> Addresses {
-    Addresses { namespace: "redis".to_owned(), name: "cache".to_owned(), topology }
+    Addresses::new("redis".to_owned(), "cache".to_owned(), topology)
 }
 
 fn custom_resource(kind: &str, spec: Json) -> Json {

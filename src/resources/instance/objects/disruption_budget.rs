@@ -23,7 +23,7 @@ pub(super) fn build(instance: &Instance) -> Vec<Json> {
         "metadata": metadata(instance, Role::DisruptionBudget, &name, &[]),
         "spec": {
             "selector": { "matchLabels": {
-                "app": part.map(|part| part.name(&instance.name.0)),
+                "app": part.map(|part| instance.app(*part)),
                 "redis_setup_type": part.map(|part| part.setup()),
             } },
             "minAvailable": min_available,

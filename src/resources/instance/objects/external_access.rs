@@ -21,10 +21,13 @@ pub(super) fn build(instance: &Instance) -> Vec<Json> {
         return Vec::new();
     }
     let name = &instance.name.0;
-    let mut selector = BTreeMap::from([("app", name.as_str())]);
-    selector.extend(topology.parts().first().map(|part| ("redis_setup_type", part.setup())));
+    let mut selector = BTreeMap::new();
+    if let Some(part) = topology.parts().first() {
+        selector.insert("app", instance.app(*part));
+        selector.insert("redis_setup_type", part.setup().to_owned());
+    }
     if topology != Topology::Standalone {
-        selector.insert("redis-role", "master");
+        selector.insert("redis-role", "master".to_owned());
     }
     let annotations = service_annotations(&instance.service);
     let annotations: Vec<(&str, String)> =

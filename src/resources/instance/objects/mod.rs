@@ -171,8 +171,7 @@ mod tests {
 
     fn with_all_objects() -> Instance {
         let (namespace, name) = ("redis".to_owned(), "cache".to_owned());
-        let mut instance =
-            with_defaults(&Addresses { namespace, name, topology: Topology::Standalone }).unwrap();
+        let mut instance = with_defaults(&Addresses::new(namespace, name, Topology::Standalone)).unwrap();
         instance.claim = "mine".to_owned();
         instance.auth_secret = Some(AuthSecret { name: "cache-auth".to_owned(), key: "password".to_owned() });
         instance.service.r#type = ServiceType::LoadBalancer;

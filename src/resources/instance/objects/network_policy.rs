@@ -64,7 +64,7 @@ pub(super) fn build(instance: &Instance) -> Vec<Json> {
 /// All pods of the instance, by the labels that the operator gives them.
 fn pods(instance: &Instance) -> Json {
     let topology = instance.topology();
-    let apps: Vec<String> = topology.parts().iter().map(|part| part.name(&instance.name.0)).collect();
+    let apps: Vec<String> = topology.parts().iter().map(|part| instance.app(*part)).collect();
     let mut setups: Vec<&str> = topology.parts().iter().map(|part| part.setup()).collect();
     setups.dedup();
     json!({ "matchExpressions": [

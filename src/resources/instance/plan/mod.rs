@@ -234,12 +234,12 @@ fn downgrades(prior: &Instance, planned: &Instance<Planned>) -> Option<Diagnosti
     let before = of(&prior.image.tag, prior.version.0);
     let after = of(planned.image.known()?.tag.known()?, planned.version.known()?.0);
     let blamed = if planned.version.known()?.0 < prior.version.0 { "version" } else { "image.tag" };
-    (after.major < before.major).then(|| {
+    (after < before).then(|| {
         Diagnostic::error(
             format!("Redis cannot be downgraded from {before} to {after}"),
             format!(
-                "Redis {after} cannot read the files of Redis {before}: it would not start, or it would \
-                 start empty. Create a new instance with the older version and copy the keys."
+                "Redis {after} cannot read the files of Redis {before}, nor copy from it: it would not start, or it \
+                 would start empty. Create a new instance with the older version and copy the keys."
             ),
         )
         .at(Path::of(blamed))
@@ -258,7 +258,7 @@ mod tests {
 
     fn instance() -> Instance {
         let (namespace, name) = ("redis".to_owned(), "cache".to_owned());
-        with_defaults(&Addresses { namespace, name, topology: Topology::Standalone }).unwrap()
+        with_defaults(&Addresses::new(namespace, name, Topology::Standalone)).unwrap()
     }
 
     fn sized(size: &str) -> Instance {

@@ -127,7 +127,7 @@ mod tests {
 
     fn instance(topology: Topology, retain: bool, existing_claims: ExistingClaims) -> Instance {
         let (namespace, name) = ("redis".to_owned(), "cache".to_owned());
-        let mut instance = with_defaults(&Addresses { namespace, name, topology }).unwrap();
+        let mut instance = with_defaults(&Addresses::new(namespace, name, topology)).unwrap();
         instance.persistence.retain_on_delete = retain;
         instance.persistence.existing_claims = existing_claims;
         instance

@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn what_mending_restarts_is_said() {
         let (namespace, name) = ("redis".to_owned(), "cache".to_owned());
-        let instance = with_defaults(&Addresses { namespace, name, topology: Topology::Standalone }).unwrap();
+        let instance = with_defaults(&Addresses::new(namespace, name, Topology::Standalone)).unwrap();
         let said = |repairs: &[&str]| {
             let mut prior = instance.clone();
             prior.repairs =

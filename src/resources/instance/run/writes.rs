@@ -151,7 +151,7 @@ impl Run<'_> {
             self.picture.answers.reached = Some(Err("no pod is Ready to ask the endpoints from".to_owned()));
             return Ok(());
         };
-        let Addresses { topology, name, namespace } = &self.addresses;
+        let Addresses { topology, name, namespace, .. } = &self.addresses;
         let group = self.group();
         let external = self.desired.of_role(Role::ExternalAccess).map(|wanted| wanted.key.name.as_str());
         let all = endpoints(*topology, name, namespace, &group, external, running);

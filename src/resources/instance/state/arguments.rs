@@ -54,7 +54,7 @@ pub fn observe_arguments(known: &Instance, custom_resources: &[Json]) -> Instanc
     instance.node_selector = strings(at(section, &["nodeSelector"]));
     instance.tolerations = list(section, &["tolerations"]).iter().map(observe_toleration).collect();
     if let Some(part) = part {
-        observe_placement(&mut instance, topology, part, section);
+        observe_placement(&mut instance, part, section);
     }
     observe_lives(&mut instance, spec, section);
     observe_service(&mut instance, spec);
@@ -206,7 +206,7 @@ fn observe_service(instance: &mut Instance, spec: &Json) {
 /// not act on a change of them, so the volumes still are as they were created.
 fn observe_storage(instance: &mut Instance, spec: &Json) {
     let storage = at(spec, &["storage"]);
-    if !storage.is_null() {
+    if instance.persistence.enabled && !storage.is_null() {
         instance.persistence.retain_on_delete = at(storage, &["keepAfterDelete"]) == &Json::Bool(true);
     }
     let size = text(storage, &["volumeClaimTemplate", "spec", "resources", "requests", "storage"]);

@@ -32,6 +32,7 @@ pub fn observe(known: &Instance, written: &Desired, picture: &Picture) -> Instan
     if written.custom_resources.iter().all(as_written) {
         return with_computed(known.clone(), written, written, picture);
     }
+    let known = &Instance { app_labels: opstree::app_labels(&picture.custom_resources), ..known.clone() };
     let instance = observe_arguments(known, &picture.custom_resources);
     let desired = build(&instance, false, true);
     with_computed(instance, &desired, written, picture)
@@ -241,7 +242,7 @@ mod tests {
 
     fn instance_of(topology: Topology) -> Instance {
         let (namespace, name) = ("redis".to_owned(), "cache".to_owned());
-        let mut instance = with_defaults(&Addresses { namespace, name, topology }).unwrap();
+        let mut instance = with_defaults(&Addresses::new(namespace, name, topology)).unwrap();
         instance.auth_secret = Some(AuthSecret { name: "cache-auth".to_owned(), key: "password".to_owned() });
         instance
     }

@@ -4,7 +4,7 @@ use serde_json::Value as Json;
 
 use crate::redis::object::{at, count, differences, list, text};
 use crate::redis::opstree::Kind;
-use crate::redis::topology::{Part, Topology};
+use crate::redis::topology::Part;
 use crate::resources::blocks::{
     AntiAffinity, Disruption, Probe, RollingUpdate, Spread, Toleration, UpdateType,
 };
@@ -14,10 +14,9 @@ use crate::terraform::Value;
 use crate::terraform::attribute::Scalar;
 
 /// Where pods may run, and how many must stay. A value that we would not write is left to `repairs`.
-pub(super) fn observe_placement(instance: &mut Instance, topology: Topology, part: Part, section: &Json) {
+pub(super) fn observe_placement(instance: &mut Instance, part: Part, section: &Json) {
     let found = at(section, &["affinity"]);
-    let name = instance.name.0.clone();
-    let is_it = |one: &AntiAffinity| differences(&affinity(*one, topology, part, &name), found).is_empty();
+    let is_it = |one: &AntiAffinity| differences(&affinity(*one, instance, part), found).is_empty();
     let all = [instance.anti_affinity, AntiAffinity::Soft, AntiAffinity::Required, AntiAffinity::None];
     if let Some(anti_affinity) = all.into_iter().find(is_it) {
         instance.anti_affinity = anti_affinity;

@@ -43,10 +43,12 @@ impl SetWorld {
             set
         });
         let services = self.stateful_sets.iter().map(|set| {
+            let of_data = set["metadata"]["name"] == "cache";
+            let kind = if of_data { Kind::RedisReplication } else { Kind::RedisSentinel };
             json!({
                 "metadata": {
                     "name": set["metadata"]["name"],
-                    "labels": { "app": set["metadata"]["name"] },
+                    "ownerReferences": [{ "kind": kind.kind(), "name": "cache" }],
                     "annotations": { annotation::SPEC_HASH: set["hash"] },
                 },
                 "spec": { "selector": { "team": set["team"] } },
