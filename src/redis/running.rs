@@ -5,7 +5,6 @@ use serde_json::Value as Json;
 
 use super::object::{at, count, label, list, name, text};
 use super::topology::{Part, Topology, is_numbered};
-use super::volumes;
 
 /// The label with which the operator states the role of a pod.
 pub const ROLE: &str = "redis-role";
@@ -49,7 +48,7 @@ impl Running {
         };
         self.stateful_sets.retain(|one| is_of(|part, instance, name| part.name(instance) == name, one));
         self.pods.retain(|one| is_of(|part, instance, name| part.has_pod(instance, name), one));
-        self.claims.retain(|one| volumes::is_of(topology, instance, name(one)));
+        self.claims.retain(|one| topology.has_claim(instance, name(one)));
         let owners = |service: &Json| list(service, &["metadata", "ownerReferences"]).to_vec();
         let is_its = |owner: &Json| {
             text(owner, &["name"]) == Some(instance)

@@ -105,6 +105,21 @@ impl Topology {
         self.parts().iter().flat_map(of_part).chain(of_roles).collect()
     }
 
+    /// Whether a pod of an instance of that name mounts the claim, whatever number of pods the instance has. A
+    /// StatefulSet finds its claims by their names alone.
+    pub fn has_claim(self, instance: &str, claim: &str) -> bool {
+        let is_of = |app: &str| {
+            is_numbered(&format!("{app}-{app}"), claim) || is_numbered(&format!("node-conf-{app}"), claim)
+        };
+        self.parts().iter().filter(|part| part.has_data()).any(|part| is_of(&part.name(instance)))
+    }
+
+    /// Whether an instance of the other shape mounts the claims of an instance of this shape, if both have one name.
+    pub fn shares_claims(self, other: Topology) -> bool {
+        let data = |topology: Topology| topology.parts().first().map(|part| part.name(""));
+        data(self) == data(other)
+    }
+
     /// Kinds whose objects would have the same names, so that both cannot share one name.
     pub fn clashes(self) -> &'static [Kind] {
         match self {
@@ -257,6 +272,30 @@ mod tests {
         }
         assert_eq!(shared((Standalone, "a"), (Cluster, "a")), 0);
         assert_eq!(shared((Replication, "cache"), (Replication, "cache-2")), 0);
+    }
+
+    #[test]
+    fn a_claim_is_of_an_instance_by_its_name() {
+        for (topology, claim, expected) in [
+            (Topology::Standalone, "cache-cache-0", true),
+            (Topology::Sentinel, "cache-cache-12", true),
+            (Topology::Sentinel, "cache-sentinel-cache-sentinel-0", false),
+            (Topology::Standalone, "cache-cache-", false),
+            (Topology::Standalone, "cache-cache-0-backup", false),
+            (Topology::Standalone, "cache-cache-cache-0", false),
+            (Topology::Cluster, "cache-cache-0", false),
+            (Topology::Cluster, "cache-leader-cache-leader-0", true),
+            (Topology::Cluster, "node-conf-cache-follower-2", true),
+        ] {
+            assert_eq!(topology.has_claim("cache", claim), expected, "{topology:?}: {claim}");
+        }
+        let all = [Topology::Standalone, Topology::Replication, Topology::Sentinel, Topology::Cluster];
+        for one in all {
+            for other in all {
+                let same_kind = (one == Topology::Cluster) == (other == Topology::Cluster);
+                assert_eq!(one.shares_claims(other), same_kind, "{one:?}, {other:?}");
+            }
+        }
     }
 
     #[test]

@@ -3,28 +3,12 @@
 
 use serde_json::Value as Json;
 
-use super::names;
 use super::object::{at, list, name, text};
 use super::opstree::of_kind;
 use super::quantity::Quantity;
 use super::running::Running;
-use super::topology::{Part, Topology, is_numbered};
+use super::topology::{Part, Topology};
 use super::waiting::{Cause, Waiting};
-
-/// Whether a pod of an instance of that name mounts the claim, whatever number of pods the instance has. A StatefulSet
-/// finds its claims by their names alone.
-pub fn is_of(topology: Topology, instance: &str, claim: &str) -> bool {
-    let is_of_app = |app: &str| {
-        is_numbered(&format!("{app}-{app}"), claim) || is_numbered(&format!("node-conf-{app}"), claim)
-    };
-    topology.parts().iter().filter(|part| part.has_data()).any(|part| is_of_app(&part.name(instance)))
-}
-
-/// Whether an instance of the one topology mounts the claims of an instance of the other, if both have one name.
-pub fn share_claims(one: Topology, other: Topology) -> bool {
-    let claim = |part: &Part| names::data_claim(&part.name("x"), 0);
-    one.parts().iter().filter(|part| part.has_data()).any(|part| is_of(other, "x", &claim(part)))
-}
 
 /// A data claim that still requests less than the custom resource does.
 pub fn smaller_claim(part: Part, custom_resource: &Json, running: &Running) -> Option<String> {
@@ -137,29 +121,6 @@ mod tests {
             found.unwrap().why,
             "the volume of claim cache-cache-0 has 1Gi of the requested 2Gi (FileSystemResizePending: waiting for the node)"
         );
-    }
-
-    #[test]
-    fn a_claim_is_of_an_instance_by_its_name() {
-        for (topology, claim, expected) in [
-            (Topology::Standalone, "cache-cache-0", true),
-            (Topology::Sentinel, "cache-cache-12", true),
-            (Topology::Sentinel, "cache-sentinel-cache-sentinel-0", false),
-            (Topology::Standalone, "cache-cache-", false),
-            (Topology::Standalone, "cache-cache-0-backup", false),
-            (Topology::Standalone, "cache-cache-cache-0", false),
-            (Topology::Cluster, "cache-cache-0", false),
-            (Topology::Cluster, "cache-leader-cache-leader-0", true),
-            (Topology::Cluster, "node-conf-cache-follower-2", true),
-        ] {
-            assert_eq!(is_of(topology, "cache", claim), expected, "{topology:?}: {claim}");
-        }
-        for one in ALL {
-            for other in ALL {
-                let same_kind = (one == Topology::Cluster) == (other == Topology::Cluster);
-                assert_eq!(share_claims(one, other), same_kind, "{one:?}, {other:?}");
-            }
-        }
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod plan;
 mod read;
 mod remains;
 mod run;
+mod schema;
 mod settle;
 mod state;
 mod telling;
@@ -62,7 +63,7 @@ impl Resource for InstanceResource {
     }
 
     fn schema(&self) -> &Schema {
-        static SCHEMA: LazyLock<Schema> = LazyLock::new(model::schema);
+        static SCHEMA: LazyLock<Schema> = LazyLock::new(schema::schema);
         &SCHEMA
     }
 

@@ -14,8 +14,7 @@ use crate::resources::blocks::{
     UpdateStrategy, Wait, in_cluster_mode, in_sentinel_mode,
 };
 use crate::resources::types::{DnsLabel, JsonObject, NamespaceName, ObjectName, RedisVersion};
-use crate::terraform::attribute::{Attribute, Change, Kind, Presence};
-use crate::terraform::{Planned, Schema, Value};
+use crate::terraform::{Planned, Value};
 
 object! {
     /// A Redis instance on Kubernetes, through the OpsTree operator.
@@ -132,8 +131,7 @@ object! {
         objects: Vec<ManagedObject> = computed(),
         /// Problems in the cluster that no argument expresses, one line each. The next apply repairs them.
         repairs: BTreeMap<String, String> = computed().volatile(),
-        /// The label `app` of the pods, by the kind of the custom resource, if the custom resource bears that label: then
-        /// the operator's own value is replaced. Only an import finds such a label.
+        /// The label `app` of the pods by kind of custom resource, where an imported custom resource replaces it.
         app_labels: BTreeMap<String, String> = computed(),
         /// Random mark that distinguishes this instance from another of the same name.
         claim: String = computed(),
@@ -220,10 +218,9 @@ impl Instance {
 
     /// Where its objects are.
     pub(super) fn addresses(&self) -> Addresses {
-        Addresses {
-            app_labels: self.app_labels.clone(),
-            ..Addresses::new(self.namespace.0.clone(), self.name.0.clone(), self.topology())
-        }
+        let Instance { namespace, name, app_labels, .. } = self;
+        let own = Addresses::new(namespace.0.clone(), name.0.clone(), self.topology());
+        Addresses { app_labels: app_labels.clone(), ..own }
     }
 
     /// The label `app` of the pods of a part.
@@ -262,40 +259,6 @@ fn topology(mode: DeploymentMode, replicas: Option<i64>) -> Topology {
         DeploymentMode::Sentinel => Topology::Sentinel,
         DeploymentMode::Cluster => Topology::Cluster,
     }
-}
-
-/// The schema, with each attribute's class of change in its description.
-pub fn schema() -> Schema {
-    let about = "A Redis instance on Kubernetes, through the OpsTree Redis operator: a single Redis, a \
-                 master with replicas, or a cluster. Terraform creates, resizes, upgrades and deletes the \
-                 instance as a whole, and waits until it serves requests.";
-    Schema::new(0, about, documented(Instance::attributes()))
-}
-
-fn documented(attributes: Vec<Attribute>) -> Vec<Attribute> {
-    attributes
-        .into_iter()
-        .map(|mut attribute| {
-            if let Kind::Nested(nesting, nested) = attribute.kind {
-                attribute.kind = Kind::Nested(nesting, documented(nested));
-            }
-            let default = match &attribute.presence {
-                Presence::Defaulted(Value::String(text)) => format!(" Default: `{text}`."),
-                Presence::Defaulted(Value::Number(number)) => format!(" Default: `{number}`."),
-                Presence::Defaulted(Value::Bool(value)) => format!(" Default: `{value}`."),
-                _ => String::new(),
-            };
-            let change = match attribute.change {
-                Change::Rolls => " A change restarts the pods.",
-                Change::Replaces => " A change replaces the instance: its data is lost.",
-                Change::Refused => " A change on an existing instance is refused.",
-                Change::Live | Change::ProviderOnly => "",
-            };
-            attribute.description.push_str(&default);
-            attribute.description.push_str(change);
-            attribute
-        })
-        .collect()
 }
 
 fn empty() -> Value {

@@ -10,8 +10,8 @@ use crate::kubernetes::{self, Cause as RequestCause, Cluster, Lookup, Propagatio
 use crate::redis::names::label;
 use crate::redis::object::{self, is_terminating, name, text};
 use crate::redis::opstree::of_kind;
+use crate::redis::ready;
 use crate::redis::running::Running;
-use crate::redis::{ready, volumes};
 use crate::resources::blocks::ExistingClaims;
 use crate::resources::kinds::CLAIM;
 use crate::resources::password;
@@ -91,7 +91,7 @@ impl Remains<'_> {
             all => all?,
         };
         let is_left = |claim: &&Json| {
-            volumes::is_of(addresses.topology, &addresses.name, name(claim)) && !is_terminating(claim)
+            addresses.topology.has_claim(&addresses.name, name(claim)) && !is_terminating(claim)
         };
         let left: Vec<&Json> = all.iter().filter(is_left).collect();
         Ok((!left.is_empty()).then(|| volumes_exist(self.instance, &left)))

@@ -269,7 +269,7 @@ mod tests {
 
     /// What a plan says of going from one to the other; `private` is as the last apply left it.
     fn judged(prior: &Instance, planned: Instance<Planned>, private: Private) -> (Vec<Diagnostic>, Private) {
-        let attributes = super::super::model::schema().attributes;
+        let attributes = super::super::schema::schema().attributes;
         let values = (Instance::write::<Known>(prior), Instance::write::<Planned>(&planned));
         let changes = plan::changes(&attributes, &values.0, &values.1);
         let mut change = PlanChange::<InstanceResource> {

@@ -4,7 +4,6 @@ use serde::{Deserialize, Serialize};
 
 use super::super::model::Instance;
 use crate::redis::topology::Topology;
-use crate::redis::volumes::share_claims;
 use crate::resources::blocks::ExistingClaims;
 use crate::terraform::{Diagnostic, Path, Planned};
 
@@ -39,7 +38,7 @@ impl Kept {
         has_volumes
             && planned.namespace.known().is_some_and(|namespace| namespace.0 == self.namespace)
             && planned.name.known().is_some_and(|name| name.0 == self.name)
-            && planned.planned_topology().is_some_and(|other| share_claims(topology, other))
+            && planned.planned_topology().is_some_and(|other| topology.shares_claims(other))
     }
 }
 
