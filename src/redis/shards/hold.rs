@@ -25,14 +25,15 @@ use crate::redis::step::{Mending, Move, Next, Step};
 use crate::redis::topology::{Part, Topology};
 use crate::redis::waiting::{Cause, Waiting};
 
-/// Before shards are removed. The operator moves their slots to other shards only if it counts as many
+/// Before shards or followers are removed. The operator moves the slots of shards only if it counts as many
 /// masters as it expects, and if each leader is a master. Otherwise it shrinks the StatefulSet all the same,
-/// and the slots are lost with their keys. So the operator gets the smaller number only when all these
+/// and the slots are lost with their keys. A follower that goes may be the master of its shard since a failover, or
+/// the only pod with all data while the leader copies. So the operator gets the smaller number only when all these
 /// conditions hold.
 pub fn fewer(desired: &Desired, picture: &Picture, _: &Memory) -> Option<Next> {
-    let leaders = desired.topology.parts().first()?;
     let data = picture.custom_resource(desired.topology.data())?;
-    if desired.topology != Topology::Cluster || leaders.replicas(desired.data()) >= leaders.replicas(data) {
+    let shrinks = |part: &Part| part.replicas(desired.data()) < part.replicas(data);
+    if desired.topology != Topology::Cluster || !desired.topology.parts().iter().any(shrinks) {
         return None;
     }
     let Some(running) = &picture.running else { return Some(Next::Do(Step::Watch)) };
@@ -44,7 +45,7 @@ pub fn fewer(desired: &Desired, picture: &Picture, _: &Memory) -> Option<Next> {
         None => Some(Next::Do(Step::AskNodes)),
         Some(Err(why)) => {
             let why =
-                format!("no shard is removed until all nodes agree, and the nodes cannot be asked: {why}");
+                format!("no pod is removed until all nodes agree, and the nodes cannot be asked: {why}");
             Some(Next::stuck(Cause::Nodes, why))
         }
         Some(Ok(shards)) => match shards.whole() {
@@ -54,7 +55,7 @@ pub fn fewer(desired: &Desired, picture: &Picture, _: &Memory) -> Option<Next> {
                 match Hold::of(data) == Hold::Ours && shards.copying().is_none() {
                     true => let_go(desired),
                     false => {
-                        Next::wait(Cause::Nodes, format!("no shard is removed until this is resolved: {why}"))
+                        Next::wait(Cause::Nodes, format!("no pod is removed until this is resolved: {why}"))
                     }
                 }
             })),
@@ -397,22 +398,24 @@ mod tests {
     }
 
     #[test]
-    fn shards_go_only_once_every_leader_is_a_master_and_all_agree() {
-        let (mut desired, mut scene) = changed();
-        scene.picture.custom_resources[0]["spec"]["redisLeader"] = json!({ "replicas": 4 });
-        desired.custom_resources[0]["spec"]["redisLeader"] = json!({ "replicas": 3 });
-        assert_eq!(scene.next(&desired), Next::Do(Step::AskNodes));
-        scene.picture.answers.shards = nodes(true);
-        assert!(matches!(scene.next(&desired), Next::Wait(Waiting { cause: Cause::Nodes, .. })));
-        scene.picture.answers.shards = nodes(false);
-        let Some(Ok(shards)) = &mut scene.picture.answers.shards else { panic!() };
-        (shards.pods[0].is_leader, shards.pods[1].is_leader) = (false, true);
-        let take_over = Mending::TakeOver { address: "ip1".to_owned() };
-        assert_eq!(scene.next(&desired), Next::Do(Step::MendNodes(take_over)));
-        scene.picture.answers.shards = nodes(false);
-        assert!(matches!(scene.next(&desired), Next::Do(Step::ApplyCustomResource { .. })));
-        scene.picture.answers.shards = Some(Err("no right to".to_owned()));
-        assert!(matches!(scene.next(&desired), Next::Stuck(_)));
+    fn pods_go_only_once_every_leader_is_a_master_and_all_agree() {
+        for (section, more) in [("redisLeader", 4), ("redisFollower", 6)] {
+            let (mut desired, mut scene) = changed();
+            scene.picture.custom_resources[0]["spec"][section] = json!({ "replicas": more });
+            desired.custom_resources[0]["spec"][section] = json!({ "replicas": 3 });
+            assert_eq!(scene.next(&desired), Next::Do(Step::AskNodes), "{section}");
+            scene.picture.answers.shards = nodes(true);
+            assert!(matches!(scene.next(&desired), Next::Wait(Waiting { cause: Cause::Nodes, .. })));
+            scene.picture.answers.shards = nodes(false);
+            let Some(Ok(shards)) = &mut scene.picture.answers.shards else { panic!() };
+            (shards.pods[0].is_leader, shards.pods[1].is_leader) = (false, true);
+            let take_over = Mending::TakeOver { address: "ip1".to_owned() };
+            assert_eq!(scene.next(&desired), Next::Do(Step::MendNodes(take_over)), "{section}");
+            scene.picture.answers.shards = nodes(false);
+            assert!(matches!(scene.next(&desired), Next::Do(Step::ApplyCustomResource { .. })));
+            scene.picture.answers.shards = Some(Err("no right to".to_owned()));
+            assert!(matches!(scene.next(&desired), Next::Stuck(_)), "{section}");
+        }
     }
 
     /// The operator is not shown a password that is not there yet: its pods could not start.

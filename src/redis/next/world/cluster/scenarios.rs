@@ -131,7 +131,7 @@ fn a_follower_more_again() -> ClusterWorld {
 
 /// A world before a change that chance has chosen.
 pub(in super::super) fn scenario(which: usize) -> ClusterWorld {
-    match which % 9 {
+    match which % 10 {
         0 => three("new", "first"),
         1 => three("old", "second"),
         2 => without_volumes(),
@@ -140,6 +140,7 @@ pub(in super::super) fn scenario(which: usize) -> ClusterWorld {
         5 => a_follower_less(),
         6 => a_follower_more_again(),
         7 => rolled(3, desired(4, 4, "new", "first")),
+        8 => rolled(3, desired(3, 0, "new", "first")),
         _ => rolled(4, desired(3, 3, "new", "first")),
     }
 }
@@ -186,6 +187,15 @@ fn slots_that_are_left_open() {
 #[test]
 fn one_follower_less() {
     insta::assert_debug_snapshot!(ends_well_wherever_it_is_cut_off(&a_follower_less()));
+}
+
+/// Some of those that go are masters.
+#[test]
+fn no_follower_any_more() {
+    insta::assert_debug_snapshot!(ends_well_wherever_it_is_cut_off(&rolled(
+        3,
+        desired(3, 0, "new", "first")
+    )));
 }
 
 #[test]
