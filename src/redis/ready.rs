@@ -3,6 +3,7 @@
 use serde_json::Value as Json;
 
 use super::diagnose;
+use super::memory::Memory;
 use super::names::annotation;
 use super::object::{annotation, at, count, differences, is_terminating, label, list, name, text, uid};
 use super::opstree::{Hold, Kind, of_kind};
@@ -166,24 +167,30 @@ pub fn assembled(custom_resource: &Json) -> Result<(), Waiting> {
     waiting(Cause::Assembling, format!("the cluster is {state}{reason}"))
 }
 
-/// A pod of an older revision than that of its StatefulSet that is not Ready and not being deleted: name and
-/// uid.
+/// A pod of an older revision than that of its StatefulSet that cannot become Ready, or was not for long: name and
+/// uid. A StatefulSet waits for such a pod before it replaces it. A pod that is busy for a moment may be the only one
+/// with the data of its shard, and is left alone.
 pub fn broken_pod(
     topology: Topology,
     custom_resources: &[Json],
     running: &Running,
+    memory: &Memory,
 ) -> Option<(String, String)> {
     topology.parts().iter().find_map(|part| {
         let custom_resource = of_kind(custom_resources, part.kind)?;
         seen_by_operator(*part, custom_resource, running).ok()?;
         let app = part.name(name(custom_resource));
-        broken_pod_of(running.stateful_set(&app)?, running.pods_of(&app))
+        let is_hopeless = |pod: &Json| {
+            uid(pod).is_some_and(|uid| memory.given_up.contains(uid)) || cannot_start(pod, &running.claims)
+        };
+        broken_pod_of(running.stateful_set(&app)?, running.pods_of(&app), is_hopeless)
     })
 }
 
 fn broken_pod_of<'a>(
     stateful_set: &Json,
     mut pods: impl Iterator<Item = &'a Json>,
+    is_hopeless: impl Fn(&Json) -> bool,
 ) -> Option<(String, String)> {
     if !is_acted_on(stateful_set) {
         return None;
@@ -191,9 +198,18 @@ fn broken_pod_of<'a>(
     let wanted = text(stateful_set, &["status", "updateRevision"])?;
     // A pod without a revision was made by somebody else, with our labels.
     let is_old = |pod: &Json| revision_of(pod).is_some_and(|revision| revision != wanted);
-    let broken = |pod: &&Json| is_old(pod) && !is_ready(pod) && !is_terminating(pod);
+    let broken = |pod: &&Json| is_old(pod) && !is_ready(pod) && !is_terminating(pod) && is_hopeless(pod);
     let pod = pods.find(broken)?;
     Some((name(pod).to_owned(), uid(pod)?.to_owned()))
+}
+
+/// Whether a pod cannot start by itself: a missing image, no node, one crash after the other.
+fn cannot_start(pod: &Json, claims: &[Json]) -> bool {
+    let pod = std::slice::from_ref(pod);
+    match diagnose::pods(pod, claims) {
+        Some(Waiting { cause: Cause::Crash, .. }) => diagnose::crashes(pod) >= diagnose::CRASHES,
+        trouble => trouble.is_some(),
+    }
 }
 
 /// The remains of a deleted instance, in words.
@@ -251,6 +267,7 @@ fn waiting(cause: Cause, why: String) -> Result<(), Waiting> {
 mod tests {
     use serde_json::json;
 
+    use super::super::diagnose::CRASHES;
     use super::super::fixture::{custom_resources, serving};
     use super::*;
 
@@ -374,13 +391,26 @@ mod tests {
     }
 
     #[test]
-    fn only_a_pod_of_an_older_revision_that_is_not_ready_is_broken() {
-        for (revision, ready, broken) in [("a", "False", true), ("a", "True", false), ("b", "False", false)] {
+    fn only_a_pod_of_an_older_revision_of_which_nothing_is_expected_is_broken() {
+        let image = json!([{ "state": { "waiting": { "reason": "ImagePullBackOff" } } }]);
+        let crashed = |times: i64| json!([{ "ready": false, "restartCount": times, "lastState": { "terminated": { "exitCode": 1 } } }]);
+        let given_up = Memory { given_up: ["cache-0-uid".to_owned()].into(), ..Memory::default() };
+        for (revision, ready, containers, memory, broken) in [
+            ("a", "False", json!([]), Memory::default(), false),
+            ("a", "False", crashed(1), Memory::default(), false),
+            ("a", "False", crashed(CRASHES), Memory::default(), true),
+            ("a", "False", image.clone(), Memory::default(), true),
+            ("a", "False", json!([]), given_up.clone(), true),
+            ("a", "True", json!([]), given_up.clone(), false),
+            ("b", "False", image, given_up, false),
+        ] {
             let mut running = serving(Topology::Standalone);
             running.pods[0]["metadata"]["labels"]["controller-revision-hash"] = json!(revision);
             running.pods[0]["status"]["conditions"][0]["status"] = json!(ready);
-            let found = broken_pod(Topology::Standalone, &custom_resources(Topology::Standalone), &running);
-            assert_eq!(found.is_some(), broken, "{revision} {ready}");
+            running.pods[0]["status"]["containerStatuses"] = containers.clone();
+            let custom_resources = custom_resources(Topology::Standalone);
+            let found = broken_pod(Topology::Standalone, &custom_resources, &running, &memory);
+            assert_eq!(found.is_some(), broken, "{revision} {ready} {containers}");
         }
     }
 

@@ -89,7 +89,8 @@ fn readiness(desired: &Desired, picture: &Picture, memory: &Memory) -> Option<Ne
     let Some(running) = &picture.running else { return Some(Next::Do(Step::Watch)) };
     let is_ready = ready::ready(desired.topology, &picture.custom_resources, running);
     if is_ready.is_err()
-        && let Some((name, uid)) = ready::broken_pod(desired.topology, &picture.custom_resources, running)
+        && let Some((name, uid)) =
+            ready::broken_pod(desired.topology, &picture.custom_resources, running, memory)
     {
         return Some(Next::Do(Step::DeletePod { name, uid }));
     }

@@ -51,12 +51,12 @@ pub fn fewer(desired: &Desired, picture: &Picture, _: &Memory) -> Option<Next> {
         Some(Ok(shards)) => match shards.whole() {
             Ok(()) => shards.leader_that_follows().map(|todo| Next::Do(Step::MendNodes(todo))),
             Err(why) => Some(mend(shards, running, desired, data).unwrap_or_else(|| {
-                // The operator repairs the rest.
-                match Hold::of(data) == Hold::Ours && shards.copying().is_none() {
-                    true => let_go(desired),
-                    false => {
-                        Next::wait(Cause::Nodes, format!("no pod is removed until this is resolved: {why}"))
-                    }
+                match (Hold::of(data), shards.copying().is_some()) {
+                    // The operator would restart the copy again and again.
+                    (Hold::Nobody, true) if desired.is_guarded => Next::Do(Step::KeepOff),
+                    // The operator repairs the rest.
+                    (Hold::Ours, false) => let_go(desired),
+                    _ => Next::wait(Cause::Nodes, format!("no pod is removed until this is resolved: {why}")),
                 }
             })),
         },
@@ -405,7 +405,10 @@ mod tests {
             desired.custom_resources[0]["spec"][section] = json!({ "replicas": 3 });
             assert_eq!(scene.next(&desired), Next::Do(Step::AskNodes), "{section}");
             scene.picture.answers.shards = nodes(true);
-            assert!(matches!(scene.next(&desired), Next::Wait(Waiting { cause: Cause::Nodes, .. })));
+            assert_eq!(scene.next(&desired), Next::Do(Step::KeepOff), "{section}");
+            let mut paused = scene.clone();
+            pause(&mut paused);
+            assert!(matches!(paused.next(&desired), Next::Wait(Waiting { cause: Cause::Nodes, .. })));
             scene.picture.answers.shards = nodes(false);
             let Some(Ok(shards)) = &mut scene.picture.answers.shards else { panic!() };
             (shards.pods[0].is_leader, shards.pods[1].is_leader) = (false, true);

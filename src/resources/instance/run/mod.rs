@@ -121,6 +121,8 @@ pub struct Run<'a> {
     answers_count_until: Option<Instant>,
     /// When the log next reports what the run waits for.
     telling_at: Option<Instant>,
+    /// Since when pods have not been Ready, by their uids.
+    unready: BTreeMap<String, Instant>,
     /// The last wait, if only looks have followed it.
     waited_for: Option<Waiting>,
     last_step: Option<Step>,
@@ -175,6 +177,7 @@ impl<'a> Run<'a> {
             waiting_since: None,
             answers_count_until: None,
             telling_at: None,
+            unready: BTreeMap::new(),
             waited_for: None,
             last_step: None,
             deadline: Instant::now() + settings.length,

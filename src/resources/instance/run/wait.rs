@@ -12,11 +12,15 @@ use super::{Ended, Failure, Run};
 use crate::kubernetes;
 use crate::redis::answers::Answers;
 use crate::redis::object;
-use crate::redis::running::Running;
+use crate::redis::running::{Running, is_ready};
 use crate::redis::topology::Topology;
 use crate::redis::waiting::{Cause, Waiting};
 use crate::redis::{diagnose, ready};
 use crate::resources::kinds::EVENT;
+
+/// For how long a pod that runs may not be Ready before nothing is expected of it any more. A probe fails for some
+/// seconds when the disk is slow or Redis forks, and a container that hangs is restarted within a minute.
+const UNREADY: Duration = Duration::from_secs(120);
 
 /// How often the log reports what the run waits for.
 const TELLING: Duration = Duration::from_secs(10);
@@ -77,6 +81,7 @@ impl Run<'_> {
         let end = limit.map_or(self.deadline, |limit| limit.min(self.deadline));
         let pause = self.lack.as_ref().map(|_| LOOKING).into_iter().chain(waiting.cause.look_again()).min();
         let look_again = pause.map_or(end, |pause| end.min(now + pause));
+        let look_again = self.next_given_up().map_or(look_again, |given_up| look_again.min(given_up));
         if self.memory.obstacle.is_some() {
             self.pause(look_again, waiting).await?;
             // At the end of patience the obstacle remains, and the message names it.
@@ -213,6 +218,24 @@ impl Run<'_> {
         }
     }
 
+    /// Notes since when pods are not Ready, and which of them that is too long for.
+    fn note_unready(&mut self) {
+        let Some(running) = &self.picture.running else { return };
+        let now = Instant::now();
+        let unready = running.pods.iter().filter(|pod| !is_ready(pod)).filter_map(object::uid);
+        let since = |uid: &str| self.unready.get(uid).copied().unwrap_or(now);
+        self.unready = unready.map(|uid| (uid.to_owned(), since(uid))).collect();
+        let is_over = |since: &Instant| now >= *since + UNREADY;
+        let given_up = self.unready.iter().filter(|(_, since)| is_over(since)).map(|(uid, _)| uid.clone());
+        self.memory.given_up = given_up.collect();
+    }
+
+    /// When the next pod has not been Ready for too long.
+    fn next_given_up(&self) -> Option<Instant> {
+        let pending = self.unready.iter().filter(|(uid, _)| !self.memory.given_up.contains(*uid));
+        pending.map(|(_, since)| *since + UNREADY).min()
+    }
+
     /// Takes over what the watch shows now.
     pub(super) fn take_news(&mut self) {
         self.picture.answers = Answers::default();
@@ -234,5 +257,6 @@ impl Run<'_> {
             self.outdated.remove(kind);
             self.picture.set_custom_resource(*kind, shown.cloned());
         }
+        self.note_unready();
     }
 }
