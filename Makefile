@@ -7,17 +7,20 @@ help: ## what there is
 	@printf 'make TARGET, with TARGET one of\n\n'
 	@sed -n 's/^\([a-z-]*\): ## \(.*\)/  \1\t\2/p' Makefile | expand -t 14
 	@printf '\nThe first run builds a cluster from source: allow 20 minutes and 3 GB. CONTRIBUTING.md says more.\n'
+	@printf '\ndemo and test run a Kubernetes as root on this machine: they install Debian packages by apt-get, which stay,\n'
+	@printf 'and change kernel settings, iptables chains and folders until the cluster is taken down.\n'
+	@printf '`dev/cluster changes` lists all of it beforehand, and changes nothing.\n'
 
 build: ## the provider, optimised; says how to use it
 	@dev/make/build
 
-demo: ## a cluster, the provider and one apply: a Redis that answers (as root)
+demo: ## a cluster, the provider and one apply: a Redis that answers (as root, see below)
 	@dev/make/demo
 
-demo-down: ## destroy what demo made, and the cluster if demo started it
+demo-down: ## destroy what demo made, and the cluster if demo started it; packages and cache stay
 	@dev/make/demo-down
 
-test: ## all tests, those on the real cluster too (as root)
+test: ## all tests, those on the real cluster too (as root, see below)
 	@dev/make/test
 
 lint: ## formatting, clippy, dependencies, scripts, layout

@@ -144,7 +144,7 @@ def machine():
         "packet queues": {line.split()[0] for line in lines("cat", "/proc/net/netfilter/nfnetlink_queue")},
         "kernel settings": {f"{path} {path.read_text().strip()}" for path in sysctl if path.exists()},
         "control groups": {str(path) for path in pathlib.Path("/sys/fs/cgroup").glob("**/kubepods*")},
-        "folders": {folder for folder in settings.FOREIGN_FOLDERS if pathlib.Path(folder).exists()},
+        "folders": {folder for folder in (*settings.FOREIGN_FOLDERS, "/var/log/pods") if pathlib.Path(folder).exists()},
         "run folder": {str(settings.run())} if settings.run().exists() else set(),
     }
 

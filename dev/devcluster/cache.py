@@ -4,10 +4,9 @@ import fcntl
 import hashlib
 import os
 import pathlib
-import shutil
 import subprocess
 
-from . import settings
+from . import folders, settings
 from .report import Failure, step
 
 
@@ -51,7 +50,7 @@ def ensure(recipe):
 def _build(recipe):
     target = recipe.folder()
     unfinished = target.with_name(target.name + ".unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
+    folders.remove(unfinished)
     unfinished.mkdir(parents=True)
     log = settings.cache() / "build-logs" / f"{recipe.name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)

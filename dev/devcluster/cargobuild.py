@@ -1,7 +1,5 @@
 """Programs from crates.io that `make lint` needs, pinned and built into the cache."""
-import shutil
-
-from . import settings
+from . import folders, settings
 from .cache import Recipe, run_logged
 
 
@@ -22,4 +20,4 @@ class CargoDeny(Recipe):
              self.name],
             log, f"cargo install {self.name}", "install Rust by rustup; the crates' registry must be reachable",
             cwd=settings.REPOSITORY)
-        shutil.rmtree(target, ignore_errors=True)
+        folders.remove(target)

@@ -2,7 +2,7 @@
 import argparse
 
 from . import (
-    cache, cargobuild, debian, down, external, gobuild, image, objects, operator, settings, status, terraform, up)
+    cache, cargobuild, changes, debian, down, external, gobuild, image, objects, operator, settings, status, terraform, up)
 from .report import Failure, say
 
 HELP = """\
@@ -10,12 +10,14 @@ A one-node Kubernetes with the Redis operator, for development and tests.
 
   dev/cluster up [--operator VERSION] [--gate on|off] [--operator-qps N] [--no-operator] [--network-policies]
                           start it, or mend or change the one that runs
-  dev/cluster down        end it and leave nothing behind
+  dev/cluster down        end it and leave behind only packages, the cache and what is another's by now
+  dev/cluster changes     what up does to this machine and down puts back; does nothing itself
   dev/cluster status      one line per part
   dev/cluster env         shell lines for the tests: eval "$(dev/cluster env)"
   dev/cluster logs PART   the log of a part, or of the operator
   dev/cluster build [PART…]
                           build all parts, or these, into the cache
+  dev/cluster cache       where everything is kept
   dev/cluster help        this
 
 Operator versions: %(operators)s (the first is the default).
@@ -56,7 +58,7 @@ def _parsed(arguments):
     upper.add_argument("--gate", choices=("on", "off"), default="off")
     upper.add_argument("--operator-qps", type=int)
     upper.add_argument("--network-policies", action="store_true")
-    for name in ("down", "status", "env", "help"):
+    for name in ("down", "changes", "status", "env", "cache", "help"):
         commands.add_parser(name, add_help=False)
     commands.add_parser("logs", add_help=False).add_argument("part")
     commands.add_parser("build", add_help=False).add_argument("parts", nargs="*")
@@ -76,6 +78,10 @@ def _dispatch(wanted):
         if foreign:
             return say("REDIS_DEV_KUBECONFIG names a cluster that is not ours: left as it is")
         return down.down()
+    if wanted.command == "changes":
+        return print(changes.text(), end="")
+    if wanted.command == "cache":
+        return print(settings.cache())
     if wanted.command == "status":
         return status.status()
     if wanted.command == "env":

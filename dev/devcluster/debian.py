@@ -33,7 +33,7 @@ def ensure():
         raise Failure(f"missing: {' '.join(packages)}", f"as root: apt-get update && {' '.join(install)}")
     log = settings.cache() / "build-logs" / "apt.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    with step(f"installing {' '.join(packages)}"), open(log, "ab") as output:
+    with step(f"installing {' '.join(packages)} (Debian packages, which stay)"), open(log, "ab") as output:
         for command in (["apt-get", "update"], install):
             code = subprocess.call(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
                                    env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})

@@ -23,6 +23,7 @@ KERNEL_SETTINGS = {
     "vm/panic_on_oom": None,
 }
 OUR_CHAINS = re.compile(r"^(KUBE-|REDIS-DEV-)")
+NO_KUBERNETES = re.compile(r"^REDIS-DEV-")  # those of our own that no Kubernetes has
 TABLES = ("filter", "nat", "mangle")
 POLICY_CHAIN = "REDIS-DEV-POLICY"
 
@@ -36,6 +37,12 @@ def remember_kernel_settings():
 def restore_kernel_settings(values):
     for name, value in values.items():
         _set_kernel(name, value)
+
+
+def changed_kernel_settings(values):
+    """Those that have another value now."""
+    return [name for name, value in values.items()
+            if _kernel_file(name).exists() and _kernel_file(name).read_text().strip() != value]
 
 
 def ensure(node_address):
@@ -84,11 +91,11 @@ def foreign_kubernetes():
     return any(OUR_CHAINS.match(chain) for chain in _saved("iptables", "nat")[0])
 
 
-def remove():
+def remove(names=OUR_CHAINS):
     """Takes away the chains of kube-proxy and of ours, and the bridge (the pods are gone by then)."""
     for family in ("iptables", "ip6tables"):
         for table in TABLES:
-            _remove_chains(family, table)
+            _remove_chains(family, table, names)
     if pathlib.Path(f"/sys/class/net/{settings.BRIDGE}").exists():
         _run(["ip", "link", "delete", settings.BRIDGE])
 
@@ -102,7 +109,7 @@ def _chain(table, parent, name, rules):
         _run(["iptables", "--wait", "-t", table, "-I", parent, "1", "-j", name])
 
 
-def _remove_chains(family, table, names=OUR_CHAINS):
+def _remove_chains(family, table, names):
     chains, rules = _saved(family, table)
     ours = [chain for chain in chains if names.match(chain)]
     if not ours:
@@ -117,7 +124,9 @@ def _remove_chains(family, table, names=OUR_CHAINS):
 
 
 def _saved(family, table):
-    """The chains and rules of a table; a kernel without the table has none."""
+    """The chains and rules of a table; a kernel without the table has none, and so has a machine without iptables."""
+    if not shutil.which(f"{family}-save"):
+        return [], []
     done = subprocess.run([f"{family}-save", "-t", table], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                           text=True, check=False)
     lines = done.stdout.splitlines()

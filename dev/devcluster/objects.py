@@ -1,9 +1,8 @@
 """What lives inside the cluster from the start: storage class, DNS Service, operator."""
 import hashlib
-import shutil
 import subprocess
 
-from . import cache, configs, gobuild, operator, settings, state
+from . import cache, configs, folders, gobuild, operator, settings, state
 from .report import Failure
 
 APPLY = ("apply", "--server-side", "--force-conflicts", "--field-manager=redis-dev")
@@ -84,7 +83,7 @@ def wait_operator(patience):
 
 def _rendered(names, filling):
     folder = settings.run() / "objects" / names[0].removesuffix(".yaml")
-    shutil.rmtree(folder, ignore_errors=True)
+    folders.remove(folder)
     folder.mkdir(parents=True)
     for name in names:
         (folder / name).write_text(configs.filled(settings.DEV / "objects" / name, filling))

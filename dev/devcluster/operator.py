@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import tarfile
 
-from . import gobuild, image, settings
+from . import folders, gobuild, image, settings
 from .cache import Recipe, run_logged
 from .report import Failure
 
@@ -30,7 +30,7 @@ class Operator(Recipe):
         gobuild.go_build(source, "./cmd", folder / "operator", log)
         shutil.copytree(source / "config" / "crd" / "bases", folder / "crds")
         shutil.copy(source / "config" / "rbac" / "role.yaml", folder / "role.yaml")
-        shutil.rmtree(folder / "source", ignore_errors=True)
+        folders.remove(folder / "source")
         layer = folder / "layer.tar"
         image.write_layer(layer, {"operator": (folder / "operator", 0o755)})
         config = {"User": "65532", "WorkingDir": "/", "Entrypoint": ["/operator"]}

@@ -1,8 +1,11 @@
 """Versions, addresses and folders of the development cluster, in one place so that nothing disagrees."""
+import functools
 import os
 import pathlib
 import re
 import socket
+
+from . import cachefolder
 
 DEV = pathlib.Path(__file__).resolve().parent.parent
 REPOSITORY = DEV.parent
@@ -30,17 +33,20 @@ CNI_PLUGINS = "/usr/lib/cni"
 OPERATOR_NAMESPACE = "redis-operator"
 PAUSE_IMAGE = "registry.k8s.io/pause:3.10"
 
-# Folders outside the cache that parts of the stack insist on; `down` removes those that `up` created.
-FOREIGN_FOLDERS = ("/run/containerd", "/var/lib/kubelet", "/var/lib/cni", "/var/log/containers", "/var/log/pods")
+# Folders outside the cache that parts of the stack insist on; outside.py says what they write there.
+FOREIGN_FOLDERS = ("/run/containerd", "/var/lib/kubelet", "/var/lib/cni", "/var/log/containers")
 
 
 def cache():
     """Where everything built or downloaded is kept, outside the work tree."""
     chosen = os.environ.get("REDIS_DEV_CACHE")
-    if not chosen:
-        base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-        chosen = os.path.join(base, "terraform-provider-redis")
-    return pathlib.Path(chosen).resolve()
+    return _chosen_cache(chosen) if chosen else pathlib.Path(cachefolder.default()).resolve()
+
+
+@functools.lru_cache(maxsize=None)
+def _chosen_cache(text):
+    """Asked again and again while the cluster starts; the answer stays the same."""
+    return cachefolder.chosen(text, REPOSITORY, FOREIGN_FOLDERS)
 
 
 def run():

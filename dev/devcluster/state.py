@@ -13,7 +13,8 @@ def load():
     """The state, empty when there is no cluster.
 
     boot: the machine's boot id · operator: its version or "absent" · gate: on/off · qps: its rate or None ·
-    network_policies: on/off · node_address · kernel_settings and absent_folders: how the machine was before ·
+    network_policies: on/off · node_address · kernel_settings, absent_folders and installed (other Kubernetes and
+    container runtimes): how the machine was before · mark: what is written into the folders that were absent ·
     applied: digest of the definitions last applied.
     """
     try:

@@ -1,11 +1,13 @@
 """`up`: from whatever there is to a running cluster; what already runs as wanted is left alone."""
 import concurrent.futures
 import os
-import pathlib
+import uuid
 
-from . import (cache, configs, containers, debian, down, gobuild, image, keys, network, objects, operator,
-               parts, process, settings, state)
+from . import (cache, configs, containers, debian, down, gobuild, image, keys, neighbours, network, objects, operator,
+               outside, parts, process, runfolder, settings, state)
 from .report import Failure, say, step
+
+USE_IT = "end that one, or use it: REDIS_DEV_KUBECONFIG=its-kubeconfig dev/cluster up"
 
 
 def up(version, gate, qps, network_policies):
@@ -13,13 +15,16 @@ def up(version, gate, qps, network_policies):
     (None: as many as by itself), and with NetworkPolicies enforced or not."""
     if os.geteuid() != 0:
         raise Failure("containers, mounts and iptables need root", "sudo -E dev/cluster up")
-    debian.ensure()
     with cache.lock("cluster"):
+        runfolder.check()
+        _refuse_another_kubernetes()
+        debian.ensure()
         version = _build(version, network_policies)
         node_address = _node_address()
         down.forget_if_restarted()
         state.update(boot=state.boot())
         _remember_machine()
+        outside.make(state.load())
         network.ensure(node_address)
         keys.ensure(node_address)
         configs.write_all(node_address)
@@ -57,15 +62,25 @@ def _node_address():
     return address
 
 
+def _refuse_another_kubernetes():
+    """Before anything is installed, changed or removed: two of them would write the same chains, folders and groups."""
+    known = state.load()
+    if "kernel_settings" in known and known.get("boot") == state.boot():
+        return  # ours has been started already, and the chains are its own
+    other = neighbours.first(neighbours.running(), neighbours.KUBERNETES)
+    if other:
+        raise Failure(f"another Kubernetes runs on this machine: {other.name}", USE_IT)
+    if network.foreign_kubernetes():
+        raise Failure("this machine has iptables chains of another Kubernetes (KUBE-…)",
+                      f"{USE_IT}; if it has ended, its chains go with the next restart of the machine")
+
+
 def _remember_machine():
     """Before the first change: how the machine looks, so that `down` can put it back."""
     if "kernel_settings" in state.load():
         return
-    if network.foreign_kubernetes():
-        raise Failure("this machine has iptables chains of another Kubernetes (KUBE-…)",
-                      "end that one, or use it: REDIS_DEV_KUBECONFIG=its-kubeconfig dev/cluster up")
-    absent = [folder for folder in settings.FOREIGN_FOLDERS if not pathlib.Path(folder).exists()]
-    state.update(kernel_settings=network.remember_kernel_settings(), absent_folders=absent)
+    state.update(kernel_settings=network.remember_kernel_settings(), absent_folders=outside.absent(),
+                 installed=neighbours.installed(), mark=str(uuid.uuid4()))
 
 
 def _start(node_address, version, gate, qps, network_policies):

@@ -75,6 +75,18 @@ need_python() {
   python3 -c 'import sys; sys.exit(sys.version_info < (3, 9))' || lacks "python3 is older than 3.9" "install Python 3.9 or newer"
 }
 
+# remove_folder FOLDER: what somebody has mounted in it is theirs, and rm would empty it.
+remove_folder() {
+  local point
+  while read -r _ _ _ _ point _; do
+    point="$(printf '%b' "$point")" # a blank stands there as \040
+    case "$point" in
+      "$1" | "$1"/*) lacks "$1 is to be removed, but $point is mounted" "umount it, then try again" ;;
+    esac
+  done </proc/self/mountinfo
+  rm -rf -- "$1"
+}
+
 # Prints the path of a tool of dev/tool, which builds it into the cache when it is missing.
 tool() {
   need_python >&2
