@@ -97,6 +97,24 @@ fn secret(word: &str) -> String {
     format!("apiVersion: v1\nkind: Secret\nmetadata: {{ name: pass }}\nstringData: {{ word: {word} }}\n")
 }
 
+/// One sentinel of another name.
+const WATCH: &str = "
+apiVersion: redis.redis.opstreelabs.in/v1beta2
+kind: RedisSentinel
+metadata: {name: watch, namespace: '{namespace}'}
+spec:
+  clusterSize: 1
+  redisSentinelConfig:
+    redisReplicationName: cache
+    quorum: '1'
+    downAfterMilliseconds: '60000'
+    redisReplicationPassword: {secretKeyRef: {name: cache-auth, key: password}}
+  kubernetesConfig:
+    image: quay.io/opstree/redis-sentinel:v7.0.15
+    imagePullPolicy: IfNotPresent
+    resources: {requests: {cpu: 10m, memory: 32Mi}, limits: {cpu: 100m, memory: 64Mi}}
+";
+
 for_alternate_clis! {
     /// While the provider keeps the operator off, nobody moves the label of a master that stalls. The sentinels promote
     /// the other pod, and applications write to that one.
@@ -238,5 +256,30 @@ for_alternate_clis! {
         case.destroy();
         case.kubectl(&["delete", "secret", "pass"]);
         case.assert_nothing_left();
+    }
+
+    /// Somebody has sentinels of another name. They would take a handover for the loss of the master.
+    fn a_set_that_others_watch_is_left_to_the_operator(cli: Cli) {
+        let case = Case::new(cli, "watched");
+        case.write("main.tf", &replication().text());
+        case.apply();
+        through(&case, "host").set("kept", "yes");
+        case.write("watch.yaml", WATCH);
+        case.kubectl(&["apply", "-f", &case.path("watch.yaml").to_string_lossy()]);
+        let (master, other) = master_and_other(&case);
+        let watches = || client(&case, &master).try_command(&["CLIENT", "LIST"]).stdout.contains("name=sentinel-");
+        case.wait_until("a sentinel watches", Duration::from_secs(120), || watches().then_some(()));
+        case.write("main.tf", &replication().with("maxmemory_percent", "61").text());
+        let output = case.apply();
+        let text = output.to_string();
+        assert!(text.contains("sentinels that do not belong to the instance watch it"), "{text}");
+        assert!(!paused(&case), "nobody was paused");
+        case.plan_is_empty();
+        let masters = [&master, &other].into_iter().filter(|pod| role(&case, pod) == "master").count();
+        assert_eq!(masters, 1);
+        assert_eq!(through(&case, "host").get("kept"), "yes");
+        case.kubectl(&["delete", "-f", &case.path("watch.yaml").to_string_lossy()]);
+        case.destroy();
+        case.assert_all_collected();
     }
 }

@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 pub use acl::accepted_passwords;
-pub use client::applications;
+pub use client::{applications, has_sentinel};
 pub use cluster::{ClusterInfo, Link, Node, SlotRange, cluster_info, cluster_nodes};
 pub use command::Command;
 pub use csv::csv_line;

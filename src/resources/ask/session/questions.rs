@@ -65,6 +65,14 @@ impl Session {
         self.query(&["CLIENT", "LIST", "TYPE", "normal"], talk::applications, deadline).await
     }
 
+    /// `CLIENT LIST`: whether a sentinel is connected.
+    ///
+    /// # Errors
+    /// As [`Session::send`].
+    pub async fn is_watched(&mut self, deadline: Instant) -> Result<bool, TalkError> {
+        self.query(&["CLIENT", "LIST"], talk::has_sentinel, deadline).await
+    }
+
     /// `SENTINEL MASTER`.
     ///
     /// # Errors

@@ -115,12 +115,16 @@ async fn import_from(
         return Err(vec![others::without_replicas(&namespace, &name)]);
     }
     let warnings = others::warnings(&data, topology, &others);
+    let is_watched_by_others = others::are_watching(&data, &others);
     let custom_resources: Vec<Json> = std::iter::once(data).chain(ours).collect();
     let addresses = Addresses {
         app_labels: opstree::app_labels(&custom_resources),
         ..Addresses::new(namespace, name, topology)
     };
-    let model = observed(cluster, &addresses, custom_resources, deadline).await?;
+    let mut model = observed(cluster, &addresses, custom_resources, deadline).await?;
+    if is_watched_by_others {
+        model.update_strategy.guarded = false;
+    }
     Ok(Imported { identity: model.identity(), model, private: Private::default(), warnings })
 }
 

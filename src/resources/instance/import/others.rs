@@ -45,6 +45,12 @@ pub fn nodes_forget(data: &Json, topology: Topology) -> bool {
         && storage.get("nodeConfVolume") != Some(&Json::Bool(true))
 }
 
+/// Whether sentinels watch the instance that are not managed with it. They do not learn when the provider changes the
+/// master.
+pub fn are_watching(data: &Json, others: &[Json]) -> bool {
+    !others.is_empty() || at(data, &["spec", "sentinel", "size"]).as_i64().is_some_and(|size| size > 0)
+}
+
 /// What an import of the instance leaves out, and what is dangerous about the instance.
 pub fn warnings(data: &Json, topology: Topology, others: &[Json]) -> Vec<Diagnostic> {
     let mut warnings = Vec::new();

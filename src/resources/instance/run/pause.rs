@@ -59,6 +59,14 @@ impl Run<'_> {
                 .leave_to_operator("no pod of the operator was found, so nothing proves that it is paused")
                 .await;
         }
+        if self.is_watched_by_others().await {
+            return self
+                .leave_to_operator(
+                    "sentinels that do not belong to the instance watch it, and would promote another pod than the \
+                     provider; set update_strategy = { guarded = false }, or manage the sentinels with the instance",
+                )
+                .await;
+        }
         // A pause that is found now is of an earlier run, which may have moved the master.
         self.talks.may_be_moved |= self.picture.is_held_by_us(self.addresses.topology);
         self.mark_unfinished().await?;

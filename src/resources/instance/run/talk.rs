@@ -184,6 +184,23 @@ impl Run<'_> {
         lines.join("\n")
     }
 
+    /// Whether sentinels watch a set that has none of its own. They would take a handover for the loss of the master, and
+    /// promote another pod.
+    pub(super) async fn is_watched_by_others(&mut self) -> bool {
+        let members = self.picture.answers.set.as_ref().map(|set| set.members.clone()).unwrap_or_default();
+        if self.addresses.topology != Topology::Replication {
+            return false;
+        }
+        for pod in members {
+            if let Some(session) = self.talks.session(&pod.uid)
+                && session.is_watched(Instant::now() + ANSWER).await.unwrap_or(false)
+            {
+                return true;
+            }
+        }
+        false
+    }
+
     /// How many Redis pods the StatefulSet asks for at the moment.
     fn size(&self, running: &Running) -> usize {
         let parts = self.addresses.topology.parts().iter().filter(|part| part.has_data());
