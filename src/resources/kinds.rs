@@ -24,6 +24,7 @@ resources! {
     DEPLOYMENT = "apps" / "v1" "Deployment" "deployments" true;
     DISRUPTION_BUDGET = "policy" / "v1" "PodDisruptionBudget" "poddisruptionbudgets" true;
     NETWORK_POLICY = "networking.k8s.io" / "v1" "NetworkPolicy" "networkpolicies" true;
+    STORAGE_CLASS = "storage.k8s.io" / "v1" "StorageClass" "storageclasses" false;
     DEFINITION = "apiextensions.k8s.io" / "v1" "CustomResourceDefinition" "customresourcedefinitions" false;
 }
 

@@ -11,6 +11,7 @@ use crate::cluster;
 use crate::ending::{ends_well, leaves_nothing, says, serves};
 use crate::instance::{ADDRESS, CLAIMS, Configuration, POD, PODS};
 use crate::process::Output;
+use crate::proxy::{Fault, Matcher, What, When, status_body};
 use crate::redis_client::RedisClient;
 
 fn impatient() -> Configuration {
@@ -148,5 +149,36 @@ for_alternate_clis! {
         assert!(output.succeeded(), "{output}");
         serves(&case);
         leaves_nothing(&case);
+    }
+
+    /// The operator would try for ever, and every other change would wait behind that.
+    fn a_volume_whose_class_cannot_grow_is_left_as_it_is(cli: Cli) {
+        let case = Case::new(cli, "fixed");
+        let class = StorageClass::new(&case.namespace);
+        let sized = |size: &str| {
+            let persistence = format!("{{ size = {size:?}, storage_class = \"{{namespace}}\" }}");
+            Configuration::small().with("persistence", &persistence)
+        };
+        case.write("main.tf", &sized("64Mi").text());
+        case.apply();
+        case.write("main.tf", &sized("128Mi").text());
+        case.proxy.forget();
+        let output = case.apply_fails();
+        let words = ["cannot grow to 128Mi", "allowVolumeExpansion", "Set persistence.size = \"64Mi\""];
+        says(&case, &output, &words);
+        assert_eq!(case.proxy.writes().len(), 0, "{}", case.proxy.describe());
+
+        // Without the right to read the class nobody knows, and there is a way back.
+        let words = "storageclasses.storage.k8s.io is forbidden: User \"ci\" cannot get resource \"storageclasses\"";
+        let denied = What::Status(403, Some(status_body(403, "Forbidden", words, None)));
+        case.proxy.add_fault(Fault { on: Matcher::on("GET", "/apis/storage.k8s.io/v1/storageclasses/*"), when: When::Before, what: denied });
+        case.write("main.tf", &sized("128Mi").with("timeouts", "{ update = \"15s\" }").text());
+        says(&case, &case.apply_fails(), &["has not"]);
+        case.write("main.tf", &sized("64Mi").with("labels", "{ a = \"b\" }").text());
+        case.apply();
+        case.plan_is_empty();
+        serves(&case);
+        leaves_nothing(&case);
+        drop(class);
     }
 }

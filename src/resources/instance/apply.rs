@@ -12,7 +12,7 @@ use super::remains::Remains;
 use super::run::{Run, Settings, Task};
 use super::settle::settle;
 use super::telling::{Operation, Telling, conclude};
-use super::{InstanceResource, adopt, clashes, existing_secret, failure};
+use super::{InstanceResource, adopt, clashes, existing_secret, failure, growth};
 use crate::kubernetes::{self, Cluster, Lookup};
 use crate::redis::names::{self, PASSWORD_KEY, annotation};
 use crate::redis::next::next;
@@ -178,6 +178,13 @@ async fn update(
     let data = of_kind(&existing, addresses.topology.data());
     let is_going = || prior.repairs.contains_key(&Subject::Deletion.to_string());
     let going = data.map_or_else(is_going, is_terminating);
+    if instance.persistence.enabled && instance.persistence.size != prior.persistence.size && !going {
+        match growth::refused(cluster, &instance, deadline).await {
+            Ok(None) => {}
+            Ok(Some(refused)) => return Err(vec![refused]),
+            Err(error) => return Err(vec![failure::refused(&error)]),
+        }
+    }
     let planned_secret = instance.auth_secret.take();
     instance.auth_secret = match secret_of_update(cluster, &prior, &instance, deadline).await {
         // New pods would take whatever password a Secret of that name has.

@@ -15,6 +15,7 @@ mod endpoints;
 mod existing_secret;
 mod failure;
 mod gather;
+mod growth;
 mod import;
 mod model;
 mod objects;

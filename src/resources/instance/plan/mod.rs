@@ -215,7 +215,18 @@ fn shrinks(prior: &Instance, planned: &Instance<Planned>) -> Option<Diagnostic> 
     let persistence = planned.persistence.known()?;
     let size = persistence.size.known()?;
     let before = &prior.persistence.size;
+    let may_not_have_grown = prior.repairs.contains_key(&Subject::Rollout.to_string());
     (prior.persistence.enabled && size < before).then(|| {
+        if may_not_have_grown {
+            return Diagnostic::warning(
+                format!("Volumes go back from {before} to {size} only if none of them has grown"),
+                format!(
+                    "The last change was not rolled out. The apply looks at the volume claims, and refuses if any of \
+                     them requests more than {size}."
+                ),
+            )
+            .at(Path::of("persistence.size"));
+        }
         Diagnostic::error(
             format!("Volumes cannot shrink from {before} to {size}"),
             format!(
