@@ -48,6 +48,7 @@ mod guards;
 mod healing;
 mod healing_cluster;
 mod import;
+mod import_fuzz;
 mod import_others;
 mod interrupted;
 mod lifecycle;
