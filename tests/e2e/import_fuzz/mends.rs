@@ -32,16 +32,14 @@ pub fn mend(path: &Path, value: &mut Value, chance: &mut Chance) {
         [.., "env", "[]"] if object.contains_key("valueFrom") => drop(object.remove("value")),
         [.., "env", "[]", "valueFrom"] | [.., "redisReplicationPassword"] => {
             let sources = ["secretKeyRef", "configMapKeyRef", "fieldRef"];
-            keep_one(object, &sources, |source| reference(source), chance);
+            keep_one(object, &sources, reference, chance);
         }
         [.., "livenessProbe" | "readinessProbe"] => mend_probe(path, object, chance),
         [.., "matchExpressions", "[]"] => mend_expression(object),
         [.., "requiredDuringSchedulingIgnoredDuringExecution"]
-            if object.contains_key("nodeSelectorTerms") =>
+            if object.get("nodeSelectorTerms") == Some(&json!([])) =>
         {
-            if object["nodeSelectorTerms"] == json!([]) {
-                object.insert("nodeSelectorTerms".to_owned(), json!([{}]));
-            }
+            object.insert("nodeSelectorTerms".to_owned(), json!([{}]));
         }
         [.., "podAffinityTerm"]
         | [.., "podAffinity" | "podAntiAffinity", _, "[]"]

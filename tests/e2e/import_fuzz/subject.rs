@@ -68,7 +68,7 @@ impl Subject {
     /// A name that says whose it is. Some are as long as a name of a cluster may be.
     pub fn name(&self) -> String {
         let short = format!("r{}", self.seed);
-        let padding = if self.seed % 10 == 0 { 43_usize.saturating_sub(short.len()) } else { 0 };
+        let padding = if self.seed.is_multiple_of(10) { 43_usize.saturating_sub(short.len()) } else { 0 };
         format!("{short}{}", "-x".repeat(padding / 2))
     }
 
