@@ -1,7 +1,7 @@
 # Each target is a script in dev/make; what is missing is installed, or named with the way to get it.
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo demo-down test lint docs bench
+.PHONY: help build demo demo-down test import-fuzz lint docs bench
 
 help: ## what there is
 	@printf 'make TARGET, with TARGET one of\n\n'
@@ -22,6 +22,9 @@ demo-down: ## destroy what demo made, and the cluster if demo started it; packag
 
 test: ## all tests, those on the real cluster too (as root, see below)
 	@dev/make/test
+
+import-fuzz: ## import COUNT random custom resources, from the seed SEED on
+	@dev/make/import-fuzz
 
 lint: ## formatting, clippy, dependencies, scripts, layout
 	@dev/make/lint

@@ -49,6 +49,7 @@ mod healing;
 mod healing_cluster;
 mod import;
 mod import_cases;
+mod import_fuzz;
 mod import_others;
 mod interrupted;
 mod lifecycle;
