@@ -178,6 +178,10 @@ async fn update(
     let data = of_kind(&existing, addresses.topology.data());
     let is_going = || prior.repairs.contains_key(&Subject::Deletion.to_string());
     let going = data.map_or_else(is_going, is_terminating);
+    if going {
+        // What is recreated is no longer as it was found.
+        instance.as_found.clear();
+    }
     if instance.persistence.enabled && instance.persistence.size != prior.persistence.size && !going {
         match growth::refused(cluster, &instance, deadline).await {
             Ok(None) => {}

@@ -133,6 +133,9 @@ object! {
         repairs: BTreeMap<String, String> = computed().volatile(),
         /// The label `app` of the pods by kind of custom resource, where an imported custom resource replaces it.
         app_labels: BTreeMap<String, String> = computed(),
+        /// Fields that an import found otherwise than the arguments would write them, with what the arguments would write.
+        /// Such a field stays as it is until its argument changes.
+        as_found: BTreeMap<String, String> = computed(),
         /// Random mark that distinguishes this instance from another of the same name.
         claim: String = computed(),
     }

@@ -11,7 +11,7 @@ use super::state::observe;
 use crate::kubernetes::{self, Cluster, Content, Lookup};
 use crate::redis::picture::Picture;
 use crate::resources::connection::{Connection, NoCluster};
-use crate::terraform::Diagnostic;
+use crate::terraform::{Diagnostic, Path};
 use crate::terraform::record::Record;
 use crate::terraform::resource::{Call, Problems};
 
@@ -42,19 +42,35 @@ pub async fn read(
         }
     };
     match looked {
-        Ok(Some(instance)) => record.save(&instance, &instance.identity()),
+        Ok(Some((instance, has_password))) => {
+            record.save(&instance, &instance.identity());
+            let existing = instance.authentication.existing_secret.as_ref();
+            if let Some(secret) = existing.filter(|_| has_password == Some(false)) {
+                record.warn(secret_missing(&instance, &secret.name.0));
+            }
+        }
         Ok(None) => record.gone(),
         Err(error) => return Err(vec![refused(&error)]),
     }
     Ok(())
 }
 
-/// The instance as it is; `None` only if the cluster reports that it is gone.
+fn secret_missing(instance: &Instance, secret: &str) -> Diagnostic {
+    let namespace = &instance.namespace.0;
+    Diagnostic::warning(
+        format!("The Secret {namespace}/{secret} with the password of {} does not exist", instance.id),
+        "Redis runs on with the password that it has, but a pod that restarts cannot start. Create the Secret again, \
+         with the same password, or refer to another Secret.",
+    )
+    .at(Path::of("authentication.existing_secret"))
+}
+
+/// The instance as it is, and whether its password exists; `None` only if the cluster reports that it is gone.
 async fn look(
     cluster: &Cluster,
     state: &Instance,
     deadline: Instant,
-) -> Result<Option<Instance>, kubernetes::Error> {
+) -> Result<Option<(Instance, Option<bool>)>, kubernetes::Error> {
     let addresses = state.addresses();
     let gather = Gather::shared(cluster, &addresses, deadline);
     let data = match gather.get(&addresses.data(), Content::Whole).await? {
@@ -81,5 +97,5 @@ async fn look(
         picture.has_password = Some(gather.get(&address, Content::Metadata).await?.found().is_some());
     }
     gather.answers(&mut picture).await;
-    Ok(Some(observe(state, &written, &picture)))
+    Ok(Some((observe(state, &written, &picture), picture.has_password)))
 }

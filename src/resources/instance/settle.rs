@@ -28,6 +28,7 @@ pub fn settle_value(mut planned: Value, prior: Option<&Instance>) -> Result<Inst
             ("id", Value::from(id)),
             ("claim", Value::from(claim)),
             ("app_labels", Value::Map(BTreeMap::new())),
+            ("as_found", Value::Map(BTreeMap::new())),
             ("auth_secret", Value::Null),
             ("external_host", Value::Null),
             ("status", Status::write::<Known>(&not_ready("Progressing", "nothing has been written yet"))),

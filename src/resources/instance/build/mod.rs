@@ -2,6 +2,7 @@
 //! group by group in the same order. Patterns are exhaustive: the compiler refuses a new argument that is not
 //! placed here.
 
+mod as_found;
 mod fields;
 mod kinds;
 
@@ -16,6 +17,7 @@ use crate::redis::object;
 use crate::redis::objects::Role;
 use crate::redis::opstree::{Kind, api_version};
 
+pub use as_found::entry as as_found;
 pub use fields::{affinity, budget, probe, sentinel_budget, update_strategy};
 
 /// What the instance should be in the cluster. `creating` and `wait` are for the loop.
@@ -54,6 +56,9 @@ fn custom_resource(instance: &Instance, kind: Kind, config_map: &str) -> Json {
     if let Some(custom) = custom {
         merge(&mut spec, &custom.object);
     }
+    let mut left = json!({ "spec": spec });
+    as_found::leave(&mut left, kind, &instance.as_found);
+    let spec = left["spec"].take();
     let hashed =
         json!({ "labels": labels, "annotations": annotations, "spec": object::without_nulls(&spec) });
     let mut marks = annotations.clone();

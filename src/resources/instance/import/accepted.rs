@@ -10,12 +10,26 @@ use crate::redis::desired::Desired;
 use crate::terraform::attribute::{Attr, Attribute, Kind, Nesting, Presence, as_planned};
 use crate::terraform::resource::Problems;
 use crate::terraform::validate::validate;
-use crate::terraform::{Known, Value, plan};
+use crate::terraform::{Diagnostic, Known, Path, Value, plan};
 
-/// The instance without the values that no configuration may have.
+/// The instance without the values that no configuration may have, alone or together.
 pub(super) fn accepted(instance: &Instance) -> Result<Instance, Problems> {
     let (accepted, problems) = validate(&Instance::attributes(), &Instance::write::<Known>(instance));
-    if problems.is_empty() { Ok(instance.clone()) } else { with_defaults(instance, &accepted) }
+    let mut instance =
+        if problems.is_empty() { instance.clone() } else { with_defaults(instance, &accepted)? };
+    let update_strategy = &instance.update_strategy;
+    // Whoever has a strategy of their own does not want ours.
+    if update_strategy.r#type.is_some() || update_strategy.rolling_update.is_some() {
+        instance.update_strategy.guarded = false;
+    }
+    for conflict in conflicts(&instance) {
+        let Some(path) = conflict.attribute.as_ref().map(Path::to_string) else { continue };
+        let without = without(&instance, &path.split('.').collect::<Vec<_>>())?;
+        if conflicts(&without).len() < conflicts(&instance).len() {
+            instance = without;
+        }
+    }
+    Ok(instance)
 }
 
 /// The instance without the arguments that have no effect, because `custom_spec` sets what they would set.
@@ -28,17 +42,17 @@ pub(super) fn effective(instance: &Instance) -> Result<Instance, Problems> {
     for path in leaves(&Instance::attributes(), &Instance::write::<Known>(instance), &[]) {
         let without = without(&effective, &path)?;
         let is_hidden = written(&without) == written(&effective) && plain(&without) != plain(&effective);
-        if is_hidden && conflicts(&without) <= conflicts(&effective) {
+        if is_hidden && conflicts(&without).len() <= conflicts(&effective).len() {
             effective = without;
         }
     }
     Ok(effective)
 }
 
-/// How many arguments contradict each other.
-fn conflicts(instance: &Instance) -> usize {
-    let Some(planned) = as_planned::<Instance>(instance) else { return 0 };
-    guards::validate(&planned).iter().filter(|diagnostic| diagnostic.is_error()).count()
+/// Arguments that contradict each other.
+fn conflicts(instance: &Instance) -> Vec<Diagnostic> {
+    let found = as_planned::<Instance>(instance).map(|planned| guards::validate(&planned));
+    found.into_iter().flatten().filter(Diagnostic::is_error).collect()
 }
 
 fn written(instance: &Instance) -> Desired {

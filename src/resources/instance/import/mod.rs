@@ -114,7 +114,7 @@ async fn import_from(
     if replicated && at(&data, &["spec", "clusterSize"]).as_i64().is_some_and(|size| size < 2) {
         return Err(vec![others::without_replicas(&namespace, &name)]);
     }
-    let warnings = others::warnings(&data, topology, &others);
+    let mut warnings = others::warnings(&data, topology, &others);
     let is_watched_by_others = others::are_watching(&data, &others);
     let custom_resources: Vec<Json> = std::iter::once(data).chain(ours).collect();
     let addresses = Addresses {
@@ -125,6 +125,7 @@ async fn import_from(
     if is_watched_by_others {
         model.update_strategy.guarded = false;
     }
+    warnings.extend(left_as_found(&model));
     Ok(Imported { identity: model.identity(), model, private: Private::default(), warnings })
 }
 
@@ -169,6 +170,21 @@ fn ambiguous(namespace: &str, name: &str, found: &[Json]) -> Diagnostic {
             ids.join(" or "),
         ),
     )
+}
+
+/// What a change of the configuration will overwrite, and nothing else.
+fn left_as_found(instance: &Instance) -> Option<Diagnostic> {
+    let fields: Vec<&str> = instance.as_found.keys().map(String::as_str).collect();
+    (!fields.is_empty()).then(|| {
+        Diagnostic::warning(
+            format!("Some fields of {} stay as they are", instance.id),
+            format!(
+                "No argument expresses what these fields hold: {}. The import keeps them. Each is overwritten only \
+                 when its argument changes.",
+                fields.join(", ")
+            ),
+        )
+    })
 }
 
 async fn observed(
@@ -263,6 +279,7 @@ fn arguments(
             instance = accepted::accepted(&instance)?;
             rest::take_rest(&mut instance, custom_resources);
             instance = accepted::effective(&instance)?;
+            instance.as_found = rest::as_found(&instance, custom_resources);
         }
     }
     Ok(instance)

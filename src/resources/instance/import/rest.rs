@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json};
 
-use super::super::build::build;
+use super::super::build::{self, build};
 use super::super::checks;
 use super::super::model::Instance;
 use super::super::state::strings;
@@ -30,6 +30,19 @@ pub(super) fn take_rest(instance: &mut Instance, custom_resources: &[Json]) {
             Kind::RedisCluster => &mut instance.custom_spec.cluster,
         } = custom;
     }
+}
+
+/// The fields that still differ, because neither an argument nor `custom_spec` can say what is there.
+pub(super) fn as_found(instance: &Instance, custom_resources: &[Json]) -> BTreeMap<String, String> {
+    let written = build(instance, false, true);
+    let mut fields = BTreeMap::new();
+    for found in custom_resources {
+        let Some(kind) = Kind::of(found) else { continue };
+        let differences = opstree::differences(written.custom_resource(kind), found);
+        let is_left = |names: &[String]| names[0] == "spec" && names.last().is_none_or(|last| last != "ignoreAnnotations");
+        fields.extend(differences.iter().filter(|one| is_left(&one.names)).map(|one| build::as_found(kind, one)));
+    }
+    fields
 }
 
 fn rest(wanted: &Json, found: &Json) -> Option<JsonObject> {

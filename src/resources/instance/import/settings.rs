@@ -42,6 +42,7 @@ pub(super) fn take_recorded(instance: &mut Instance, recorded: &Json) {
         sentinel: custom("sentinel"),
         cluster: custom("cluster"),
     };
+    instance.as_found = strings(at(recorded, &["as_found"]));
     let service = at(recorded, &["service"]);
     if let Some(Ok(word)) = text(service, &["type"]).map(|word| ServiceType::parse(&Value::from(word))) {
         instance.service = Service {

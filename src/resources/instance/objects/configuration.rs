@@ -67,6 +67,7 @@ fn recorded(instance: &Instance) -> String {
         "aof": { "enabled": aof, "fsync_policy": fsync_policy.word() },
         "maxmemory_percent": instance.maxmemory_percent,
         "additional_config": instance.additional_config,
+        "as_found": instance.as_found,
         "custom_spec": {
             "redis": text(redis),
             "replication": text(replication),

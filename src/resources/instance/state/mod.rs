@@ -96,8 +96,9 @@ fn repairs(instance: &Instance, desired: &Desired, written: &Desired, picture: &
     let superfluous = unwanted(&instance.claim, desired, written, picture).into_iter();
     let superfluous = superfluous.filter(|key| !is_needed(key));
     repairs.extend(superfluous.map(|key| Repair::new(Subject::object(key), "is no longer wanted")));
-    // Also one that the user keeps.
-    if let (Some(secret), Some(false)) = (&instance.auth_secret, picture.has_password) {
+    // One that the user keeps is not ours to mend: a refresh warns of it.
+    let is_ours = instance.authentication.existing_secret.is_none();
+    if let (Some(secret), Some(false), true) = (&instance.auth_secret, picture.has_password, is_ours) {
         repairs.push(Repair::new(Subject::Secret(secret.name.clone()), "is missing"));
     }
     repairs

@@ -56,7 +56,8 @@ pub(super) fn observe_budget(
 }
 
 pub(super) fn observe_toleration(toleration: &Json) -> Toleration {
-    let part = |field| text(toleration, &[field]).map(str::to_owned);
+    // An empty text is none, to Kubernetes as well as to a configuration that core generates.
+    let part = |field| text(toleration, &[field]).filter(|text| !text.is_empty()).map(str::to_owned);
     Toleration {
         key: part("key"),
         operator: part("operator"),

@@ -1,0 +1,52 @@
+//! Fields that an import found otherwise than the arguments would write them, and that `custom_spec` must not set. They
+//! stay as they are: a field is written only once its argument asks for another value than at the import.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value as Json;
+
+use crate::redis::object::{self, Difference, at};
+use crate::redis::opstree::Kind;
+
+/// The entry for such a field: what it is called, and what the arguments would write.
+pub fn entry(kind: Kind, difference: &Difference) -> (String, String) {
+    let pointer = |name: &String| format!("/{}", name.replace('~', "~0").replace('/', "~1"));
+    let path: String = difference.names.iter().map(pointer).collect();
+    (format!("{} {path}", kind.kind()), difference.wanted.to_string())
+}
+
+/// Leaves these fields out of what is written of the custom resource of that kind.
+pub(super) fn leave(custom_resource: &mut Json, kind: Kind, as_found: &BTreeMap<String, String>) {
+    for (field, wanted) in as_found {
+        let Some((of_kind, path)) = field.split_once(' ') else { continue };
+        let names: Vec<String> =
+            path.split('/').skip(1).map(|name| name.replace("~1", "/").replace("~0", "~")).collect();
+        let path: Vec<&str> = names.iter().map(String::as_str).collect();
+        if of_kind == kind.kind() && at(custom_resource, &path).to_string() == *wanted {
+            object::remove(custom_resource, &names);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_field_stays_as_found_until_its_argument_changes() {
+        let names = ["spec", "a/b", "replicas"].map(str::to_owned).to_vec();
+        let (wanted, found) = (json!(5), json!(6));
+        let difference = Difference { path: names.join("."), names, wanted, found };
+        let as_found = BTreeMap::from([entry(Kind::RedisCluster, &difference)]);
+        let left = |replicas: i64, kind: Kind| {
+            let mut written = json!({ "spec": { "a/b": { "replicas": replicas }, "c": 1 } });
+            leave(&mut written, kind, &as_found);
+            written["spec"]["a/b"].get("replicas").is_none()
+        };
+        assert!(left(5, Kind::RedisCluster));
+        assert!(!left(4, Kind::RedisCluster), "another number is asked for");
+        assert!(!left(5, Kind::Redis));
+    }
+}
