@@ -11,9 +11,9 @@ use super::state::observe;
 use crate::kubernetes::{self, Cluster, Content, Lookup};
 use crate::redis::picture::Picture;
 use crate::resources::connection::{Connection, NoCluster};
-use crate::terraform::{Diagnostic, Path};
 use crate::terraform::record::Record;
 use crate::terraform::resource::{Call, Problems};
+use crate::terraform::{Diagnostic, Path};
 
 /// Updates the record from the cluster.
 pub async fn read(

@@ -94,9 +94,6 @@ fn manifest(kind: &str, schema: &Value, density: usize, chance: &mut Chance) -> 
     if kind == "RedisSentinel" {
         spec["clusterSize"] = json!(chance.one_of(&[1, 3, 3, 3, 3, 4, 5, 7]));
     }
-    if kind == "RedisReplication" && chance.percent(5) {
-        spec["clusterSize"] = json!(1);
-    }
     let mut metadata = json!({ "name": NAME });
     if chance.percent(50) {
         metadata["labels"] = labels(chance);

@@ -38,8 +38,11 @@ pub(super) fn effective(instance: &Instance) -> Result<Instance, Problems> {
     if [redis, replication, sentinel, cluster].iter().all(|custom| custom.is_none()) {
         return Ok(instance.clone());
     }
+    let usual = Instance::write::<Known>(&super::with_defaults(&instance.addresses())?);
+    let values = Instance::write::<Known>(instance);
+    let is_usual = |path: &Vec<&str>| usual.at(path) == values.at(path);
     let mut effective = instance.clone();
-    for path in leaves(&Instance::attributes(), &Instance::write::<Known>(instance), &[]) {
+    for path in leaves(&Instance::attributes(), &values, &[]).into_iter().filter(|path| !is_usual(path)) {
         let without = without(&effective, &path)?;
         let is_hidden = written(&without) == written(&effective) && plain(&without) != plain(&effective);
         if is_hidden && conflicts(&without).len() <= conflicts(&effective).len() {

@@ -39,8 +39,12 @@ pub(super) fn as_found(instance: &Instance, custom_resources: &[Json]) -> BTreeM
     for found in custom_resources {
         let Some(kind) = Kind::of(found) else { continue };
         let differences = opstree::differences(written.custom_resource(kind), found);
-        let is_left = |names: &[String]| names[0] == "spec" && names.last().is_none_or(|last| last != "ignoreAnnotations");
-        fields.extend(differences.iter().filter(|one| is_left(&one.names)).map(|one| build::as_found(kind, one)));
+        let is_left = |names: &[String]| {
+            names[0] == "spec" && names.last().is_none_or(|last| last != "ignoreAnnotations")
+        };
+        fields.extend(
+            differences.iter().filter(|one| is_left(&one.names)).map(|one| build::as_found(kind, one)),
+        );
     }
     fields
 }
