@@ -25,7 +25,7 @@ pub struct Settings<'a> {
     pub maxmemory_percent: u8,
     /// The container's memory limit.
     pub memory_limit: &'a Quantity,
-    /// Directives of the user; they come last and win.
+    /// Directives of the user; they come last and win. A value with several lines repeats its directive.
     pub additional: &'a BTreeMap<String, String>,
 }
 
@@ -55,7 +55,9 @@ impl Settings<'_> {
             }
             None => line(format_args!("appendonly no")),
         }
-        self.additional.iter().for_each(|(directive, value)| line(format_args!("{directive} {value}")));
+        for (directive, values) in self.additional {
+            values.lines().for_each(|value| line(format_args!("{directive} {value}")));
+        }
         text
     }
 

@@ -14,6 +14,8 @@ pub struct Memory {
     pub denied: Denied,
     /// Whether the run has waited long enough for volumes that should grow.
     pub volumes_are_late: bool,
+    /// Whether the run has waited long enough for others to decide which pod is the master.
+    pub has_let_others_decide: bool,
     /// Pods that have not been Ready for so long that nothing is expected of them any more, by their uids.
     pub given_up: BTreeSet<String>,
     /// Whether this run has saved the data before a restart.

@@ -150,6 +150,12 @@ pub fn revision_of(pod: &Json) -> Option<&str> {
     label(pod, REVISION)
 }
 
+/// Whether some pods of a StatefulSet have not got its newest revision yet.
+pub fn has_two_revisions(stateful_set: &Json) -> bool {
+    let revision = |field| text(stateful_set, &["status", field]);
+    revision("currentRevision") != revision("updateRevision")
+}
+
 /// Whether the StatefulSet controller has processed the StatefulSet.
 pub fn is_acted_on(stateful_set: &Json) -> bool {
     count(stateful_set, &["status", "observedGeneration"]) == count(stateful_set, &["metadata", "generation"])
@@ -192,6 +198,18 @@ pub fn is_ready(pod: &Json) -> bool {
 /// The address of a pod.
 pub fn address(pod: &Json) -> Option<&str> {
     text(pod, &["status", "podIP"])
+}
+
+/// When somebody last restarted the pods with `kubectl rollout restart`. The operator takes the mark away when it next
+/// writes the StatefulSet, which restarts the pods once more.
+pub fn restarted_at(stateful_set: &Json) -> Option<&str> {
+    const MARK: &str = "kubectl.kubernetes.io/restartedAt";
+    text(stateful_set, &["spec", "template", "metadata", "annotations", MARK])
+}
+
+/// The image of Redis in a pod.
+pub fn image_of_pod(pod: &Json) -> Option<&str> {
+    list(pod, &["spec", "containers"]).first().and_then(|container| text(container, &["image"]))
 }
 
 /// The image of the pods, according to the StatefulSet.

@@ -64,6 +64,8 @@ pub enum Cause {
     Starting,
     /// No pod has the role that it should have yet, or one pod too many has it.
     Roles,
+    /// Several pods are masters, and the operator or the sentinels have not decided between them yet.
+    Settling,
     /// The operator is assembling the cluster.
     Assembling,
     /// A Service does not reach the pod that it should reach.
@@ -104,8 +106,9 @@ impl Cause {
             Cause::PodsRefused => Some(Duration::from_secs(15)),
             // A container that starts again reads its Secret again, and sentinels may decide.
             Cause::Login | Cause::Ambiguous => Some(Duration::from_secs(20)),
-            // A replica notices after a minute that its master is gone.
-            Cause::Elsewhere => Some(Duration::from_secs(90)),
+            // A replica notices after a minute that its master is gone. The operator needs half a minute to choose a
+            // master after all pods have restarted.
+            Cause::Elsewhere | Cause::Settling => Some(Duration::from_secs(90)),
             Cause::Image | Cause::NotGrowing => Some(MINUTE),
             Cause::NamespaceMissing
             | Cause::KindMissing
@@ -142,9 +145,12 @@ impl Cause {
                 Some(Duration::from_millis(500))
             }
             // Secrets are not watched, and neither are the answers of nodes.
-            Cause::Reference | Cause::Login | Cause::Ambiguous | Cause::Elsewhere | Cause::Nodes => {
-                Some(Duration::from_secs(1))
-            }
+            Cause::Reference
+            | Cause::Login
+            | Cause::Ambiguous
+            | Cause::Elsewhere
+            | Cause::Settling
+            | Cause::Nodes => Some(Duration::from_secs(1)),
             // The operator looks at a cluster by itself every 60 s.
             Cause::Assembling => Some(Duration::from_secs(5)),
             Cause::OperatorAbsent

@@ -51,6 +51,7 @@ mod import;
 mod import_cases;
 mod import_fuzz;
 mod import_others;
+mod in_force;
 mod interrupted;
 mod lifecycle;
 mod names;

@@ -7,6 +7,7 @@
 
 use serde_json::Value as Json;
 
+use super::decided::decided_by_others;
 use super::{Decision, asked, labels};
 use crate::redis::answers::set::Set;
 use crate::redis::desired::{Desired, Form};
@@ -40,6 +41,9 @@ pub fn rolling(desired: &Desired, picture: &Picture, memory: &Memory) -> Option<
         return None;
     }
     let Some(running) = &picture.running else { return Some(Next::Do(Step::Watch)) };
+    if let Some(next) = decided_by_others(desired, picture, memory) {
+        return Some(next);
+    }
     if let Some(next) = before_writing(desired, picture, memory, running, data) {
         return Some(next);
     }
@@ -158,7 +162,7 @@ fn stays(kind: Kind, desired: &Desired, picture: &Picture) -> bool {
 }
 
 /// Whether the custom resource has its form during a rollout.
-fn is_rolled_by_us(kind: Kind, desired: &Desired, picture: &Picture) -> bool {
+pub(super) fn is_rolled_by_us(kind: Kind, desired: &Desired, picture: &Picture) -> bool {
     let wanted = desired.written(kind, &Form::Rolled);
     let found = picture.custom_resource(kind);
     found.is_some_and(|found| opstree::differences(&wanted, found).is_empty())

@@ -14,6 +14,7 @@ pub mod guarded;
 pub mod heal;
 pub mod labels;
 
+mod decided;
 mod health;
 mod history;
 mod master;

@@ -10,8 +10,7 @@ use crate::resources::types::{DnsLabel, JsonObject};
 
 type Strings = BTreeMap<String, String>;
 
-/// Directives that our own rendering or the operator must set, or that would break the operator's probes and
-/// Services.
+/// Directives that we or the operator must set, or that would break the operator's probes and Services.
 const NOT_DIRECTIVES: [(&str, &str); 28] = [
     ("appendonly", "use persistence.aof.enabled"),
     ("appendfsync", "use persistence.aof.fsync_policy"),
@@ -54,12 +53,14 @@ pub fn are_directives(config: &Strings) -> Result<(), String> {
         if directive.is_empty() || !directive.bytes().all(word) {
             return Err(format!("expected the name of a redis.conf directive, got {directive:?}"));
         }
-        if value.contains(['\n', '\r']) {
-            return Err(format!("the value of {directive} has a line break; it would end the directive"));
-        }
-        if value.trim().is_empty() {
+        if value.contains('\r') {
             return Err(format!(
-                "the directive {directive} has no value; for an empty one write \"\\\"\\\"\""
+                "the value of {directive} has a carriage return; it would end the directive"
+            ));
+        }
+        if value.trim().is_empty() || value.lines().any(|line| line.trim().is_empty()) {
+            return Err(format!(
+                "{directive} has a line without a value; for an empty one write \"\\\"\\\"\""
             ));
         }
         if directive == "maxmemory" && !is_memory(value) {
@@ -327,7 +328,7 @@ mod tests {
     #[test]
     fn directives_that_break_something_are_refused() {
         for (directive, value) in
-            [("maxmemory", "100mb"), ("maxmemory-policy", "allkeys-lru"), ("maxmemory", "0")]
+            [("maxmemory", "100mb"), ("maxmemory-policy", "allkeys-lru"), ("loadmodule", "/a.so\n/b.so x\n")]
         {
             assert_eq!(are_directives(&strings(directive, value)), Ok(()), "{directive} {value}");
         }
@@ -336,7 +337,8 @@ mod tests {
             ("user", "default on nopass"),
             ("maxmemory", "lots"),
             ("maxmemory", ""),
-            ("timeout", "1\nsave"),
+            ("timeout", "1\r\nsave"),
+            ("loadmodule", "/a.so\n\n/b.so"),
             ("two words", "1"),
         ] {
             assert!(are_directives(&strings(directive, value)).is_err(), "{directive} {value}");

@@ -20,7 +20,7 @@ use crate::redis::object::{self, annotation as mark, at, is_terminating, name, t
 use crate::redis::objects::{Key, Wanted, Write};
 use crate::redis::opstree::Kind;
 use crate::redis::picture::Picture;
-use crate::redis::running::{Running, address as ip, is_ready};
+use crate::redis::running::{Running, address as ip, has_two_revisions, is_ready};
 use crate::redis::shards;
 use crate::redis::topology::Topology;
 use crate::resources::ask::command::Vantage;
@@ -84,7 +84,12 @@ impl<'a> Gather<'a> {
             let service = ObjectRef::namespaced(&SERVICE, self.addresses.namespace.as_str(), external);
             running.services.extend(self.get(&service, Content::Whole).await?.found());
         }
+        // Until a rollout has ended, or for good with OnDelete and a partition, the template is not what runs.
+        let is_rolling = running.stateful_sets.iter().any(has_two_revisions);
         picture.running = Some(running);
+        if is_rolling {
+            self.pods(picture, self.deadline).await;
+        }
         Ok(())
     }
 

@@ -43,7 +43,8 @@ object! {
         cluster: Option<Cluster> = nested_where(in_cluster_mode),
         /// Where Redis keeps its data.
         persistence: Persistence = nested(),
-        /// Directives of redis.conf, by name. They come last and override all others.
+        /// Directives of redis.conf, by name. They come last and override all others. A value with several lines repeats the
+        /// directive, once for each line, such as `loadmodule`.
         additional_config: BTreeMap<String, String> = default(empty()).rolls().check(checks::are_directives),
         /// Share of the memory limit that Redis uses for data, in percent. Sets `maxmemory`; with 0, `maxmemory` is
         /// not set.
@@ -184,8 +185,11 @@ object! {
         ready_pods: i64 = computed(),
         /// Names of the sentinel pods.
         sentinel_pods: Vec<String> = computed(),
-        /// The image of the Redis pods.
+        /// The image of the Redis pods. During a rollout, and with `OnDelete` or a partition, all images of theirs.
         image: Option<String> = computed(),
+        /// When somebody last restarted the pods with `kubectl rollout restart`. Null if nobody has since the operator
+        /// last wrote the StatefulSet.
+        restarted_at: Option<String> = computed(),
     }
 }
 

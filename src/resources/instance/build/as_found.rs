@@ -22,7 +22,8 @@ pub(super) fn leave(custom_resource: &mut Json, kind: Kind, as_found: &BTreeMap<
         let names: Vec<String> =
             path.split('/').skip(1).map(|name| name.replace("~1", "/").replace("~0", "~")).collect();
         let path: Vec<&str> = names.iter().map(String::as_str).collect();
-        if of_kind == kind.kind() && at(custom_resource, &path).to_string() == *wanted {
+        let wanted = serde_json::from_str::<Json>(wanted).ok();
+        if of_kind == kind.kind() && wanted.as_ref() == Some(at(custom_resource, &path)) {
             object::remove(custom_resource, &names);
         }
     }

@@ -71,7 +71,7 @@ pub(super) fn remedy(waiting: &Waiting, addresses: &Addresses) -> String {
             "See `kubectl -n {namespace} describe pod {name}-0`. If the pod only needs more time, raise \
              timeouts.create or timeouts.update. Then apply again."
         ),
-        Cause::Roles => format!(
+        Cause::Roles | Cause::Settling => format!(
             "The operator checks every 30 seconds which pod is the master. See `kubectl -n {namespace} get \
              pods -L redis-role` and the operator's log. A pod that refuses the operator's login stops the \
              operator."

@@ -7,6 +7,7 @@ pub(super) mod others;
 mod rest;
 mod settings;
 mod sources;
+mod target;
 
 use std::time::Duration;
 
@@ -36,7 +37,7 @@ use crate::resources::password;
 use crate::resources::types::{ObjectName, RedisVersion, StorageClass};
 use crate::terraform::private::Private;
 use crate::terraform::resource::{Call, ImportTarget, Imported, Problems};
-use crate::terraform::{Diagnostic, Path, Value, plan};
+use crate::terraform::{Diagnostic, Value, plan};
 
 /// How long an import may take.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -50,11 +51,11 @@ pub async fn import(
     let cluster = connection.cluster().map_err(|reason| vec![reason.diagnostic()])?;
     let (namespace, name, kind) = match target {
         ImportTarget::Id(id) => {
-            let (namespace, name, kind) = parts_of(&id)?;
-            (namespace, name, kind.map(|kind| known_kind(&kind)).transpose()?)
+            let (namespace, name, kind) = target::parts_of(&id)?;
+            (namespace, name, kind.map(|kind| target::known_kind(&kind)).transpose()?)
         }
         ImportTarget::Identity(Identity { namespace, name, kind }) => {
-            (namespace, name, kind.as_deref().map(known_kind).transpose()?)
+            (namespace, name, kind.as_deref().map(target::known_kind).transpose()?)
         }
     };
     tokio::select! {
@@ -63,19 +64,6 @@ pub async fn import(
             Err(vec![Diagnostic::error("Stopped", "The import was stopped; nothing was changed.")])
         }
     }
-}
-
-fn known_kind(kind: &str) -> Result<Kind, Problems> {
-    Kind::WITH_DATA.into_iter().find(|one| one.kind() == kind).ok_or_else(|| {
-        let known = Kind::WITH_DATA.map(Kind::kind).join(", ");
-        vec![
-            Diagnostic::error(
-                format!("A {kind} cannot be imported"),
-                format!("Use the kind of the custom resource that carries the data: {known}."),
-            )
-            .at(Path::of("kind")),
-        ]
-    })
 }
 
 async fn import_from(
@@ -94,8 +82,8 @@ async fn import_from(
     }
     let data = match found.as_slice() {
         [data] => data.clone(),
-        [] => return Err(vec![absent(&namespace, &name)]),
-        several => return Err(vec![ambiguous(&namespace, &name, several)]),
+        [] => return Err(vec![target::absent(&namespace, &name)]),
+        several => return Err(vec![target::ambiguous(&namespace, &name, several)]),
     };
     let replicated = Kind::of(&data) == Some(Kind::RedisReplication);
     let watching = if replicated {
@@ -127,49 +115,6 @@ async fn import_from(
     }
     warnings.extend(left_as_found(&model));
     Ok(Imported { identity: model.identity(), model, private: Private::default(), warnings })
-}
-
-fn parts_of(id: &str) -> Result<(String, String, Option<String>), Problems> {
-    let parts: Vec<&str> = id.split('/').collect();
-    let text = |part: &str| part.to_owned();
-    match parts.as_slice() {
-        _ if parts.iter().any(|part| part.is_empty()) => {}
-        [namespace, name] => return Ok((text(namespace), text(name), None)),
-        [namespace, name, kind] => return Ok((text(namespace), text(name), Some(text(kind)))),
-        _ => {}
-    }
-    Err(vec![Diagnostic::error(
-        "The import id is not namespace/name",
-        format!(
-            "Use the namespace and the name of the instance, such as redis/cache. If several kinds have that name, \
-             add the kind, such as redis/cache/RedisCluster. Got {id:?}."
-        ),
-    )])
-}
-
-fn absent(namespace: &str, name: &str) -> Diagnostic {
-    let kinds = Kind::WITH_DATA.map(Kind::crd).join(",");
-    Diagnostic::error(
-        format!("There is no Redis {namespace}/{name} to import"),
-        format!(
-            "No custom resource in the cluster has this name. To list all instances, run `kubectl get \
-             {kinds} -A`."
-        ),
-    )
-}
-
-fn ambiguous(namespace: &str, name: &str, found: &[Json]) -> Diagnostic {
-    let kinds: Vec<&str> = found.iter().filter_map(Kind::of).map(Kind::kind).collect();
-    let ids: Vec<String> = kinds.iter().map(|kind| format!("{namespace}/{name}/{kind}")).collect();
-    Diagnostic::error(
-        format!("More than one Redis is named {namespace}/{name}"),
-        format!(
-            "Custom resources of the kinds {} have this name. Add the kind to the import ID: {}. Their generated \
-             objects would have the same names, so manage only one of them with this provider.",
-            kinds.join(" and "),
-            ids.join(" or "),
-        ),
-    )
 }
 
 /// What a change of the configuration will overwrite, and nothing else.

@@ -92,7 +92,10 @@ pub(super) fn take_others(instance: &mut Instance, spec: &Json, config_map: Opti
                 let policy = Fsync::parse(&Value::from(value.as_str()));
                 persistence.aof.fsync_policy = policy.unwrap_or(persistence.aof.fsync_policy);
             }
-            _ => drop(instance.additional_config.insert(name, value)),
+            _ => {
+                let lines = instance.additional_config.entry(name).or_default();
+                *lines = if lines.is_empty() { value } else { format!("{lines}\n{value}") };
+            }
         }
     }
     // Directives that no argument may set stay in their file alone.

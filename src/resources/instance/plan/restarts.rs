@@ -45,7 +45,37 @@ pub(super) fn for_changes(
              it restarts, so clients must reconnect."
         ),
     };
-    (!rolling.is_empty()).then(|| Diagnostic::warning("Redis will restart", how))
+    if rolling.is_empty() {
+        return mark_goes(prior, changes);
+    }
+    Some(Diagnostic::warning("Redis will restart", how))
+}
+
+/// Arguments that the operator does not turn into a StatefulSet.
+const NOT_OF_STATEFUL_SETS: [&str; 6] =
+    ["network_policy", "pod_disruption_budget", "service", "annotations", "deletion_protection", "timeouts"];
+
+/// `kubectl rollout restart` leaves a mark in the template of the pods. The operator does not know the mark, and takes it
+/// away whenever it writes the StatefulSet.
+fn mark_goes(prior: &Instance, changes: &[Changed]) -> Option<Diagnostic> {
+    let when = prior.status.restarted_at.as_ref()?;
+    let writes = |changed: &&Changed| {
+        let path = changed.path.to_string();
+        let first = path.split('.').next().unwrap_or_default().to_owned();
+        changed.change != Class::ProviderOnly && !NOT_OF_STATEFUL_SETS.contains(&first.as_str())
+    };
+    let paths: Vec<String> = changes.iter().filter(writes).map(|changed| changed.path.to_string()).collect();
+    (!paths.is_empty()).then(|| {
+        Diagnostic::warning(
+            "Redis will restart",
+            format!(
+                "Somebody has restarted the pods with `kubectl rollout restart` ({when}). With the change of {}, the \
+                 operator writes the StatefulSet without the mark of that restart, and all pods restart once more, one \
+                 after the other.",
+                paths.join(", ")
+            ),
+        )
+    })
 }
 
 /// What a single Redis has after a restart, by what the plan puts into force.
@@ -93,6 +123,17 @@ mod tests {
     use super::super::super::addresses::Addresses;
     use super::super::super::import::with_defaults;
     use super::*;
+
+    #[test]
+    fn a_mark_of_a_restart_goes_with_the_next_change_of_the_stateful_set() {
+        let (namespace, name) = ("redis".to_owned(), "cache".to_owned());
+        let mut prior = with_defaults(&Addresses::new(namespace, name, Topology::Replication)).unwrap();
+        let changed = |path: &str| [Changed { path: Path::of(path), change: Class::Live }];
+        assert!(mark_goes(&prior, &changed("replica.count")).is_none());
+        prior.status.restarted_at = Some("2026-01-02T03:04:05Z".to_owned());
+        assert!(mark_goes(&prior, &changed("replica.count")).is_some());
+        assert!(mark_goes(&prior, &changed("service.type")).is_none());
+    }
 
     #[test]
     fn what_mending_restarts_is_said() {

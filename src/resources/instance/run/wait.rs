@@ -64,12 +64,17 @@ impl Run<'_> {
         self.last_step = None;
         self.waited_for = Some(waiting.clone());
         let since = self.since(&waiting, now);
-        let patience = waiting.cause.patience().filter(|_| self.settings.fail_fast);
+        let goes_on = waiting.cause == Cause::Settling;
+        let patience = waiting.cause.patience().filter(|_| self.settings.fail_fast || goes_on);
         let limit = patience.map(|patience| since + patience);
         let is_over = limit.is_some_and(|limit| now >= limit);
         if waiting.cause.is_about_size() && is_over {
             self.observer.warn(volumes_are_late(&self.addresses, &waiting));
             self.memory.volumes_are_late = true;
+            return Ok(());
+        }
+        if goes_on && is_over {
+            self.memory.has_let_others_decide = true;
             return Ok(());
         }
         if self.has_crashed_enough(&waiting) || is_over {

@@ -6,6 +6,8 @@ mod custom;
 mod pods;
 
 pub use arguments::{observe_arguments, strings};
+use std::collections::BTreeSet;
+
 use serde_json::Value as Json;
 
 use super::build::build;
@@ -19,7 +21,7 @@ use crate::redis::opstree::{self, Kind};
 use crate::redis::picture::Picture;
 use crate::redis::ready;
 use crate::redis::repair::{self, Repair, Subject};
-use crate::redis::running::{Running, image};
+use crate::redis::running::{Running, image, image_of_pod, restarted_at};
 use crate::redis::topology::Topology;
 
 /// The instance as it is found, given what is known of it. `written` is the known instance, built.
@@ -153,10 +155,13 @@ pub fn status(topology: Topology, name: &str, picture: &Picture) -> Status {
             status.redis_pods.extend(pods);
             status.ready_pods += count(stateful_set, &["status", "readyReplicas"]);
             status.image = status.image.or_else(|| image(stateful_set).map(str::to_owned));
+            status.restarted_at =
+                status.restarted_at.or_else(|| restarted_at(stateful_set).map(str::to_owned));
         } else {
             status.sentinel_pods.extend(pods);
         }
     }
+    status.image = images_of_pods(topology, name, running).or(status.image);
     let mut missing = picture.at_rest(topology, name, false).err();
     if let Some(data) = picture.custom_resource(topology.data()) {
         let master = text(data, &["status", "masterNode"]).filter(|master| !master.is_empty());
@@ -182,6 +187,15 @@ pub fn status(topology: Topology, name: &str, picture: &Picture) -> Status {
     status
 }
 
+/// The images that the pods run; several if they differ. `None` if the pods were not read.
+fn images_of_pods(topology: Topology, name: &str, running: &Running) -> Option<String> {
+    let with_data = topology.parts().iter().filter(|part| part.has_data());
+    let apps: Vec<String> = with_data.map(|part| part.name(name)).collect();
+    let pods = apps.iter().flat_map(|app| running.pods_of(app));
+    let images: BTreeSet<&str> = pods.filter_map(image_of_pod).collect();
+    (!images.is_empty()).then(|| images.into_iter().collect::<Vec<_>>().join(", "))
+}
+
 /// The status of an instance that does not serve.
 pub fn not_ready(phase: &str, message: &str) -> Status {
     Status {
@@ -193,6 +207,7 @@ pub fn not_ready(phase: &str, message: &str) -> Status {
         ready_pods: 0,
         sentinel_pods: Vec::new(),
         image: None,
+        restarted_at: None,
     }
 }
 

@@ -11,13 +11,14 @@ use crate::terraform::{Diagnostic, Path, Planned};
 
 type Guard = fn(&Instance<Planned>) -> Option<Diagnostic>;
 
-const GUARDS: [Guard; 6] = [
+const GUARDS: [Guard; 7] = [
     version_without_tag,
     two_passwords,
     password_without_use,
     version_without_password,
     root_refused,
     nothing_to_keep,
+    one_class_of_clients,
 ];
 
 /// All conflicts, at once.
@@ -95,6 +96,23 @@ fn root_refused(config: &Instance<Planned>) -> Option<Diagnostic> {
              run_as_user; the operator's images use 1000.",
         )
         .at(Path::of("security_context.run_as_user"))
+    })
+}
+
+/// Redis 7.0 takes the limits of several classes of clients in one line. Older versions end with an error at start.
+fn one_class_of_clients(config: &Instance<Planned>) -> Option<Diagnostic> {
+    const LIMITS: &str = "client-output-buffer-limit";
+    let version = config.version.known()?.0;
+    let directives = config.additional_config.known()?;
+    let limits = directives.get(LIMITS)?.known()?;
+    let too_long = limits.lines().any(|line| line.split_whitespace().count() > 4);
+    (too_long && version.major < 7).then(|| {
+        Diagnostic::error(
+            format!("Redis {version} takes one class of clients for each {LIMITS}"),
+            "The value has several classes in one line, and Redis would not start. Write each class into a line of its \
+             own; the lines of a value repeat the directive.",
+        )
+        .at(Path::of("additional_config"))
     })
 }
 
