@@ -38,6 +38,10 @@ resource "redis_k8s_instance" "main" {
     }
   }
 
+  # A Redis that is full needs this long to load its data, and to save it before it ends.
+  liveness_probe                   = { failure_threshold = 12 }
+  termination_grace_period_seconds = 120
+
   persistence = {
     enabled = true
     size    = "100Gi"

@@ -9,7 +9,7 @@ use crate::diagnostics::Diagnostic;
 /// An argument as messages name it, an expression of the right type and a wrong value, what the message must say. An
 /// expression may bring along the arguments that are required beside it.
 /// One instance bears all of them.
-const WRONG: [(&str, &str, &str); 85] = [
+const WRONG: [(&str, &str, &str); 82] = [
     ("name", "\"My_Redis\"", "lower-case letters"),
     ("namespace", "\"Bad_NS\"", "lower-case letters"),
     ("version", "\"6.0\"", "Redis 6.2 or newer"),
@@ -26,6 +26,7 @@ const WRONG: [(&str, &str, &str); 85] = [
     ("persistence.size", "\"1Mi\"", "at least 64Mi"),
     ("persistence.node_conf_size", "\"x\"", "a quantity"),
     ("persistence.access_modes", "[\"Write\"]", "ReadWriteOnce"),
+    ("persistence.existing_claims", "\"perhaps\"", "error, reuse"),
     ("persistence.rdb.save_interval", "\"900\"", "pairs of seconds and changes"),
     ("persistence.aof.fsync_policy", "\"sometimes\"", "always, everysec, no"),
     ("additional_config", "{ port = \"1\" }", "Services and probes"),
@@ -48,12 +49,10 @@ const WRONG: [(&str, &str, &str); 85] = [
     ("annotations", "{ \"bad key\" = \"x\" }", "not a valid key"),
     ("custom_spec.redis", "\"[]\"", "a JSON object"),
     ("image.sentinel_repository", "\"Quay.io/X:1\"", "without a tag"),
-    ("replica.count", "6", "0 to 5"),
     ("replica.resources.requests.cpu", "\"lots\"", "a quantity"),
     ("replica.resources.requests.memory", "\"1GB\"", "a quantity"),
     ("replica.resources.limits.cpu", "\"-1\"", "a quantity"),
     ("replica.resources.limits.memory", "\"1Mi\"", "at least 16Mi"),
-    ("sentinel.replicas", "4", "3, 5 or 7"),
     ("sentinel.quorum", "0", "above 0"),
     ("sentinel.down_after_milliseconds", "0", "above 0"),
     ("sentinel.failover_timeout", "-1", "above 0"),
@@ -65,8 +64,6 @@ const WRONG: [(&str, &str, &str); 85] = [
     ("sentinel.resources.limits.memory", "\"0x\"", "a quantity"),
     ("sentinel.pod_disruption_budget.min_available", "-1", "0 or more"),
     ("sentinel.pod_disruption_budget.max_unavailable", "-1", "0 or more"),
-    ("cluster.num_shards", "2", "at least 3"),
-    ("cluster.replicas_per_shard", "6", "0 to 5"),
     ("cluster.version_mode", "\"v8\"", "v7, v6"),
     ("anti_affinity", "\"hard\"", "soft, required, none"),
     (
@@ -99,6 +96,14 @@ const WRONG: [(&str, &str, &str); 85] = [
     ("timeouts.create", "\"soon\"", "a duration"),
     ("timeouts.read", "\"-1m\"", "a duration"),
     ("timeouts.update", "\"0\"", "a duration"),
+];
+
+/// Numbers that a new instance may not have, each with the shape that it needs. An instance that has one may keep it.
+const UNSOUND: [(&str, &str, &str, &str); 4] = [
+    ("replica.count", "6", "standalone", "0 to 5"),
+    ("sentinel.replicas", "4", "sentinel", "3, 5 or 7"),
+    ("cluster.num_shards", "2", "cluster", "at least 3"),
+    ("cluster.replicas_per_shard", "6", "cluster", "0 to 5"),
 ];
 
 /// Those whose type alone leaves nothing else to be wrong; core itself judges them, once for each root.
@@ -311,6 +316,7 @@ for_each_cli! {
         let mut all = BTreeSet::new();
         settable(&provider["resource_schemas"]["redis_k8s_instance"]["block"]["attributes"], "", &mut all);
         let rows = WRONG.iter().map(|row| row.0).chain(TYPED.iter().map(|row| row.0));
+        let rows = rows.chain(UNSOUND.iter().map(|row| row.0));
         assert_eq!(rows.map(path_in_schema).collect::<BTreeSet<_>>(), all);
     }
 
@@ -323,6 +329,18 @@ for_each_cli! {
             assert!(found[0].detail.contains(part), "{path}: {found:#?}");
         }
         assert_eq!(errors.len(), WRONG.len(), "{errors:#?}");
+    }
+
+    fn numbers_that_a_new_instance_may_not_have_are_named(cli: Cli) {
+        let case = Case::new(cli, "unsound");
+        let modes = UNSOUND.map(|row| format!("{:?}", row.2));
+        let rows: Vec<_> =
+            UNSOUND.iter().zip(&modes).map(|(row, mode)| vec![(row.0, row.1), ("deployment_mode", mode.as_str())]).collect();
+        let errors = errors_of_plan(&case, &rows);
+        for (path, value, _, part) in UNSOUND {
+            let named = |error: &&Diagnostic| error.summary == format!("Invalid value for {path}") && error.detail.contains(part);
+            assert_eq!(errors.iter().filter(named).count(), 1, "{path} = {value} in {errors:#?}");
+        }
     }
 
     fn a_wrong_type_is_named(cli: Cli) {

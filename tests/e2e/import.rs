@@ -126,13 +126,14 @@ for_each_cli! {
         let case = Case::new(cli, "import-none");
         case.write("main.tf", &resting().text());
         let mut all = Vec::new();
-        for id in ["cache", "a/b/c", "/cache", "{namespace}/", "{namespace}/cache", "no-such-namespace/cache"] {
+        for id in ["cache", "a/b/c/d", "{namespace}/cache/RedisSentinel", "/cache", "{namespace}/", "{namespace}/cache", "no-such-namespace/cache"] {
             let block = format!("import {{\n  to = {ADDRESS}\n  id = \"{id}\"\n}}\n");
             case.write("main.tf", &resting().and(&block).text());
             all.extend(summaries(&case, &case.plan_fails()));
         }
         let wrong = "The import id is not namespace/name".to_owned();
         let absent = |namespace: &str| format!("There is no Redis {namespace}/cache to import");
-        assert_eq!(all, [wrong.clone(), wrong.clone(), wrong.clone(), wrong, absent("<namespace>"), absent("no-such-namespace")]);
+        let kind = "A RedisSentinel cannot be imported".to_owned();
+        assert_eq!(all, [wrong.clone(), wrong.clone(), kind, wrong.clone(), wrong, absent("<namespace>"), absent("no-such-namespace")]);
     }
 }

@@ -96,8 +96,8 @@ const RIGHT: [Row; 10] = [
     &[CLUSTER, ("network_policy.enabled", "true"), ("network_policy.allowed_cidrs", "[\"10.0.0.0/8\"]")],
     &[
         SENTINEL,
-        ("master.resources.limits.memory", "\"3Gi\""),
-        ("replica.resources.limits.memory", "\"3072Mi\""),
+        ("master.resources.limits.memory", "\"2.5Gi\""),
+        ("replica.resources.limits.memory", "\"2560Mi\""),
     ],
     &[SENTINEL, ("update_strategy.guarded", "false"), ("update_strategy.rolling_update.partition", "1")],
 ];

@@ -11,6 +11,7 @@ mod build;
 mod checks;
 mod clashes;
 mod delete;
+mod directives;
 mod endpoints;
 mod existing_secret;
 mod failure;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::addresses::Addresses;
-use super::checks;
 use super::endpoints;
+use super::{checks, directives};
 use crate::object;
 use crate::redis::names;
 use crate::redis::topology::{Part, Topology};
@@ -43,9 +43,9 @@ object! {
         cluster: Option<Cluster> = nested_where(in_cluster_mode),
         /// Where Redis keeps its data.
         persistence: Persistence = nested(),
-        /// Directives of redis.conf, by name. They come last and override all others. A value with several lines repeats the
-        /// directive, once for each line, such as `loadmodule`.
-        additional_config: BTreeMap<String, String> = default(empty()).rolls().check(checks::are_directives),
+        /// Directives of redis.conf, by name. They come last and override all others. The lines of a value of
+        /// `loadmodule` and `client-output-buffer-limit` repeat the directive.
+        additional_config: BTreeMap<String, String> = default(empty()).rolls().check(directives::are_directives),
         /// Share of the memory limit that Redis uses for data, in percent. Sets `maxmemory`; with 0, `maxmemory` is
         /// not set.
         maxmemory_percent: i64 = default(75).rolls().check(checks::is_percentage),

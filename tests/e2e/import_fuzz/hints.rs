@@ -112,7 +112,8 @@ fn of_operator(path: &Path, chance: &mut Chance) -> Hint {
         ["spec", "clusterSize"] => is(chance.one_of(&[2, 3, 3, 3, 4, 5, 6, 8])),
         ["spec", "redisLeader" | "redisFollower", "replicas"] => is(chance.between(3, 6)),
         ["spec", "clusterVersion"] => is(chance.one_of(&["v6", "v6", "v7", "v7", "v7", "v8", "7"])),
-        ["spec", "port"] => rarely(chance, 8, 6380),
+        // An import of another port is refused.
+        ["spec", "port"] => is(6379),
         ["spec", "hostPort"] => is(chance.between(20000, 30000)),
         [.., "quorum" | "parallelSyncs"] => is(chance.one_of(&["1", "2", "2", "2", "3", "5", "0", "two"])),
         [.., "masterGroupName"] => is(chance.one_of(&["mymaster", "myMaster", "my_Master.1", "a b", ""])),

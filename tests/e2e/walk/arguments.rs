@@ -110,7 +110,7 @@ fn whole() -> Vec<Row> {
         row("name", "other", "third"),
         row("namespace", "other", "third"),
         row("create_namespace", true, false),
-        row("version", "7.2", "7.4"),
+        row("version", "7.2", "7.4").where_it_is(Effect::Grows, &ALL),
         beside("deployment_mode", mode("sentinel"), mode("cluster"))
             .of(Sentinel, mode("standalone"), mode("cluster"))
             .of(Cluster, mode("standalone"), mode("sentinel")),
@@ -234,6 +234,7 @@ fn data() -> Vec<Row> {
         row("persistence.size", "20Gi", "30Gi").where_it_is(Effect::Grows, &ALL),
         row("persistence.node_conf_size", "2Gi", "3Gi").where_it_is(Effect::Fixed, &[Cluster]),
         row("persistence.retain_on_delete", true, false),
+        row("persistence.existing_claims", "reuse", "error"),
         // A set without any file on disk is refused.
         row("persistence.rdb.enabled", false, true).with(logged()).alone(),
         row("persistence.rdb.save_interval", "60 1", "120 2"),

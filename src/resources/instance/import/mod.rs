@@ -102,6 +102,9 @@ async fn import_from(
     if replicated && at(&data, &["spec", "clusterSize"]).as_i64().is_some_and(|size| size < 2) {
         return Err(vec![others::without_replicas(&namespace, &name)]);
     }
+    if let Some(port) = others::other_port(&data) {
+        return Err(vec![others::unreachable(&namespace, &name, port)]);
+    }
     let mut warnings = others::warnings(&data, topology, &others);
     let is_watched_by_others = others::are_watching(&data, &others);
     let custom_resources: Vec<Json> = std::iter::once(data).chain(ours).collect();

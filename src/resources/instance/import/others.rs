@@ -5,6 +5,7 @@ use serde_json::Value as Json;
 use tokio::time::Instant;
 
 use crate::kubernetes::{self, Cause, Cluster};
+use crate::redis::names::REDIS_PORT;
 use crate::redis::object::{self, at, text};
 use crate::redis::opstree::Kind;
 use crate::redis::topology::Topology;
@@ -67,6 +68,14 @@ pub fn warnings(data: &Json, topology: Topology, others: &[Json]) -> Vec<Diagnos
              warns that Redis will restart.",
         ));
     }
+    if !at(data, &["spec", "TLS"]).is_null() {
+        warnings.push(Diagnostic::warning(
+            format!("{id} accepts TLS only, and the provider cannot talk to it"),
+            "The import is complete. But an apply could not ask Redis, and would wait in vain; url also says redis:// \
+             instead of rediss://. Set wait = { enabled = false } and update_strategy = { guarded = false }: then the \
+             operator restarts the pods by itself.",
+        ));
+    }
     if !others.is_empty() {
         let names: Vec<&str> = others.iter().map(object::name).collect();
         let names = names.join(", ");
@@ -101,6 +110,23 @@ pub fn warnings(data: &Json, topology: Topology, others: &[Json]) -> Vec<Diagnos
         ));
     }
     warnings
+}
+
+/// The port of a cluster, if it is not the one that the provider and its outputs know.
+pub(super) fn other_port(data: &Json) -> Option<i64> {
+    at(data, &["spec", "port"]).as_i64().filter(|port| *port != i64::from(REDIS_PORT))
+}
+
+/// A cluster on another port.
+pub(super) fn unreachable(namespace: &str, name: &str, port: i64) -> Diagnostic {
+    Diagnostic::error(
+        format!("The RedisCluster {namespace}/{name} listens on port {port}"),
+        format!(
+            "Its spec.port is {port}. The provider reaches Redis on port {REDIS_PORT} only, and host, port and url would \
+             be wrong. Nothing was imported. (The operator itself cannot assemble such a cluster either.) Create a new \
+             instance and move the data there."
+        ),
+    )
 }
 
 /// A `RedisReplication` without any replica.

@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use super::super::checks;
+use super::super::directives;
 use super::super::model::{CustomSpec, Instance};
 use super::super::state::strings;
 use crate::redis::config::{self, save_points};
@@ -101,7 +101,7 @@ pub(super) fn take_others(instance: &mut Instance, spec: &Json, config_map: Opti
     // Directives that no argument may set stay in their file alone.
     instance
         .additional_config
-        .retain(|name, value| checks::are_directives(&[(name.clone(), value.clone())].into()).is_ok());
+        .retain(|name, value| directives::are_directives(&[(name.clone(), value.clone())].into()).is_ok());
     if let Some(saves) = saves {
         let interval = saves.join(" ");
         persistence.rdb.enabled = !saves.is_empty();

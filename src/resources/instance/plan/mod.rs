@@ -4,6 +4,7 @@
 mod replacing;
 mod restarts;
 mod settings;
+mod time;
 mod topology;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use super::delete::protected;
 use super::model::{Instance, ManagedObject};
 use super::settle::settle;
 use super::state::objects;
+use crate::redis::object::at;
 use crate::redis::repair::Subject;
 use crate::redis::version::Version;
 use crate::resources::blocks::ServiceType;
@@ -65,7 +67,7 @@ pub fn plan(change: &mut PlanChange<InstanceResource>) -> Vec<Diagnostic> {
                 return vec![error];
             }
             change.private.set(APPLIED, guarded(planned));
-            return unprotected(planned).into_iter().collect();
+            return unprotected(planned).into_iter().chain(time::too_short(planned)).collect();
         }
         (Some(_), Some(_)) => {}
         (None, None) => return Vec::new(),
@@ -105,6 +107,7 @@ pub fn plan(change: &mut PlanChange<InstanceResource>) -> Vec<Diagnostic> {
         .collect();
     change.private.set(APPLIED, now);
     diagnostics.extend(replacing::perhaps(prior, planned));
+    diagnostics.extend(time::too_short(planned).filter(|_| time::is_about(&change.changes)));
     let writes = change.changes.iter().any(|changed| changed.change != Class::ProviderOnly);
     if writes {
         let authentication = Path::of("authentication");
@@ -177,7 +180,12 @@ fn left_to_apply(found: Diagnostic) -> Diagnostic {
 
 fn is_within_the_cluster(planned: &Instance<Planned>) -> bool {
     let service = planned.service.known().and_then(|service| service.r#type.known());
-    service == Some(&ServiceType::ClusterIp)
+    // A Service that leads out of the cluster may also be in the custom_spec of a cluster.
+    let custom = planned.custom_spec.known().and_then(|custom| custom.cluster.known());
+    let has_other_service = custom.is_none_or(|custom| {
+        custom.as_ref().is_some_and(|spec| !at(&spec.object, &["kubernetesConfig", "service"]).is_null())
+    });
+    service == Some(&ServiceType::ClusterIp) && !has_other_service
 }
 
 /// The objects that the provider will manage, if they are known before apply.
