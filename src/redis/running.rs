@@ -48,7 +48,7 @@ impl Running {
         };
         self.stateful_sets.retain(|one| is_of(|part, instance, name| part.name(instance) == name, one));
         self.pods.retain(|one| is_of(|part, instance, name| part.has_pod(instance, name), one));
-        self.claims.retain(|one| topology.has_claim(instance, name(one)));
+        self.claims.retain(|one| is_claim_of(topology, instance, one));
         let owners = |service: &Json| list(service, &["metadata", "ownerReferences"]).to_vec();
         let is_its = |owner: &Json| {
             text(owner, &["name"]) == Some(instance)
@@ -114,6 +114,16 @@ impl Running {
             is_acted_on(one) && pods < count(one, &["spec", "replicas"])
         })
     }
+}
+
+/// Whether a claim is of that instance: by its name, or by the operator's label, since the operator can be configured to
+/// call the claims otherwise.
+pub fn is_claim_of(topology: Topology, instance: &str, claim: &Json) -> bool {
+    let is_labelled = |part: &Part| {
+        label(claim, "app") == Some(part.name(instance).as_str())
+            && label(claim, "redis_setup_type") == Some(part.setup())
+    };
+    topology.has_claim(instance, name(claim)) || topology.parts().iter().any(is_labelled)
 }
 
 /// Whether anything in a pod's spec refers to a Secret or ConfigMap of that name: a volume, a variable, a source of

@@ -49,6 +49,24 @@ spec:
   storage: {volumeClaimTemplate: {spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 64Mi}}}}}
 ";
 
+/// Followers that are no multiple of the shards.
+const ODD: &str = "
+apiVersion: redis.redis.opstreelabs.in/v1beta2
+kind: RedisCluster
+metadata: {name: odd, namespace: '{namespace}'}
+spec:
+  clusterSize: 3
+  clusterVersion: v7
+  persistenceEnabled: true
+  redisLeader: {nodeSelector: {no-such: node}}
+  redisFollower: {nodeSelector: {no-such: node}, replicas: 4}
+  kubernetesConfig: {image: 'quay.io/opstree/redis:v7.0.15', imagePullPolicy: IfNotPresent}
+  storage:
+    nodeConfVolume: true
+    nodeConfVolumeClaimTemplate: {spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 64Mi}}}}
+    volumeClaimTemplate: {spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 64Mi}}}}
+";
+
 /// The resource of the first, as somebody would write it.
 fn instance() -> String {
     let size = "{ cpu = \"10m\", memory = \"32Mi\" }, limits = { cpu = \"200m\", memory = \"64Mi\" }";
@@ -149,5 +167,32 @@ for_terraform! {
         assert_eq!(claims, ["web-web-0"], "that of another with the same label stays");
         case.kubectl(&["delete", &definition("redis"), "web"]);
         case.assert_all_collected();
+    }
+
+    /// A field that nothing can express stays until its argument changes, and is an ordinary field from then on.
+    fn what_was_left_as_found_is_written_once_its_argument_has_changed(cli: Cli) {
+        let case = Case::new(cli, "left");
+        case.write("odd.yaml", ODD);
+        case.kubectl(&["create", "-f", &case.path("odd.yaml").to_string_lossy()]);
+        let head = crate::import::HEAD;
+        case.write("main.tf", &format!("{head}import {{\n  to = {ADDRESS}\n  id = \"{{namespace}}/odd\"\n}}\n"));
+        let output = case.run(&["plan", "-json", "-input=false", "-generate-config-out=generated.tf"]);
+        assert!(output.to_string().contains("Some fields of"), "{output}");
+        case.apply();
+        let followers = |case: &Case| {
+            case.kubectl_json(&["get", &definition(CLUSTERS), "odd"])["spec"]["redisFollower"]["replicas"].clone()
+        };
+        assert_eq!(followers(&case), 4);
+        case.write("main.tf", head);
+        let generated = without_waiting(&case.read("generated.tf"));
+        assert!(generated.contains("replicas_per_shard = 1"), "{generated}");
+        for (each, expected) in [(1, 4), (2, 6), (1, 3)] {
+            case.write("generated.tf", &generated.replace("replicas_per_shard = 1", &format!("replicas_per_shard = {each}")));
+            case.apply();
+            case.plan_is_empty();
+            assert_eq!(followers(&case), expected, "replicas_per_shard = {each}");
+        }
+        case.destroy();
+        case.assert_nothing_left();
     }
 }

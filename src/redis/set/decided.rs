@@ -38,7 +38,8 @@ fn undecided(set: &Set) -> Option<String> {
         [] => None,
         [(master, _)] => replicas.into_iter().find_map(|(pod, said)| {
             let followed = &said.master.as_ref()?.address.host;
-            let strays = *followed != master.address;
+            // A chain of replicas is decided, too.
+            let strays = !set.members.iter().any(|member| member.address == *followed);
             strays.then(|| format!("{} is the master, but {} follows {followed}", master.name, pod.name))
         }),
         several => {

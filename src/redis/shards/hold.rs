@@ -11,7 +11,7 @@
 
 use serde_json::Value as Json;
 
-use crate::redis::answers::shards::Shards;
+use crate::redis::answers::shards::{Pod, SLOTS, Said, Shards};
 use crate::redis::desired::Desired;
 use crate::redis::diagnose;
 use crate::redis::memory::{Denial, Memory};
@@ -22,6 +22,7 @@ use crate::redis::picture::Picture;
 use crate::redis::ready;
 use crate::redis::running::{Running, is_ready};
 use crate::redis::step::{Mending, Move, Next, Step};
+use crate::redis::talk::Node;
 use crate::redis::topology::{Part, Topology};
 use crate::redis::waiting::{Cause, Waiting};
 
@@ -50,6 +51,12 @@ pub fn fewer(desired: &Desired, picture: &Picture, _: &Memory) -> Option<Next> {
         }
         Some(Ok(shards)) => match shards.whole() {
             Ok(()) => shards.leader_that_follows().map(|todo| Next::Do(Step::MendNodes(todo))),
+            Err(_)
+                if !desired.topology.parts().first().is_some_and(shrinks)
+                    && hold_nothing(shards, desired, running) =>
+            {
+                None
+            }
             Err(why) => Some(mend(shards, running, desired, data).unwrap_or_else(|| {
                 match (Hold::of(data), shards.copying().is_some()) {
                     // The operator would restart the copy again and again.
@@ -61,6 +68,24 @@ pub fn fewer(desired: &Desired, picture: &Picture, _: &Memory) -> Option<Next> {
             })),
         },
     }
+}
+
+/// Whether only followers go, none of which has started: every leader is a master with slots, and all leaders together
+/// have all of them. So a follower that cannot start can be given up.
+fn hold_nothing(shards: &Shards, desired: &Desired, running: &Running) -> bool {
+    let Some(followers) = desired.topology.parts().get(1) else { return false };
+    let stay = followers.replicas(desired.data());
+    let goes = |pod: &Json| {
+        let number = name(pod).rsplit('-').next().and_then(|number| number.parse::<i64>().ok());
+        followers.has_pod(&desired.name, name(pod)) && number.is_some_and(|number| number >= stay)
+    };
+    let leaders = || shards.pods.iter().filter(|pod| pod.is_leader);
+    let slots = |pod: &Pod| pod.said.as_ref().and_then(Said::myself).map_or(0, Node::slot_count);
+    !running.pods.iter().any(|pod| goes(pod) && is_ready(pod))
+        && leaders().count() == shards.masters
+        && leaders().all(|pod| pod.said.as_ref().and_then(Said::myself).is_some_and(Node::is_master))
+        && leaders().map(slots).sum::<u32>() == SLOTS
+        && shards.copying().is_none()
 }
 
 /// Pauses the operator, waits, and unpauses it; `None` if the operator may continue as it is.
@@ -198,7 +223,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::redis::answers::shards::{Pod, Said};
     use crate::redis::fixture::{self, Scene, serving};
     use crate::redis::names::annotation;
     use crate::redis::talk::{Address, MasterLink, Replication, cluster_nodes};
@@ -395,6 +419,21 @@ mod tests {
         assert!(matches!(scene.next(&desired), Next::Wait(Waiting { cause: Cause::Nodes, .. })));
         pause(&mut scene);
         assert_eq!(scene.next(&desired), Next::Do(Step::Unpause(desired.topology.data())));
+    }
+
+    /// The way back from followers that no node takes.
+    #[test]
+    fn followers_that_never_started_may_go() {
+        let (desired, mut scene) = changed();
+        scene.picture.custom_resources[0]["spec"]["redisFollower"] = json!({ "replicas": 6 });
+        let mut shards = nodes(false).unwrap().unwrap();
+        shards.size = 3;
+        scene.picture.answers.shards = Some(Ok(shards.clone()));
+        assert!(matches!(scene.next(&desired), Next::Do(Step::ApplyCustomResource { .. })));
+        // The leader has lost its slots to a follower.
+        shards.pods[0].is_leader = false;
+        scene.picture.answers.shards = Some(Ok(shards));
+        assert!(!matches!(scene.next(&desired), Next::Do(Step::ApplyCustomResource { .. })));
     }
 
     #[test]

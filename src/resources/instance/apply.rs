@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 use tokio::time::Instant;
 
 use super::addresses::Addresses;
-use super::build::build;
+use super::build::{build, still_held};
 use super::model::{AuthSecret, Instance};
 use super::objects::{once, wanted_secret};
 use super::remains::Remains;
@@ -178,10 +178,6 @@ async fn update(
     let data = of_kind(&existing, addresses.topology.data());
     let is_going = || prior.repairs.contains_key(&Subject::Deletion.to_string());
     let going = data.map_or_else(is_going, is_terminating);
-    if going {
-        // What is recreated is no longer as it was found.
-        instance.as_found.clear();
-    }
     if instance.persistence.enabled && instance.persistence.size != prior.persistence.size && !going {
         match growth::refused(cluster, &instance, deadline).await {
             Ok(None) => {}
@@ -199,6 +195,14 @@ async fn update(
     if planned_secret.is_some() && planned_secret != instance.auth_secret {
         return Err(vec![failure::secret_went(&instance)]);
     }
+    // What is recreated is no longer as it was found.
+    let is_there = |field: &str| {
+        let is_it =
+            |one: &Json| Kind::of(one).is_some_and(|kind| field.split(' ').next() == Some(kind.kind()));
+        existing.iter().any(|one| is_it(one) && !is_terminating(one))
+    };
+    instance.as_found.retain(|field, _| is_there(field));
+    instance.as_found = still_held(&instance);
     let mut desired = build(&instance, false, instance.wait.enabled);
     // An object that is being deleted cannot be changed: once it is gone, it is recreated.
     desired.creating = going;

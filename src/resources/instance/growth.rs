@@ -8,7 +8,7 @@ use super::model::Instance;
 use crate::kubernetes::{self, Cause as RequestCause, Cluster, Lookup, ObjectRef};
 use crate::redis::object::{at, name, text};
 use crate::redis::quantity::Quantity;
-use crate::redis::topology::is_numbered;
+use crate::redis::running::is_claim_of;
 use crate::resources::kinds::{CLAIM, STORAGE_CLASS};
 use crate::terraform::{Diagnostic, Path};
 
@@ -29,9 +29,10 @@ pub async fn refused(
         Err(kubernetes::Error { cause: RequestCause::Forbidden { .. }, .. }) => return Ok(None),
         all => all?,
     };
-    let apps: Vec<String> =
-        addresses.topology.parts().iter().map(|part| part.name(&addresses.name)).collect();
-    let has_data = |claim: &&Json| apps.iter().any(|app| is_numbered(&format!("{app}-{app}"), name(claim)));
+    let has_data = |claim: &&Json| {
+        let is_of_nodes = name(claim).starts_with("node-conf-");
+        is_claim_of(addresses.topology, &addresses.name, claim) && !is_of_nodes
+    };
     let claims: Vec<(&Json, Quantity)> =
         all.iter().filter(has_data).filter_map(|claim| Some((claim, asked(claim)?))).collect();
     if let Some((claim, size)) = claims.iter().find(|(_, size)| size > wanted) {

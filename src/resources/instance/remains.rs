@@ -9,9 +9,10 @@ use super::model::Instance;
 use crate::kubernetes::{self, Cause as RequestCause, Cluster, Lookup, Propagation};
 use crate::redis::names::label;
 use crate::redis::object::{self, is_terminating, name, text};
+use crate::redis::objects::Role;
 use crate::redis::opstree::of_kind;
 use crate::redis::ready;
-use crate::redis::running::Running;
+use crate::redis::running::{Running, is_claim_of};
 use crate::resources::blocks::ExistingClaims;
 use crate::resources::kinds::CLAIM;
 use crate::resources::password;
@@ -90,9 +91,8 @@ impl Remains<'_> {
             Err(kubernetes::Error { cause: RequestCause::Forbidden { .. }, .. }) => return Ok(None),
             all => all?,
         };
-        let is_left = |claim: &&Json| {
-            addresses.topology.has_claim(&addresses.name, name(claim)) && !is_terminating(claim)
-        };
+        let is_left =
+            |claim: &&Json| is_claim_of(addresses.topology, &addresses.name, claim) && !is_terminating(claim);
         let left: Vec<&Json> = all.iter().filter(is_left).collect();
         Ok((!left.is_empty()).then(|| volumes_exist(self.instance, &left)))
     }
@@ -111,7 +111,11 @@ impl Remains<'_> {
             found => found?,
         };
         let Lookup::Found(found) = found else { return Ok(None) };
-        let is_ours = object::label(&found, label::INSTANCE) == Some(self.instance.name.0.as_str());
+        let Instance { namespace, name, .. } = self.instance;
+        let bears = |key: &str, value: &str| object::label(&found, key) == Some(value);
+        let is_ours = bears(label::INSTANCE, &name.0)
+            && bears(label::NAMESPACE, &namespace.0)
+            && Role::of(&found) == Some(Role::Password);
         if !is_ours || password::is(&found, &secret.key, given.expose()) {
             return Ok(None);
         }

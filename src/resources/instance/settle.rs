@@ -24,11 +24,13 @@ pub fn settle_value(mut planned: Value, prior: Option<&Instance>) -> Result<Inst
         let text = |name: &str| attributes.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let id = format!("{}/{}", text("namespace"), text("name"));
         let claim = prior.map_or_else(|| password::random(16), |prior| prior.claim.clone());
+        let as_found = prior.map(|prior| prior.as_found.clone()).unwrap_or_default();
+        let as_found = Value::Map(as_found.into_iter().map(|(key, text)| (key, Value::from(text))).collect());
         for (attribute, first) in [
             ("id", Value::from(id)),
             ("claim", Value::from(claim)),
             ("app_labels", Value::Map(BTreeMap::new())),
-            ("as_found", Value::Map(BTreeMap::new())),
+            ("as_found", as_found),
             ("auth_secret", Value::Null),
             ("external_host", Value::Null),
             ("status", Status::write::<Known>(&not_ready("Progressing", "nothing has been written yet"))),

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
+use super::super::model::Instance;
+use super::build;
 use crate::redis::object::{self, Difference, at};
 use crate::redis::opstree::Kind;
 
@@ -18,15 +20,36 @@ pub fn entry(kind: Kind, difference: &Difference) -> (String, String) {
 /// Leaves these fields out of what is written of the custom resource of that kind.
 pub(super) fn leave(custom_resource: &mut Json, kind: Kind, as_found: &BTreeMap<String, String>) {
     for (field, wanted) in as_found {
-        let Some((of_kind, path)) = field.split_once(' ') else { continue };
-        let names: Vec<String> =
-            path.split('/').skip(1).map(|name| name.replace("~1", "/").replace("~0", "~")).collect();
+        let Some((of_kind, names)) = place(field) else { continue };
         let path: Vec<&str> = names.iter().map(String::as_str).collect();
         let wanted = serde_json::from_str::<Json>(wanted).ok();
         if of_kind == kind.kind() && wanted.as_ref() == Some(at(custom_resource, &path)) {
             object::remove(custom_resource, &names);
         }
     }
+}
+
+/// The entries that still hold: what the arguments would write is what they would have written at the import. An argument
+/// that has changed since writes its field from then on, also if it changes back.
+pub fn still_held(instance: &Instance) -> BTreeMap<String, String> {
+    let plain = Instance { as_found: BTreeMap::new(), ..instance.clone() };
+    let written = build(&plain, false, true);
+    let mut held = instance.as_found.clone();
+    held.retain(|field, wanted| {
+        let Some((kind, names)) = place(field) else { return false };
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let of_kind = written.custom_resources.iter().find(|one| object::text(one, &["kind"]) == Some(kind));
+        let would = of_kind.map(|one| at(one, &names));
+        serde_json::from_str::<Json>(wanted).ok().as_ref() == would
+    });
+    held
+}
+
+/// The kind of an entry, and the path of its field.
+fn place(field: &str) -> Option<(&str, Vec<String>)> {
+    let (kind, path) = field.split_once(' ')?;
+    let names = path.split('/').skip(1).map(|name| name.replace("~1", "/").replace("~0", "~"));
+    Some((kind, names.collect()))
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use crate::redis::object;
 use crate::redis::objects::Role;
 use crate::redis::opstree::{Kind, api_version};
 
-pub use as_found::entry as as_found;
+pub use as_found::{entry as as_found, still_held};
 pub use fields::{affinity, budget, probe, sentinel_budget, update_strategy};
 
 /// What the instance should be in the cluster. `creating` and `wait` are for the loop.

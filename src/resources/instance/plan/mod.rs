@@ -125,6 +125,10 @@ pub fn plan(change: &mut PlanChange<InstanceResource>) -> Vec<Diagnostic> {
     if prior.repairs.keys().any(|entry| Some(Subject::of(entry)) == password) {
         planned.auth_secret = Maybe::Unknown;
     }
+    // Which fields still stay as they were found depends on what exists at the apply.
+    if (writes || !prior.repairs.is_empty()) && !prior.as_found.is_empty() {
+        planned.as_found = Maybe::Unknown;
+    }
     if writes || !prior.repairs.is_empty() {
         planned.objects = known_objects(prior, planned).map_or(Maybe::Unknown, Maybe::Known);
     }

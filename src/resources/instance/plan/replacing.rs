@@ -111,7 +111,7 @@ fn kept_volumes(namespace: &str, name: &str) -> Diagnostic {
          find them. Set persistence.existing_claims = \"reuse\" if the new instance should start with their data. \
          If the data is not needed any more, first apply persistence.retain_on_delete = false. If the instance is \
          only marked as tainted, because its creation did not end well, remove the mark (`terraform untaint` or \
-         `tofu untaint`) and apply: the provider goes on with it.",
+         `tofu untaint`) and apply: the provider goes on with it. To destroy the instance, first undo the change.",
     )
     .at(Path::of("persistence.existing_claims"))
 }

@@ -96,8 +96,12 @@ impl Run<'_> {
         if !holdings.is_empty() {
             diagnostic.detail = format!("{}\n\nWhat the pods hold:\n{holdings}", diagnostic.detail);
         }
+        // Who has stopped may be gone, and then nobody saves a state.
+        let is_stopped = matches!(&failure, Failure::Wait(_, Ended::Stopped));
         if self.wrote {
-            self.mark_as_known().await;
+            if !is_stopped {
+                self.mark_as_known().await;
+            }
         } else {
             self.take_back().await;
         }

@@ -12,15 +12,19 @@ use super::{Ended, Failure, Run};
 use crate::kubernetes;
 use crate::redis::answers::Answers;
 use crate::redis::object;
+use crate::redis::quantity::Quantity;
 use crate::redis::running::{Running, is_ready};
 use crate::redis::topology::Topology;
 use crate::redis::waiting::{Cause, Waiting};
 use crate::redis::{diagnose, ready};
 use crate::resources::kinds::EVENT;
 
-/// For how long a pod that runs may not be Ready before nothing is expected of it any more. A probe fails for some
-/// seconds when the disk is slow or Redis forks, and a container that hangs is restarted within a minute.
+/// For how long a pod that runs may not be Ready before nothing is expected of it any more, beside the time that it needs
+/// to load its data. A probe fails for some seconds when the disk is slow or Redis forks, and a container that hangs is
+/// restarted within a minute.
 const UNREADY: Duration = Duration::from_secs(120);
+/// How much a pod loads in a second; a cautious figure.
+const LOADED: i128 = 64 << 20;
 
 /// How often the log reports what the run waits for.
 const TELLING: Duration = Duration::from_secs(10);
@@ -230,7 +234,8 @@ impl Run<'_> {
         let unready = running.pods.iter().filter(|pod| !is_ready(pod)).filter_map(object::uid);
         let since = |uid: &str| self.unready.get(uid).copied().unwrap_or(now);
         self.unready = unready.map(|uid| (uid.to_owned(), since(uid))).collect();
-        let is_over = |since: &Instant| now >= *since + UNREADY;
+        let unready_for = self.longest_unready();
+        let is_over = |since: &Instant| now >= *since + unready_for;
         let given_up = self.unready.iter().filter(|(_, since)| is_over(since)).map(|(uid, _)| uid.clone());
         self.memory.given_up = given_up.collect();
     }
@@ -238,7 +243,14 @@ impl Run<'_> {
     /// When the next pod has not been Ready for too long.
     fn next_given_up(&self) -> Option<Instant> {
         let pending = self.unready.iter().filter(|(uid, _)| !self.memory.given_up.contains(*uid));
-        pending.map(|(_, since)| *since + UNREADY).min()
+        pending.map(|(_, since)| *since + self.longest_unready()).min()
+    }
+
+    fn longest_unready(&self) -> Duration {
+        let limit = ["spec", "kubernetesConfig", "resources", "limits", "memory"];
+        let memory = object::text(self.desired.data(), &limit).and_then(Quantity::parse);
+        let seconds = memory.map_or(0, |memory| memory.units() / LOADED);
+        UNREADY + Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
     }
 
     /// Takes over what the watch shows now.
