@@ -257,7 +257,20 @@ fn downgrades(prior: &Instance, planned: &Instance<Planned>) -> Option<Diagnosti
     let before = of(&prior.image.tag, prior.version.0);
     let after = of(planned.image.known()?.tag.known()?, planned.version.known()?.0);
     let blamed = if planned.version.known()?.0 < prior.version.0 { "version" } else { "image.tag" };
+    // The way back from a tag that does not exist, or does not start.
+    let may_never_have_run =
+        after.major == before.major && prior.repairs.contains_key(&Subject::Rollout.to_string());
     (after < before).then(|| {
+        if may_never_have_run {
+            return Diagnostic::warning(
+                format!("Redis goes back from {before} to {after} only if {before} has not run yet"),
+                format!(
+                    "The last change was not rolled out. A pod in which Redis {before} has run already has written files \
+                     that Redis {after} cannot read: it would not start."
+                ),
+            )
+            .at(Path::of(blamed));
+        }
         Diagnostic::error(
             format!("Redis cannot be downgraded from {before} to {after}"),
             format!(
