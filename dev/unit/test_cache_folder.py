@@ -32,7 +32,7 @@ class CacheFolder(Case):
                     said = self.refused(folder)
                     self.assertRegex(said, r"REDIS_DEV_CACHE=.* cannot be the cache: /.* (is|holds) ")
                     self.assertIn("what to do: name a folder", said)
-            for folder in ("/opt/cache", "/var/lib/cache", "/home/me/cache", "/root/.cache/x", self.root / "homes/me/x",
+            for folder in ("/opt/cache", "/var/lib/cache", "/home/me/cache", "/srv/cache/x", self.root / "homes/me/x",
                            settings.REPOSITORY / ".cache", "/usr2", "/etcetera"):
                 with self.subTest(folder):
                     self.assertIsNone(self.refused(folder))

@@ -3,6 +3,7 @@
 
 use serde_json::{Value as Json, json};
 
+use super::answers::set::{Pod, Set};
 use super::desired::Desired;
 use super::memory::Memory;
 use super::names::{annotation, label};
@@ -11,6 +12,7 @@ use super::objects::{Judged, Key, Need, Readiness, Role, Stage, Wanted, Write};
 use super::picture::Picture;
 use super::running::Running;
 use super::step::Next;
+use super::talk::{Address, MasterLink, Replication};
 use super::topology::{Part, Topology};
 
 /// Everything that an apply decides on, except what is wanted.
@@ -141,4 +143,32 @@ fn pod(part: Part, ordinal: i64) -> Json {
         },
         "status": { "conditions": [{ "type": "Ready", "status": "True" }] },
     })
+}
+
+/// The answers of a set with these members, without sentinels, while nobody has paused the operator.
+pub fn set(members: Vec<Pod<Replication>>) -> Set {
+    Set {
+        size: members.len(),
+        stays: members.len(),
+        members,
+        sentinels: 0,
+        watchers: Vec::new(),
+        sentinels_are_later: false,
+        is_paused: false,
+        is_quiet: false,
+        valid: Vec::new(),
+        former: Vec::new(),
+    }
+}
+
+/// A link to the master at that address: up, or in the middle of a copy.
+pub fn link(host: &str, is_syncing: bool) -> MasterLink {
+    MasterLink {
+        address: Address { host: host.to_owned(), port: 6379 },
+        is_up: !is_syncing,
+        was_up: true,
+        is_syncing,
+        last_io_seconds_ago: None,
+        priority: None,
+    }
 }

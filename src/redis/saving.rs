@@ -19,6 +19,12 @@ use super::set::guarded;
 use super::step::{Next, Step};
 use super::talk::Persistence;
 
+/// How many seconds Redis takes to load or to save so many bytes, on a volume of the usual class: 64 MiB a second, a
+/// cautious figure.
+pub fn seconds_for(bytes: i128) -> i64 {
+    i64::try_from(bytes / (64 << 20)).unwrap_or(i64::MAX)
+}
+
 /// Something that makes a running Redis ready for its restart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Deed {

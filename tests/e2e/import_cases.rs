@@ -49,6 +49,28 @@ spec:
   storage: {volumeClaimTemplate: {spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 64Mi}}}}}
 ";
 
+/// On another port, and with TLS.
+const FAR: &str = "
+apiVersion: redis.redis.opstreelabs.in/v1beta2
+kind: RedisCluster
+metadata: {name: ported, namespace: '{namespace}'}
+spec:
+  clusterSize: 3
+  clusterVersion: v7
+  port: 6380
+  redisLeader: {nodeSelector: {no-such: node}}
+  redisFollower: {nodeSelector: {no-such: node}}
+  kubernetesConfig: {image: 'quay.io/opstree/redis:v7.0.15', imagePullPolicy: IfNotPresent}
+---
+apiVersion: redis.redis.opstreelabs.in/v1beta2
+kind: Redis
+metadata: {name: encrypted, namespace: '{namespace}'}
+spec:
+  nodeSelector: {no-such: node}
+  TLS: {ca: ca.crt, cert: tls.crt, key: tls.key, secret: {secretName: not-there}}
+  kubernetesConfig: {image: 'quay.io/opstree/redis:v7.0.15', imagePullPolicy: IfNotPresent}
+";
+
 /// Followers that are no multiple of the shards.
 const ODD: &str = "
 apiVersion: redis.redis.opstreelabs.in/v1beta2
@@ -192,6 +214,44 @@ for_terraform! {
             case.plan_is_empty();
             assert_eq!(followers(&case), expected, "replicas_per_shard = {each}");
         }
+        case.destroy();
+        case.assert_nothing_left();
+    }
+
+    /// What could not be reached after an import is refused, or named, by the import.
+    fn what_cannot_be_reached_is_said(cli: Cli) {
+        let case = Case::new(cli, "unreachable");
+        case.write("far.yaml", FAR);
+        case.kubectl(&["create", "-f", &case.path("far.yaml").to_string_lossy()]);
+        let planned = |name: &str| {
+            let head = crate::import::HEAD;
+            case.write("main.tf", &format!("{head}import {{\n  to = {ADDRESS}\n  id = \"{{namespace}}/{name}\"\n}}\n"));
+            case.run(&["plan", "-json", "-input=false", &format!("-generate-config-out={name}.tf")])
+        };
+        let refused = planned("ported");
+        assert!(!refused.succeeded(), "{refused}");
+        assert!(refused.to_string().contains("listens on port 6380"), "{refused}");
+        assert!(!case.path("ported.tf").exists());
+        let warned = planned("encrypted");
+        assert!(warned.succeeded() && warned.to_string().contains("accepts TLS only"), "{warned}");
+        for (kind, name) in [(CLUSTERS, "ported"), ("redis", "encrypted")] {
+            case.kubectl(&["delete", &definition(kind), name]);
+        }
+    }
+
+    /// An adoption sees the pods, too.
+    fn a_label_of_others_is_seen_by_an_adoption(cli: Cli) {
+        let case = Case::new(cli, "adopted");
+        let only_first = LABELLED.split("---").next().unwrap_or_default();
+        case.write("labelled.yaml", only_first);
+        case.kubectl(&["create", "-f", &case.path("labelled.yaml").to_string_lossy()]);
+        let ready = |pod: &Value| pod["status"]["containerStatuses"][0]["ready"] == true;
+        case.wait_for_object("it runs", PODS, Duration::from_secs(90), ready);
+        let adopting = instance().replace("  timeouts ", "  adopt_existing = true\n  security_context = { run_as_user = 1000 }\n  timeouts ");
+        case.write("main.tf", crate::import::HEAD);
+        case.write("instance.tf", &adopting.replace("update = ", "create = \"120s\", update = "));
+        case.apply();
+        case.plan_is_empty();
         case.destroy();
         case.assert_nothing_left();
     }

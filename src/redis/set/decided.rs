@@ -53,54 +53,35 @@ fn undecided(set: &Set) -> Option<String> {
 mod tests {
     use super::*;
     use crate::redis::answers::set::Pod;
-    use crate::redis::talk::{Address, MasterLink, Replication};
+    use crate::redis::fixture::{self, link};
+    use crate::redis::talk::Replication;
 
     fn set(masters: &[Option<&str>]) -> Set {
-        let member = |(ordinal, master): (usize, &Option<&str>)| {
-            let link = master.map(|host| MasterLink {
-                address: Address { host: host.to_owned(), port: 6379 },
-                is_up: true,
-                was_up: true,
-                is_syncing: false,
-                last_io_seconds_ago: None,
-                priority: None,
-            });
-            Pod {
-                name: format!("a-{ordinal}"),
-                uid: String::new(),
-                address: format!("ip{ordinal}"),
-                is_new: false,
-                is_ready: true,
-                label: None,
-                said: Some(Replication {
-                    master: link,
-                    replicas: Vec::new(),
-                    history: "h".to_owned(),
-                    former: None,
-                    offset: 1,
-                    failover_state: None,
-                }),
-                refuses: None,
-                accepts: None,
-            }
+        let member = |(ordinal, master): (usize, &Option<&str>)| Pod {
+            name: format!("a-{ordinal}"),
+            uid: String::new(),
+            address: format!("ip{ordinal}"),
+            is_new: false,
+            is_ready: true,
+            label: None,
+            said: Some(Replication {
+                master: master.map(|host| link(host, false)),
+                replicas: Vec::new(),
+                history: "h".to_owned(),
+                former: None,
+                offset: 1,
+                failover_state: None,
+            }),
+            refuses: None,
+            accepts: None,
         };
-        Set {
-            size: masters.len(),
-            stays: masters.len(),
-            members: masters.iter().enumerate().map(member).collect(),
-            sentinels: 0,
-            watchers: Vec::new(),
-            sentinels_are_later: false,
-            is_paused: false,
-            is_quiet: false,
-            valid: Vec::new(),
-            former: Vec::new(),
-        }
+        fixture::set(masters.iter().enumerate().map(member).collect())
     }
 
     #[test]
     fn one_master_that_all_follow_is_decided() {
         assert_eq!(undecided(&set(&[None, Some("ip0"), Some("ip0")])), None);
+        assert_eq!(undecided(&set(&[None, Some("ip0"), Some("ip1")])), None, "a chain");
         assert!(undecided(&set(&[None, None])).is_some_and(|why| why.contains("a-0, a-1")));
         assert!(undecided(&set(&[None, Some("ip7")])).is_some());
         // Nobody else would choose one: the healing does.

@@ -298,24 +298,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::redis::fixture;
 
     /// Waiting for a sentinel that cannot pull its image would end the run, although the data's pods go on.
     #[test]
     fn a_sentinel_that_is_put_off_is_not_waited_for() {
         let pod = |app: &str| json!({ "metadata": { "name": format!("{app}-0"), "labels": { "app": app } } });
         let running = Running { pods: vec![pod("cache"), pod("cache-sentinel")], ..Running::default() };
-        let mut set = Set {
-            size: 1,
-            stays: 1,
-            members: Vec::new(),
-            sentinels: 1,
-            watchers: Vec::new(),
-            sentinels_are_later: false,
-            is_paused: false,
-            is_quiet: false,
-            valid: Vec::new(),
-            former: Vec::new(),
-        };
+        let mut set = Set { size: 1, stays: 1, sentinels: 1, ..fixture::set(Vec::new()) };
         assert_eq!(waited_for(&set, "cache", &running).len(), 2);
         set.sentinels_are_later = true;
         assert_eq!(waited_for(&set, "cache", &running), [pod("cache")]);

@@ -223,9 +223,9 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::redis::fixture::{self, Scene, serving};
+    use crate::redis::fixture::{self, Scene, link, serving};
     use crate::redis::names::annotation;
-    use crate::redis::talk::{Address, MasterLink, Replication, cluster_nodes};
+    use crate::redis::talk::{MasterLink, Replication, cluster_nodes};
 
     /// Three shards, and an apply that has just written its change.
     fn changed() -> (Desired, Scene) {
@@ -277,15 +277,7 @@ mod tests {
             }),
         }
         };
-        let link = MasterLink {
-            address: Address { host: "ip0".to_owned(), port: 6379 },
-            is_up: !copying,
-            was_up: true,
-            is_syncing: copying,
-            last_io_seconds_ago: None,
-            priority: None,
-        };
-        let pods = vec![pod(0, None), pod(1, Some(link))];
+        let pods = vec![pod(0, None), pod(1, Some(link("ip0", copying)))];
         Some(Ok(Shards { pods, masters: 1, size: 2, ..Shards::default() }))
     }
 

@@ -17,7 +17,7 @@ use crate::kubernetes::{self, Cluster, Lookup};
 use crate::redis::names::{self, PASSWORD_KEY, annotation};
 use crate::redis::next::next;
 use crate::redis::object::{annotation as mark, is_terminating};
-use crate::redis::opstree::{Kind, of_kind};
+use crate::redis::opstree::{self, Kind, of_kind};
 use crate::redis::password::PasswordAt;
 use crate::redis::repair::Subject;
 use crate::redis::topology::Topology;
@@ -66,8 +66,9 @@ async fn create(
     call: &Call,
 ) -> Result<(), Problems> {
     let deadline = Instant::now() + instance.timeouts.create.length;
+    let existing = existing(cluster, &instance.addresses(), deadline).await?;
+    instance.app_labels = opstree::app_labels(&existing);
     let addresses = instance.addresses();
-    let existing = existing(cluster, &addresses, deadline).await?;
     if let Some(clash) = clashes::with_a_custom_resource(cluster, &addresses, deadline).await? {
         return Err(vec![failure::name_clashes(&addresses, clash)]);
     }

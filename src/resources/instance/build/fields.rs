@@ -57,7 +57,6 @@ pub(super) fn of_all_pods(instance: &Instance) -> Map<String, Json> {
 /// Fields of the pods of one StatefulSet: in a cluster, leaders and followers each.
 pub(super) fn of_part(instance: &Instance, part: Part) -> Map<String, Json> {
     let Instance {
-        name: _,
         node_selector,
         tolerations,
         anti_affinity,

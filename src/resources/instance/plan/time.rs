@@ -2,11 +2,10 @@
 //! gives it. A container that is killed while it loads begins anew, again and again.
 
 use super::super::model::Instance;
+use crate::redis::saving::seconds_for;
 use crate::terraform::plan::Changed;
 use crate::terraform::{Diagnostic, Path, Planned};
 
-/// How much of its data Redis loads or saves in a second, on a volume of the usual class; a cautious figure.
-const BYTES_PER_SECOND: i128 = 64 << 20;
 /// Seconds until a pod that ends is killed, unless the configuration says otherwise.
 const GRACE: i64 = 30;
 /// The probe that Kubernetes makes of a probe without timings: seconds between two tries, and tries.
@@ -36,7 +35,7 @@ pub(super) fn too_short(planned: &Instance<Planned>) -> Option<Diagnostic> {
         0 => 100,
         percent => i128::from(percent),
     };
-    let needed = i64::try_from(limit.units() * percent / 100 / BYTES_PER_SECOND).unwrap_or(i64::MAX);
+    let needed = seconds_for(limit.units() * percent / 100);
     let grace = planned.termination_grace_period_seconds.known()?.unwrap_or(GRACE);
     let (delay, period, tries) = match planned.liveness_probe.known()? {
         None => (0, PERIOD, TRIES),

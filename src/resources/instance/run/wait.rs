@@ -14,6 +14,7 @@ use crate::redis::answers::Answers;
 use crate::redis::object;
 use crate::redis::quantity::Quantity;
 use crate::redis::running::{Running, is_ready};
+use crate::redis::saving::seconds_for;
 use crate::redis::topology::Topology;
 use crate::redis::waiting::{Cause, Waiting};
 use crate::redis::{diagnose, ready};
@@ -23,8 +24,6 @@ use crate::resources::kinds::EVENT;
 /// to load its data. A probe fails for some seconds when the disk is slow or Redis forks, and a container that hangs is
 /// restarted within a minute.
 const UNREADY: Duration = Duration::from_secs(120);
-/// How much a pod loads in a second; a cautious figure.
-const LOADED: i128 = 64 << 20;
 
 /// How often the log reports what the run waits for.
 const TELLING: Duration = Duration::from_secs(10);
@@ -249,7 +248,7 @@ impl Run<'_> {
     fn longest_unready(&self) -> Duration {
         let limit = ["spec", "kubernetesConfig", "resources", "limits", "memory"];
         let memory = object::text(self.desired.data(), &limit).and_then(Quantity::parse);
-        let seconds = memory.map_or(0, |memory| memory.units() / LOADED);
+        let seconds = memory.map_or(0, |memory| seconds_for(memory.units()));
         UNREADY + Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
     }
 

@@ -5,10 +5,11 @@ mod arguments;
 mod custom;
 mod pods;
 
-pub use arguments::{observe_arguments, strings};
 use std::collections::BTreeSet;
 
 use serde_json::Value as Json;
+
+pub use arguments::{observe_arguments, strings};
 
 use super::build::build;
 use super::model::{Instance, ManagedObject, Status};
@@ -26,6 +27,16 @@ use crate::redis::topology::Topology;
 
 /// The instance as it is found, given what is known of it. `written` is the known instance, built.
 pub fn observe(known: &Instance, written: &Desired, picture: &Picture) -> Instance {
+    let app_labels = opstree::app_labels(&picture.custom_resources);
+    if app_labels == known.app_labels {
+        return observe_written(known, written, picture);
+    }
+    // Somebody has given a custom resource that label, or taken it away: all selectors follow.
+    let known = Instance { app_labels, ..known.clone() };
+    observe_written(&known, &build(&known, false, true), picture)
+}
+
+fn observe_written(known: &Instance, written: &Desired, picture: &Picture) -> Instance {
     // The usual case, and the cheap one: every field that we wrote exists and means the same.
     let as_written = |wanted: &Json| {
         let live = Kind::of(wanted).and_then(|kind| picture.custom_resource(kind));
@@ -34,7 +45,6 @@ pub fn observe(known: &Instance, written: &Desired, picture: &Picture) -> Instan
     if written.custom_resources.iter().all(as_written) {
         return with_computed(known.clone(), written, written, picture);
     }
-    let known = &Instance { app_labels: opstree::app_labels(&picture.custom_resources), ..known.clone() };
     let instance = observe_arguments(known, &picture.custom_resources);
     let desired = build(&instance, false, true);
     with_computed(instance, &desired, written, picture)
@@ -315,6 +325,19 @@ mod tests {
                 instance
             );
         }
+    }
+
+    /// The operator gives the pods that label in the place of its own.
+    #[test]
+    fn selectors_follow_a_label_that_somebody_adds() {
+        let mut instance = instance();
+        instance.service.r#type = ServiceType::NodePort;
+        let written = built(&instance);
+        let mut stored = as_stored(&instance);
+        set(&mut stored[0], &["metadata", "labels", "app"], json!("web"));
+        let observed = observe(&instance, &written, &found(stored, &written));
+        assert_eq!(observed.app_labels, BTreeMap::from([("Redis".to_owned(), "web".to_owned())]));
+        assert!(observed.repairs.contains_key("Service cache-external"), "{:?}", observed.repairs);
     }
 
     /// A count of 0 would be another kind: the refresh after that would not find it, and forget it.
