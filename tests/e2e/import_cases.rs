@@ -237,6 +237,7 @@ for_terraform! {
         for (kind, name) in [(CLUSTERS, "ported"), ("redis", "encrypted")] {
             case.kubectl(&["delete", &definition(kind), name]);
         }
+        case.assert_all_collected();
     }
 
     /// An adoption sees the pods, too.

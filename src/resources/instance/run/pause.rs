@@ -60,7 +60,7 @@ impl Run<'_> {
                 .await;
         }
         // What an earlier run has begun is brought to its end: nobody else would let the operator go.
-        if !self.picture.is_held_by_us(self.addresses.topology) && self.is_watched_by_others().await {
+        if !self.picture.is_held_by_us(self.addresses.topology) && self.is_watched_by_others().await? {
             return self
                 .leave_to_operator(
                     "sentinels that do not belong to the instance watch it, and would promote another pod than the \

@@ -8,13 +8,15 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value as Json;
 use tokio::time::Instant;
 
+use super::super::addresses::Addresses;
+use super::super::import::others;
 use super::questions::{AskRedis, AskSentinel, Hashed};
 use super::refusals::one_password;
 use super::{Failure, Run};
 use crate::kubernetes::{self};
 use crate::redis::answers::set::Set;
 use crate::redis::memory::Denial;
-use crate::redis::object::count;
+use crate::redis::object::{self, count};
 use crate::redis::opstree::Kind;
 use crate::redis::password::PasswordAt;
 use crate::redis::passwords::{former_passwords, given, valid_passwords};
@@ -184,21 +186,30 @@ impl Run<'_> {
         lines.join("\n")
     }
 
-    /// Whether sentinels watch a set that has none of its own. They would take a handover for the loss of the master, and
-    /// promote another pod.
-    pub(super) async fn is_watched_by_others(&mut self) -> bool {
-        let members = self.picture.answers.set.as_ref().map(|set| set.members.clone()).unwrap_or_default();
-        if self.addresses.topology != Topology::Replication {
-            return false;
+    /// Whether sentinels watch the set that do not belong to the instance. They would take a handover for the loss of the
+    /// master, and promote another pod. Those of the operator are told by their custom resource, all others only by their
+    /// connections, which a sentinel gives up for a moment whenever it is told anew whom to watch.
+    pub(super) async fn is_watched_by_others(&mut self) -> Result<bool, kubernetes::Error> {
+        let Addresses { topology, name, namespace, .. } = self.addresses.clone();
+        if !topology.is_replicated() {
+            return Ok(false);
         }
-        for pod in members {
+        let watching = others::watching(self.cluster, &namespace, &name, self.deadline).await?;
+        let is_another = |one: &Json| topology == Topology::Replication || object::name(one) != name;
+        let others: Vec<Json> = watching.into_iter().filter(is_another).collect();
+        let data = self.picture.custom_resource(topology.data());
+        if data.is_some_and(|data| others::are_watching(data, &others)) {
+            return Ok(true);
+        }
+        let members = self.picture.answers.set.as_ref().map(|set| set.members.clone()).unwrap_or_default();
+        for pod in members.iter().filter(|_| topology == Topology::Replication) {
             if let Some(session) = self.talks.session(&pod.uid)
                 && session.is_watched(Instant::now() + ANSWER).await.unwrap_or(false)
             {
-                return true;
+                return Ok(true);
             }
         }
-        false
+        Ok(false)
     }
 
     /// How many Redis pods the StatefulSet asks for at the moment.
