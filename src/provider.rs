@@ -8,7 +8,7 @@ use secrecy::SecretString;
 
 use crate::kubernetes::{Cluster, Exec, Settings};
 use crate::object;
-use crate::resources::connection::Connection;
+use crate::resources::connection::{Connection, DOMAIN, is_domain};
 use crate::resources::instance::InstanceResource;
 use crate::terraform::attribute::{Attr, Reading};
 use crate::terraform::resource::Provider;
@@ -48,6 +48,9 @@ object! {
         config_context_cluster: Option<String> = optional(),
         /// URL of an HTTP, HTTPS or SOCKS5 proxy. Environment: `KUBE_PROXY_URL`.
         proxy_url: Option<String> = optional(),
+        /// DNS domain of the cluster, of which the host names of instances are made. Default: `cluster.local`. The operator
+        /// needs the same value, in its variable `SERVICE_DNS_DOMAIN`.
+        cluster_domain: Option<String> = optional().check(is_domain),
         /// A program that provides credentials, such as `aws eks get-token`.
         exec: Option<ExecBlock> = optional(),
     }
@@ -106,6 +109,10 @@ impl Provider for RedisProvider {
 
     fn configure(&self, config: &Value, terraform_version: &str) -> Vec<Diagnostic> {
         tracing::debug!(terraform_version, "configuring");
+        self.connection.set_domain(match config.get("cluster_domain") {
+            Value::Unknown => None,
+            domain => Some(domain.as_str().unwrap_or(DOMAIN).to_owned()),
+        });
         match settings(config) {
             Ok(settings) => self.connection.set(Cluster::new(settings)),
             Err(unknown) => self.connection.set_unknown(unknown),
@@ -142,6 +149,7 @@ fn settings(config: &Value) -> Result<Settings, Vec<String>> {
         config_context_auth_info,
         config_context_cluster,
         proxy_url,
+        cluster_domain: _,
         exec,
     } = block;
     Ok(Settings {

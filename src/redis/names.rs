@@ -9,12 +9,12 @@ pub const REDIS_PORT: u16 = 6379;
 /// The port of sentinels.
 pub const SENTINEL_PORT: u16 = 26379;
 
-/// The cluster's DNS domain, unless the operator is configured with another one.
+/// The usual DNS domain of a cluster.
 pub const DOMAIN: &str = "cluster.local";
 
-/// DNS name of a Service.
-pub fn service_host(service: &str, namespace: &str) -> String {
-    format!("{service}.{namespace}.svc.{DOMAIN}")
+/// DNS name of a Service in a cluster of that domain.
+pub fn service_host(service: &str, namespace: &str, domain: &str) -> String {
+    format!("{service}.{namespace}.svc.{domain}")
 }
 
 /// The Secret for a password that we keep. A rotation (a new version, new triggers) creates another Secret.

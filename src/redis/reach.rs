@@ -38,7 +38,8 @@ pub enum Expected {
     ClusterOf(i64),
 }
 
-/// All endpoints of an instance. `group`: the name under which its sentinels know it; `external`: our Service
+/// All endpoints of an instance. `group`: the name under which its sentinels know it; `domain`: the DNS domain of the
+/// cluster; `external`: our Service
 /// for access to the master from outside the cluster, if there is one. The Service has a name inside the
 /// cluster, too.
 pub fn endpoints(
@@ -46,11 +47,12 @@ pub fn endpoints(
     name: &str,
     namespace: &str,
     group: &str,
+    domain: &str,
     external: Option<&str>,
     running: &Running,
 ) -> Vec<Endpoint> {
     let service = |service: &str, port: u16, role: Expected| Endpoint {
-        host: service_host(service, namespace),
+        host: service_host(service, namespace, domain),
         port,
         role,
     };
@@ -110,8 +112,8 @@ mod tests {
             let name = super::super::object::name(pod).to_owned();
             pod["status"]["podIP"] = serde_json::json!(format!("ip-of-{name}"));
         }
-        let endpoints = endpoints(topology, "cache", "redis", "mymaster", external, &running);
-        let short = |host: &str| host.replace(".redis.svc.cluster.local", "");
+        let endpoints = endpoints(topology, "cache", "redis", "mymaster", "a.b", external, &running);
+        let short = |host: &str| host.replace(".redis.svc.a.b", "");
         endpoints.iter().map(|one| format!("{}:{} {:?}", short(&one.host), one.port, one.role)).collect()
     }
 

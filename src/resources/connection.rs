@@ -4,15 +4,28 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError, RwLock};
 
 use crate::kubernetes::Cluster;
+pub use crate::redis::names::DOMAIN;
+use crate::redis::names::is_object_name;
 use crate::terraform::Diagnostic;
 
 /// Set by Configure, read by every call. With `-debug` one process is configured many times.
-#[derive(Default)]
 pub struct Connection {
     state: RwLock<State>,
+    /// The DNS domain of the cluster; `None` if it is not known yet.
+    domain: RwLock<Option<String>>,
     /// Objects that instances of this run are about to have, and the instance of each. No look at the cluster finds
     /// them before they are made.
     reserved: Mutex<BTreeMap<String, String>>,
+}
+
+impl Default for Connection {
+    fn default() -> Connection {
+        Connection {
+            state: RwLock::default(),
+            domain: RwLock::new(Some(DOMAIN.to_owned())),
+            reserved: Mutex::default(),
+        }
+    }
 }
 
 #[derive(Clone, Default)]
@@ -24,6 +37,19 @@ enum State {
     Unknown(Vec<String>),
     /// A cluster; there is no connection yet.
     Cluster(Cluster),
+}
+
+/// Whether a text can be the DNS domain of a cluster.
+///
+/// # Errors
+/// What was expected.
+pub fn is_domain(domain: &Option<String>) -> Result<(), String> {
+    match domain {
+        Some(domain) if !is_object_name(domain) => {
+            Err(format!("expected a DNS domain, such as cluster.local, got {domain:?}"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Why there is no cluster to connect to.
@@ -44,6 +70,16 @@ impl Connection {
     /// Records that some values of the provider block are not known yet.
     pub fn set_unknown(&self, attributes: Vec<String>) {
         *self.state.write().unwrap_or_else(PoisonError::into_inner) = State::Unknown(attributes);
+    }
+
+    /// Sets the DNS domain of the cluster; `None` if it is not known yet.
+    pub fn set_domain(&self, domain: Option<String>) {
+        *self.domain.write().unwrap_or_else(PoisonError::into_inner) = domain;
+    }
+
+    /// The DNS domain of the cluster; `None` if it is not known yet.
+    pub fn domain(&self) -> Option<String> {
+        self.domain.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Reserves the names of objects for an instance, all or none of them.

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::case::Case;
 use crate::ending::says;
 use crate::instance::{ADDRESS, Configuration, STATEFUL_SETS};
-use crate::resting::resting;
+use crate::resting::{applied, end, resting};
 use crate::topology::{at_rest, cluster, replication};
 
 const SERVICES: &str = "/api/v1/namespaces/{namespace}/services";
@@ -79,5 +79,26 @@ for_alternate_clis! {
         assert!(made[0] != made[1], "one of them is made: {made:?}");
         case.destroy();
         case.assert_nothing_left();
+    }
+
+    /// The DNS domain of a cluster is a matter of its installation, and no host name is made of another one.
+    fn host_names_are_of_the_domain_of_the_cluster(cli: Cli) {
+        let of_domain = |domain: &str| {
+            resting().provider(&format!("provider \"redis\" {{\n  cluster_domain = {domain:?}\n}}"))
+        };
+        let case = applied(cli, "domain", &of_domain("k8s.example.com"));
+        let host = |case: &Case| case.resource(ADDRESS)["host"].as_str().unwrap_or_default().to_owned();
+        assert!(host(&case).ends_with(".svc.k8s.example.com"), "{}", host(&case));
+        case.plan_is_empty();
+        case.run(&["state", "rm", ADDRESS]);
+        case.import(ADDRESS, &format!("{}/cache", case.namespace));
+        assert!(host(&case).ends_with(".svc.k8s.example.com"), "{}", host(&case));
+        case.write("main.tf", &resting().text());
+        case.proxy.forget();
+        case.apply();
+        assert_eq!(case.proxy.writes().len(), 0, "{}", case.proxy.describe());
+        assert!(host(&case).ends_with(".svc.cluster.local"), "{}", host(&case));
+        case.plan_is_empty();
+        end(&case);
     }
 }

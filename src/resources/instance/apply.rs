@@ -12,7 +12,7 @@ use super::remains::Remains;
 use super::run::{Run, Settings, Task};
 use super::settle::settle;
 use super::telling::{Operation, Telling, conclude};
-use super::{InstanceResource, adopt, clashes, existing_secret, failure, growth};
+use super::{InstanceResource, adopt, clashes, endpoints, existing_secret, failure, growth};
 use crate::kubernetes::{self, Cluster, Lookup};
 use crate::redis::names::{self, PASSWORD_KEY, annotation};
 use crate::redis::next::next;
@@ -231,6 +231,7 @@ fn settings(instance: &Instance, operation: Operation, length: std::time::Durati
         force: instance.force_conflicts,
         fail_fast: instance.wait.fail_fast,
         length,
+        domain: endpoints::domain(instance).to_owned(),
         unfinished: match operation {
             Operation::Create => Some("creating"),
             Operation::Update | Operation::Mend => instance.wait.enabled.then_some("updating"),

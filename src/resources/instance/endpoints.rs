@@ -1,6 +1,7 @@
 //! Where clients find an instance. Endpoints are functions of its name and shape, so they are known at plan.
 
-use crate::redis::names::{REDIS_PORT, SENTINEL_PORT, service_host};
+use super::model::Instance;
+use crate::redis::names::{DOMAIN, REDIS_PORT, SENTINEL_PORT, service_host};
 use crate::redis::topology::Topology;
 use crate::terraform::Value;
 
@@ -67,10 +68,39 @@ pub fn cluster_hosts(root: &Value) -> Value {
 fn of_service(root: &Value, service: impl Fn(Topology, &str) -> String) -> Value {
     match (root.get("name"), root.get("namespace"), topology(root)) {
         (Value::String(name), Value::String(namespace), Ok(topology)) => {
-            Value::from(service_host(&service(topology, name), namespace))
+            Value::from(service_host(&service(topology, name), namespace, DOMAIN))
         }
         _ => Value::Unknown,
     }
+}
+
+/// The endpoints that have a host name.
+const NAMED: [&str; 5] = ["host", "reader_host", "url", "sentinel_host", "cluster_hosts"];
+
+/// The instance with the host names of a cluster of that domain; `None`: the domain is not known yet.
+pub fn under(instance: &Value, domain: Option<&str>) -> Value {
+    let Value::Map(attributes) = instance else { return instance.clone() };
+    let mut moved = attributes.clone();
+    for (_, value) in moved.iter_mut().filter(|(name, _)| NAMED.contains(&name.as_str())) {
+        *value = of_domain(value, domain);
+    }
+    Value::Map(moved)
+}
+
+fn of_domain(value: &Value, domain: Option<&str>) -> Value {
+    match (value, domain) {
+        (Value::String(_), None) => Value::Unknown,
+        (Value::String(text), Some(domain)) => {
+            Value::from(text.replacen(&format!(".svc.{DOMAIN}"), &format!(".svc.{domain}"), 1))
+        }
+        (Value::List(all), _) => Value::List(all.iter().map(|one| of_domain(one, domain)).collect()),
+        (other, _) => other.clone(),
+    }
+}
+
+/// The domain in the host names of an instance.
+pub fn domain(instance: &Instance) -> &str {
+    instance.host.split_once(".svc.").map_or(DOMAIN, |(_, domain)| domain)
 }
 
 /// The shape of a planned instance; `Err` is the unknown value.
@@ -92,5 +122,30 @@ fn followers(root: &Value) -> Result<i64, Value> {
         Value::Number(count) => Ok(count.as_i64().unwrap_or(0)),
         Value::Unknown => Err(Value::Unknown),
         _ => Ok(0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn host_names_are_those_of_the_domain() {
+        let at = |domain: &str| {
+            let host = format!("cache-leader.redis.svc.{domain}");
+            let seeds = Value::from([format!("{host}:6379")]);
+            Value::object([
+                ("host", Value::from(host.as_str())),
+                ("url", Value::from(format!("redis://{host}:6379"))),
+                ("sentinel_host", Value::Null),
+                ("cluster_hosts", seeds),
+                ("name", Value::from("a.svc.cluster.local")),
+            ])
+        };
+        assert_eq!(under(&at(DOMAIN), Some("k8s.example.com")), at("k8s.example.com"));
+        assert_eq!(under(&at(DOMAIN), Some(DOMAIN)), at(DOMAIN));
+        let unknown = under(&at(DOMAIN), None);
+        assert!(unknown.get("host").is_unknown() && unknown.get("sentinel_host").is_null());
+        assert!(!unknown.get("name").is_unknown());
     }
 }

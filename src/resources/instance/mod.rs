@@ -35,11 +35,12 @@ use std::sync::{Arc, LazyLock};
 pub use model::{Identity, Instance};
 
 use crate::resources::connection::Connection;
+use crate::terraform::attribute::{Attr, Reading};
 use crate::terraform::record::Record;
 use crate::terraform::resource::{
     Call, Change, ImportTarget, Imported, PlanChange, PlannedModel, Problems, Resource,
 };
-use crate::terraform::{Diagnostic, IdentitySchema, Schema};
+use crate::terraform::{Diagnostic, IdentitySchema, Known, Planned, Schema};
 
 /// The type name in configurations.
 pub const TYPE_NAME: &str = "redis_k8s_instance";
@@ -80,7 +81,13 @@ impl Resource for InstanceResource {
     }
 
     fn plan(&self, change: &mut PlanChange<Self>) -> Vec<Diagnostic> {
-        plan::plan(change)
+        let diagnostics = plan::plan(change);
+        let domain = self.connection.domain();
+        change.planned = change.planned.take().map(|planned| {
+            let moved = endpoints::under(&Instance::write::<Planned>(&planned), domain.as_deref());
+            Instance::read::<Planned>(&moved, &mut Reading::default()).unwrap_or(planned)
+        });
+        diagnostics
     }
 
     async fn read(&self, state: Instance, record: &Record<Self>, call: &Call) -> Result<(), Problems> {
@@ -92,6 +99,12 @@ impl Resource for InstanceResource {
     }
 
     async fn import(&self, target: ImportTarget<Self>, call: &Call) -> Result<Imported<Self>, Problems> {
-        Box::pin(import::import(&self.connection, target, call)).await
+        let mut imported = Box::pin(import::import(&self.connection, target, call)).await?;
+        let moved =
+            endpoints::under(&Instance::write::<Known>(&imported.model), self.connection.domain().as_deref());
+        if let Some(model) = Instance::read::<Known>(&moved, &mut Reading::default()) {
+            imported.model = model;
+        }
+        Ok(imported)
     }
 }

@@ -52,7 +52,7 @@ pub trait Observer: Sync {
 }
 
 /// How a run behaves.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// Whether to take over fields that others own.
     pub force: bool,
@@ -60,6 +60,8 @@ pub struct Settings {
     pub fail_fast: bool,
     /// How long the run may take.
     pub length: Duration,
+    /// The DNS domain of the cluster.
+    pub domain: String,
     /// The mark that the custom resource with the data carries until the run has ended.
     pub unfinished: Option<&'static str>,
 }
@@ -108,8 +110,7 @@ pub struct Run<'a> {
     made: Vec<ObjectRef>,
     /// Whether this run has written a custom resource.
     wrote: bool,
-    /// Whether Redis has served. An error of a create would then taint the instance, and the next apply would
-    /// destroy it with its data.
+    /// Whether Redis has served: an error of a create would taint the instance, and the next apply destroy its data.
     served: bool,
     /// Pods that should exist and do not, and why.
     lack: Option<wait::Lack>,
@@ -159,6 +160,7 @@ impl<'a> Run<'a> {
             call,
             observer,
             decide,
+            deadline: Instant::now() + settings.length,
             settings,
             desired,
             picture,
@@ -180,7 +182,6 @@ impl<'a> Run<'a> {
             unready: BTreeMap::new(),
             waited_for: None,
             last_step: None,
-            deadline: Instant::now() + settings.length,
         }
     }
 

@@ -154,7 +154,8 @@ impl Run<'_> {
         let Addresses { topology, name, namespace, .. } = &self.addresses;
         let group = self.group();
         let external = self.desired.of_role(Role::ExternalAccess).map(|wanted| wanted.key.name.as_str());
-        let all = endpoints(*topology, name, namespace, &group, external, running);
+        let domain = &self.settings.domain;
+        let all = endpoints(*topology, name, namespace, &group, domain, external, running);
         let reached = tokio::select! {
             reached = reach(self.cluster, &from, &all, self.deadline) => reached,
             () = self.call.cancelled.cancelled() => return Ok(()),
