@@ -85,10 +85,10 @@ pub fn deeds(next: Option<&Disk>, now: &Persistence, has_save_points: bool) -> V
     match next {
         // A configuration of the user's own may read either file.
         None => {
-            let append_only = (!now.append_only).then_some(Deed::AppendOnly);
+            let append_only = (!now.has_append_only_file()).then_some(Deed::AppendOnly);
             append_only.into_iter().chain([Deed::Snapshot]).collect()
         }
-        Some(next) if next.append_only && now.append_only => Vec::new(),
+        Some(next) if next.append_only && now.has_append_only_file() => Vec::new(),
         Some(next) if next.append_only => vec![Deed::AppendOnly],
         Some(Disk { save: Some(points), .. }) if !has_save_points => {
             vec![Deed::SavePoints(points.clone()), Deed::Snapshot]
@@ -115,7 +115,8 @@ mod tests {
 
     #[test]
     fn a_restart_reads_what_is_on_disk() {
-        let running = |append_only| Persistence { append_only, ..Persistence::default() };
+        let running =
+            |append_only| Persistence { append_only, last_append_succeeded: true, ..Persistence::default() };
         let points = "900 1";
         for (next, append_only, has_save_points, expected) in [
             (disk(true, Some(points)), false, true, vec![Deed::AppendOnly]),
@@ -134,6 +135,26 @@ mod tests {
         }
         assert_eq!(deeds(None, &running(true), true), [Deed::Snapshot]);
         assert_eq!(deeds(None, &running(false), true), [Deed::AppendOnly, Deed::Snapshot]);
+    }
+
+    /// Somebody has switched it on a moment ago, or an apply that was killed did.
+    #[test]
+    fn an_append_only_file_that_is_not_complete_is_waited_for() {
+        let complete = Persistence {
+            append_only: true,
+            last_append_succeeded: true,
+            last_rewrite_succeeded: true,
+            ..Persistence::default()
+        };
+        let next = disk(true, None);
+        assert_eq!(deeds(Some(&next), &complete, true), []);
+        for now in [
+            Persistence { rewriting: true, ..complete },
+            Persistence { rewrite_scheduled: true, ..complete },
+            Persistence { last_append_succeeded: false, ..complete },
+        ] {
+            assert_eq!(deeds(Some(&next), &now, true), [Deed::AppendOnly], "{now:?}");
+        }
     }
 
     #[test]

@@ -95,6 +95,8 @@ pub enum Cause {
 }
 
 const MINUTE: Duration = Duration::from_secs(60);
+/// For how long every moment counts.
+const SWIFT: Duration = Duration::from_secs(3);
 
 impl Cause {
     /// How long a cause may last before the run gives up; `None`: until the timeout of the operation.
@@ -133,13 +135,14 @@ impl Cause {
         }
     }
 
-    /// When to look again at a cause that no watch reports; `None`: the watch reports it.
-    pub fn look_again(self) -> Option<Duration> {
+    /// When to look again at a cause that no watch reports, and that has lasted so long; `None`: the watch reports it.
+    pub fn look_again(self, lasted: Duration) -> Option<Duration> {
         match self {
             // A restarted pod must learn its master at once.
             Cause::Rolling => Some(Duration::from_millis(100)),
-            // kube-proxy takes up to a second to follow.
-            Cause::Unreachable => Some(Duration::from_millis(250)),
+            // kube-proxy takes up to a second to follow. Each look is a command in a pod.
+            Cause::Unreachable if lasted < SWIFT => Some(Duration::from_millis(250)),
+            Cause::Unreachable => Some(Duration::from_secs(1)),
             // These credentials may not watch namespaces, definitions or objects of other kinds.
             Cause::NamespaceMissing | Cause::KindMissing | Cause::ObjectNotReady => {
                 Some(Duration::from_millis(500))

@@ -12,7 +12,7 @@ use terraform_provider_redis::kubernetes::{
 };
 use terraform_provider_redis::redis::talk::{self, Address, Command, Quorum, Reply, Role, Unexpected};
 use terraform_provider_redis::resources::ask::command::Vantage;
-use terraform_provider_redis::resources::ask::probe::{Answer, Question, probe_through_service};
+use terraform_provider_redis::resources::ask::probe::{self, Answer, Probe, Question};
 use terraform_provider_redis::resources::ask::{Access, Session, TalkError};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::Instant;
@@ -381,8 +381,7 @@ async fn services(cluster: &Cluster) {
     let container = ExecOptions { container: Some("alone"), command: &["true"], stdin: None };
     cluster.exec(&pod, container, soon()).await.expect("the container is called as the instance");
     let probe = async |host: &str, port: u16, question: Question<'_>| {
-        let access = Access { port, password: None };
-        probe_through_service(cluster, &within(&pod, "alone"), host, &access, question, soon()).await
+        probe::probe(cluster, &within(&pod, "alone"), Probe { host, port, question }, soon()).await
     };
     let key = Question::Writable { key: "terraform-provider-redis:probe" };
     // The name of a new Service is not known at once.
@@ -399,8 +398,7 @@ async fn services(cluster: &Cluster) {
     // These have no password, and are asked from a container that does not have one either.
     let from = named(&POD, "several");
     let ask_without = async |host: &str, port: u16, question: Question<'_>| {
-        let access = Access { port, password: None };
-        probe_through_service(cluster, &within(&from, "replica"), host, &access, question, soon()).await
+        probe::probe(cluster, &within(&from, "replica"), Probe { host, port, question }, soon()).await
     };
     let answer = ask_without(&several, REPLICA, key).await.unwrap();
     let Answer::Writable(written) = answer else { panic!("{answer:?}") };
@@ -460,9 +458,9 @@ async fn speed(cluster: &Cluster) {
         cluster.exec(&pod, nothing, soon()).await.unwrap();
         times[2].push(began.elapsed());
         let began = Instant::now();
-        let (from, access) = (within(&pod, "alone"), Access::redis(None));
-        let key = Question::Writable { key: "terraform-provider-redis:probe" };
-        probe_through_service(cluster, &from, "alone", &access, key, soon()).await.unwrap();
+        let question = Question::Writable { key: "terraform-provider-redis:probe" };
+        let one = Probe { host: "alone", port: 6379, question };
+        probe::probe(cluster, &within(&pod, "alone"), one, soon()).await.unwrap();
         times[3].push(began.elapsed());
     }
     let names = ["forward + AUTH + PING", "PING in a session", "exec of true", "probe through a Service"];

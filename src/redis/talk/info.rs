@@ -214,6 +214,14 @@ pub struct Persistence {
     pub last_append_succeeded: bool,
 }
 
+impl Persistence {
+    /// Whether the append-only file has everything. Once it is switched on, it is first written in the background, and a
+    /// start in between would read a part.
+    pub fn has_append_only_file(&self) -> bool {
+        self.append_only && !self.rewriting && !self.rewrite_scheduled && self.last_append_succeeded
+    }
+}
+
 /// Reads `INFO persistence`.
 ///
 /// # Errors

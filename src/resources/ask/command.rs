@@ -6,13 +6,17 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Access;
 use crate::kubernetes::{Cluster, Error, ExecOptions, ExecOutput, ObjectRef};
 
-/// `$1`: port, `$2`: seconds. A line break at the end of the password is none of Redis', and `$(…)` drops it. `limited` limits a command if the image has `timeout`: packets to a Service
-/// without endpoints may vanish, and a command in a container ends only by itself.
-const PRELUDE: &str = r#"port=$1 seconds=$2; shift 2
-[ -z "$REDIS_PASSWORD" ] || export REDISCLI_AUTH="$(printf %s "$REDIS_PASSWORD")"
+/// `$1`: seconds. Redis knows the password without the blanks and line breaks at its ends, and so does
+/// [`password::held`]. `limited` limits a command if the image has `timeout`: packets to a Service without
+/// endpoints may vanish, and a command in a container ends only by itself.
+///
+/// [`password::held`]: crate::resources::password::held
+const PRELUDE: &str = r#"seconds=$1; shift
+password=${REDIS_PASSWORD#"${REDIS_PASSWORD%%[![:space:]]*}"}
+password=${password%"${password##*[![:space:]]}"}
+[ -z "$password" ] || export REDISCLI_AUTH="$password"
 limited() { if command -v timeout >/dev/null 2>&1; then timeout "$seconds" "$@"; else "$@"; fi; }
 "#;
 
@@ -28,9 +32,10 @@ pub struct Vantage {
 /// What the command does.
 #[derive(Clone, Copy, Debug)]
 pub enum Script {
-    /// `$1`: a host; then commands. Sends all commands to one redis-cli, so that they reach the same server.
-    /// One line for each reply.
-    TellOne,
+    /// A host, a port and commands, one on each line; then the next host, and so on. All commands for a host go to one
+    /// redis-cli, so that they reach the same server. A line that begins with [`NODE`] precedes the replies of each host,
+    /// and what redis-cli says of it; one line for each reply. If nothing answers in time, the others are not asked.
+    AskEach,
     /// `$1`: commands, one on each line; then hosts. A line that begins with [`NODE`] precedes the replies of
     /// each host.
     TellEach,
@@ -44,14 +49,21 @@ pub const NODE: &str = "# Node ";
 impl Script {
     fn body(self) -> &'static str {
         match self {
-            Script::TellOne => {
-                r#"host=$1; shift; printf '%s\n' "$@" | limited redis-cli --csv -h "$host" -p "$port""#
+            // A command that was ended for its time exits with 124, or with 143 in older images.
+            Script::AskEach => {
+                r##"while [ $# -ge 3 ]; do
+  echo "# Node $1"
+  echo "# Node $1" >&2
+  printf '%s\n' "$3" | limited redis-cli --csv -h "$1" -p "$2"
+  [ $? -lt 124 ] || break
+  shift 3
+done"##
             }
             Script::TellEach => {
                 r##"commands=$1; shift
 for host in "$@"; do
   echo "# Node $host"
-  printf '%s\n' "$commands" | limited redis-cli -h "$host" -p "$port"
+  printf '%s\n' "$commands" | limited redis-cli -h "$host" -p 6379
 done"##
             }
             Script::Manage => r#"redis-cli --cluster "$@""#,
@@ -67,15 +79,14 @@ done"##
 pub async fn run(
     cluster: &Cluster,
     from: &Vantage,
-    access: &Access,
     script: Script,
     arguments: &[&str],
     each: Duration,
     deadline: Instant,
 ) -> Result<ExecOutput, Error> {
     let text = format!("{PRELUDE}{}", script.body());
-    let (port, seconds) = (access.port.to_string(), each.as_secs().max(1).to_string());
-    let mut command = vec!["sh", "-c", &text, "redis", &port, &seconds];
+    let seconds = each.as_secs().max(1).to_string();
+    let mut command = vec!["sh", "-c", &text, "redis", &seconds];
     command.extend(arguments);
     let options = ExecOptions { container: Some(&from.container), command: &command, stdin: None };
     cluster.exec(&from.pod, options, deadline).await

@@ -1,11 +1,10 @@
 //! Endpoints of an instance, asked from one of its own pods: whether each is as it should be.
 
-use futures::future::join_all;
 use tokio::time::Instant;
 
+use super::TalkError;
 use super::command::Vantage;
-use super::probe::{Answer, Question, probe_through_service};
-use super::{Access, TalkError};
+use super::probe::{Answer, Probe, Question, probe_each};
 use crate::kubernetes::Cluster;
 use crate::redis::reach::{Endpoint, Expected};
 
@@ -27,14 +26,18 @@ pub enum Reached {
 
 /// Asks all endpoints from one pod.
 pub async fn reach(cluster: &Cluster, from: &Vantage, all: &[Endpoint], deadline: Instant) -> Reached {
-    let answers = join_all(all.iter().map(|one| ask(cluster, from, one, deadline))).await;
+    let probes: Vec<Probe<'_>> = all.iter().map(probe).collect();
+    let answers = match probe_each(cluster, from, &probes, deadline).await {
+        Ok(answers) => answers,
+        Err(error @ TalkError::Cluster(_)) => return Reached::Unknown(error),
+        Err(error) => return Reached::NotYet(error.to_string()),
+    };
     let mut refuses_writes = None;
-    for answer in answers {
-        match answer {
+    for (endpoint, answer) in all.iter().zip(answers) {
+        match answer.map(|answer| judge(endpoint, &answer)) {
             Ok(Found::Right) => {}
             Ok(Found::Refusing(why)) => refuses_writes = Some(why),
             Ok(Found::Wrong(wrong)) => return Reached::NotYet(wrong),
-            Err(error @ TalkError::Cluster(_)) => return Reached::Unknown(error),
             Err(error) => return Reached::NotYet(error.to_string()),
         }
     }
@@ -48,27 +51,23 @@ enum Found {
     Wrong(String),
 }
 
-async fn ask(
-    cluster: &Cluster,
-    from: &Vantage,
-    endpoint: &Endpoint,
-    deadline: Instant,
-) -> Result<Found, TalkError> {
-    let Endpoint { host, port, role } = endpoint;
-    let question = match role {
+fn probe(endpoint: &Endpoint) -> Probe<'_> {
+    let question = match &endpoint.role {
         Expected::Writable => Question::Writable { key: KEY },
         Expected::ReplicaOf(_) => Question::Replication,
         Expected::SentinelOf { group, .. } => Question::MasterOf { group },
         Expected::ClusterOf(_) => Question::ClusterState,
     };
-    let access = Access { port: *port, password: None };
-    let answer = probe_through_service(cluster, from, host, &access, question, deadline).await?;
-    if let (Expected::Writable, Answer::Writable(written)) = (role, &answer)
+    Probe { host: &endpoint.host, port: endpoint.port, question }
+}
+
+fn judge(Endpoint { host, port, role }: &Endpoint, answer: &Answer) -> Found {
+    if let (Expected::Writable, Answer::Writable(written)) = (role, answer)
         && let Some(refusal) = written.refused_by_master()
     {
-        return Ok(Found::Refusing(format!("{host}:{port} answers: {refusal}")));
+        return Found::Refusing(format!("{host}:{port} answers: {refusal}"));
     }
-    Ok(wrong(role, &answer).map_or(Found::Right, |why| Found::Wrong(format!("{host}:{port} {why}"))))
+    wrong(role, answer).map_or(Found::Right, |why| Found::Wrong(format!("{host}:{port} {why}")))
 }
 
 fn wrong(expected: &Expected, answer: &Answer) -> Option<String> {

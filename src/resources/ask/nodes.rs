@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Access;
 use super::command::{self, NODE, Script, Vantage};
 use crate::kubernetes::{self, Cause as RequestCause, Cluster};
 use crate::redis::answers::shards::Said;
@@ -54,8 +53,7 @@ pub async fn tell(
     let mut arguments = vec![lines.as_str()];
     arguments.extend(hosts);
     let deadline = deadline.min(Instant::now() + LONGEST);
-    let access = Access::redis(None);
-    let output = command::run(cluster, from, &access, Script::TellEach, &arguments, EACH, deadline).await?;
+    let output = command::run(cluster, from, Script::TellEach, &arguments, EACH, deadline).await?;
     Ok(output.stdout)
 }
 
@@ -70,8 +68,7 @@ pub async fn manage(
     arguments: &[&str],
     deadline: Instant,
 ) -> Result<String, kubernetes::Error> {
-    let access = Access::redis(None);
-    let output = command::run(cluster, from, &access, Script::Manage, arguments, EACH, deadline).await?;
+    let output = command::run(cluster, from, Script::Manage, arguments, EACH, deadline).await?;
     Ok(output.stdout)
 }
 

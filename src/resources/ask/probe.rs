@@ -6,24 +6,27 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::command::{self, Script, Vantage};
-use super::{Access, Refusal, TalkError};
+use super::command::{self, NODE, Script, Vantage};
+use super::{Refusal, TalkError};
 use crate::kubernetes::Cluster;
 use crate::redis::talk::{self, Address, ClusterInfo, Command, Replication, Reply, Unexpected};
 use crate::resources::password;
 
+/// What is written.
+const VALUE: &str = "probe";
 /// How long the probe's key lives if deleting it fails.
 const KEY_LIFE_SECONDS: u32 = 60;
-/// Longest time for one probe; redis-cli itself waits two minutes for a connection.
+/// Longest time for one server; redis-cli itself waits two minutes for a connection.
 const LONGEST: Duration = Duration::from_secs(10);
+/// Longest time to get to the pod and back, and for servers that answer.
+const WAY: Duration = Duration::from_secs(10);
 
 /// A question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Question<'a> {
     /// Whether a master answers that accepts writes: a key is written, read and deleted.
     Writable {
-        /// The prefix of the key, without blanks or quotes. A random part is added, because several probes
-        /// may be under way.
+        /// The prefix of the key, without blanks or quotes.
         key: &'a str,
     },
     /// Which master a sentinel names for this group.
@@ -75,16 +78,20 @@ impl Written {
 }
 
 impl Question<'_> {
-    fn commands(&self) -> Vec<Command> {
+    /// `suffix`: of the key that is written, because several probes may be under way.
+    fn commands(&self, suffix: &str) -> Vec<Command> {
         let ask = |words: &[&str]| Command::new(words.iter().copied());
         let mut commands = vec![ask(&["PING"])];
         match self {
-            Question::Writable { key } => commands.extend([
-                ask(&["ROLE"]),
-                ask(&["SET", key, key, "EX"]).with(KEY_LIFE_SECONDS),
-                ask(&["GET", key]),
-                ask(&["DEL", key]),
-            ]),
+            Question::Writable { key } => {
+                let key = format!("{key}:{suffix}");
+                commands.extend([
+                    ask(&["ROLE"]),
+                    ask(&["SET", &key, VALUE, "EX"]).with(KEY_LIFE_SECONDS),
+                    ask(&["GET", &key]),
+                    ask(&["DEL", &key]),
+                ]);
+            }
             Question::MasterOf { group } => {
                 commands.push(ask(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", group]));
             }
@@ -95,36 +102,68 @@ impl Question<'_> {
     }
 }
 
-/// Asks the server at `host:port`, as a pod of the instance sees it; `host` may be a Service's DNS name.
+/// A question to a server, as a pod of the instance sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct Probe<'a> {
+    /// The DNS name of a Service, or the address of a pod.
+    pub host: &'a str,
+    /// The port.
+    pub port: u16,
+    /// The question.
+    pub question: Question<'a>,
+}
+
+/// Asks one server.
 ///
 /// # Errors
-/// `Cluster`: no command could be run in the pod. `Broken`: nothing answers there, or it refuses the login;
-/// redis-cli's words say why. `Refused`: the server answers with an error.
-pub async fn probe_through_service(
+/// As [`probe_each`].
+pub async fn probe(
     cluster: &Cluster,
     from: &Vantage,
-    host: &str,
-    access: &Access,
-    question: Question<'_>,
+    one: Probe<'_>,
     deadline: Instant,
 ) -> Result<Answer, TalkError> {
-    let unique;
-    let question = match question {
-        Question::Writable { key } => {
-            unique = format!("{key}:{}", password::random(12));
-            Question::Writable { key: &unique }
-        }
-        other => other,
-    };
-    let commands = question.commands();
-    let lines: Vec<String> = commands.iter().map(Command::to_string).collect();
-    let mut arguments = vec![host];
-    arguments.extend(lines.iter().map(String::as_str));
+    let mut answers = probe_each(cluster, from, &[one], deadline).await?;
+    answers.pop().unwrap_or_else(|| Err(broken(one.host, "PING", why(""))))
+}
+
+/// Asks servers one after the other, in one command. If one does not answer in time, the others are not asked.
+///
+/// # Errors
+/// No command could be run in the pod. Of each answer, `Broken`: nothing answers there, or it refuses the login;
+/// redis-cli's words say why. `Refused`: the server answers with an error.
+pub async fn probe_each(
+    cluster: &Cluster,
+    from: &Vantage,
+    all: &[Probe<'_>],
+    deadline: Instant,
+) -> Result<Vec<Result<Answer, TalkError>>, TalkError> {
+    let suffix = password::random(12);
+    let commands: Vec<Vec<Command>> = all.iter().map(|one| one.question.commands(&suffix)).collect();
+    let mut arguments = Vec::new();
+    for (one, commands) in all.iter().zip(&commands) {
+        let lines: Vec<String> = commands.iter().map(Command::to_string).collect();
+        arguments.extend([one.host.to_owned(), one.port.to_string(), lines.join("\n")]);
+    }
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     // The command bounds itself; a little more for the way there.
-    let deadline = deadline.min(Instant::now() + LONGEST + Duration::from_secs(5));
-    let output = command::run(cluster, from, access, Script::TellOne, &arguments, LONGEST, deadline).await?;
-    let place = format!("{host}:{}, asked from {},", access.port, from.pod.name);
-    read(&place, question, &commands, &output.stdout, &output.stderr)
+    let deadline = deadline.min(Instant::now() + LONGEST + WAY);
+    let output = command::run(cluster, from, Script::AskEach, &arguments, LONGEST, deadline).await?;
+    let (mut said, mut warned) = (sections(&output.stdout), sections(&output.stderr));
+    let answers = all.iter().zip(&commands).map(|(one, commands)| {
+        let place = format!("{}:{}, asked from {},", one.host, one.port, from.pod.name);
+        read(&place, one.question, commands, said.next().unwrap_or(""), warned.next().unwrap_or(""))
+    });
+    Ok(answers.collect())
+}
+
+/// The lines about each server, without the line that names it.
+fn sections(printed: &str) -> impl Iterator<Item = &str> {
+    printed.split(NODE).skip(1).map(|section| section.split_once('\n').map_or("", |(_, rest)| rest))
+}
+
+fn broken(place: &str, command: &str, why: String) -> TalkError {
+    TalkError::Broken { place: place.to_owned(), command: command.to_owned(), why }
 }
 
 /// Reads the output of redis-cli.
@@ -139,7 +178,7 @@ fn read(
     answers.accepted()?;
     let unexpected = |unexpected| TalkError::Unexpected { place: place.to_owned(), unexpected };
     match question {
-        Question::Writable { key } => {
+        Question::Writable { .. } => {
             let role = match answers.accepted()? {
                 Reply::List(items) => items.first().and_then(Reply::text),
                 _ => None,
@@ -150,7 +189,7 @@ fn read(
             let refused = answers.next()?.err();
             let found = answers.next()?.ok().and_then(|found| found.text());
             // Whether deleting succeeds does not matter: the key expires.
-            Ok(Answer::Writable(Written { role, refused, read_back: found.as_deref() == Some(key) }))
+            Ok(Answer::Writable(Written { role, refused, read_back: found.as_deref() == Some(VALUE) }))
         }
         Question::MasterOf { .. } => {
             talk::master_address(&answers.accepted()?).map(Answer::MasterOf).map_err(unexpected)
@@ -176,8 +215,7 @@ impl Answers<'_> {
     /// The next answer, which may be an error of Redis.
     fn next(&mut self) -> Result<Result<Reply, Refusal>, TalkError> {
         let Some(command) = self.commands.next() else { return Ok(Ok(Reply::Null)) };
-        let broken =
-            |why| Err(TalkError::Broken { place: self.place.to_owned(), command: command.to_string(), why });
+        let broken = |why| Err(broken(self.place, &command.to_string(), why));
         if self.rest.is_empty() {
             return broken(why(self.stderr));
         }
@@ -226,14 +264,15 @@ mod tests {
     const WRITABLE: Question<'_> = Question::Writable { key: "k" };
 
     fn answer(question: Question<'_>, stdout: &str, stderr: &str) -> Result<Answer, TalkError> {
-        read("cache:6379", question, &question.commands(), stdout, stderr)
+        read("cache:6379", question, &question.commands("0"), stdout, stderr)
     }
 
     #[test]
     fn what_is_asked() {
-        let lines =
-            |question: Question<'_>| question.commands().iter().map(Command::to_string).collect::<Vec<_>>();
-        assert_eq!(lines(WRITABLE), ["PING", "ROLE", "SET k k EX 60", "GET k", "DEL k"]);
+        let lines = |question: Question<'_>| {
+            question.commands("0").iter().map(Command::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(lines(WRITABLE), ["PING", "ROLE", "SET k:0 probe EX 60", "GET k:0", "DEL k:0"]);
         let sentinel = lines(Question::MasterOf { group: "cache" });
         assert_eq!(sentinel, ["PING", "SENTINEL GET-MASTER-ADDR-BY-NAME cache"]);
         assert_eq!(lines(Question::ClusterState), ["PING", "CLUSTER INFO"]);
@@ -241,11 +280,11 @@ mod tests {
 
     #[test]
     fn a_master_and_a_replica() {
-        let lonely = answer(WRITABLE, "\"PONG\"\n\"master\",0,\n\"OK\"\n\"k\"\n1\n", "");
+        let lonely = answer(WRITABLE, "\"PONG\"\n\"master\",0,\n\"OK\"\n\"probe\"\n1\n", "");
         assert!(matches!(lonely, Ok(Answer::Writable(written)) if written.is_writable()));
         let found = answer(
             WRITABLE,
-            "\"PONG\"\n\"master\",494,\"10.0.0.1\",\"6379\",\"107\"\n\"OK\"\n\"k\"\n1\n",
+            "\"PONG\"\n\"master\",494,\"10.0.0.1\",\"6379\",\"107\"\n\"OK\"\n\"probe\"\n1\n",
             "",
         );
         let Ok(Answer::Writable(written)) = found else { panic!("{found:?}") };

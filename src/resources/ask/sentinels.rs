@@ -9,9 +9,10 @@ use futures::future::join_all;
 use tokio::time::Instant;
 
 use super::command::Vantage;
-use super::probe::{Answer, Question, probe_through_service};
+use super::probe::{Answer, Probe, Question, probe};
 use super::{Access, Session};
 use crate::kubernetes::{Cluster, ObjectRef};
+use crate::redis::names::SENTINEL_PORT;
 
 /// The address that each sentinel names, by pod. `container`: the container with redis-cli, for sentinels
 /// with a password.
@@ -42,9 +43,8 @@ async fn over_a_port(cluster: &Cluster, pod: &ObjectRef, group: &str, deadline: 
 }
 
 async fn from_within(cluster: &Cluster, from: &Vantage, group: &str, deadline: Instant) -> Option<String> {
-    let question = Question::MasterOf { group };
-    let access = Access::sentinel(None);
-    match probe_through_service(cluster, from, "127.0.0.1", &access, question, deadline).await.ok()? {
+    let one = Probe { host: "127.0.0.1", port: SENTINEL_PORT, question: Question::MasterOf { group } };
+    match probe(cluster, from, one, deadline).await.ok()? {
         Answer::MasterOf(address) => Some(address?.host),
         _ => None,
     }

@@ -22,6 +22,8 @@ use crate::terraform::Diagnostic;
 
 /// How long one command may take to be answered.
 const ANSWER: Duration = Duration::from_secs(5);
+/// How often a pod is asked again that has not answered.
+const AGAIN: u32 = 3;
 /// Pause between two looks at a file that is being written.
 const LOOKING: Duration = Duration::from_millis(200);
 
@@ -40,7 +42,9 @@ enum Unsaved {
     Denied(kubernetes::Error),
     /// It refuses the login.
     Login(String),
-    /// It could not be asked, or it could not write.
+    /// It does not answer, or no longer.
+    Silent(String),
+    /// It could not write.
     Why(String),
 }
 
@@ -70,7 +74,7 @@ impl Run<'_> {
             })
             .collect();
         let deadline = self.deadline;
-        let saving = join_all(places.iter().map(|place| saved(place, next.as_ref(), deadline)));
+        let saving = join_all(places.iter().map(|place| saved_in_the_end(place, next.as_ref(), deadline)));
         let saved = tokio::select! {
             saved = saving => saved,
             () = self.call.cancelled.cancelled() => return Ok(()),
@@ -84,7 +88,7 @@ impl Run<'_> {
                     let why = format!("pod {} refuses the provider ({why})", place.pod.name);
                     return Err(Failure::Wait(Waiting::new(Cause::Login, why), Ended::GivenUp));
                 }
-                Err(Unsaved::Why(why)) => {
+                Err(Unsaved::Silent(why) | Unsaved::Why(why)) => {
                     return Err(Failure::Problem(unsaved(&id, &place.pod.name, &why)));
                 }
             }
@@ -102,6 +106,20 @@ impl Run<'_> {
         self.memory.denied.add(Denial::Saving);
         Ok(())
     }
+}
+
+/// A connection may break, and Redis may be busy for a moment. All that is done can be done again.
+async fn saved_in_the_end(place: &Place<'_>, next: Option<&Disk>, deadline: Instant) -> Result<(), Unsaved> {
+    for _ in 0..AGAIN {
+        match saved(place, next, deadline).await {
+            Err(Unsaved::Silent(why)) if Instant::now() < deadline => {
+                tracing::info!(pod = place.pod.name, why, "asking again");
+                sleep(LOOKING).await;
+            }
+            ended => return ended,
+        }
+    }
+    saved(place, next, deadline).await
 }
 
 /// A pod that is not Ready, and does not answer or is still loading, holds nothing that is not on its disk: the change
@@ -133,6 +151,7 @@ async fn saved(place: &Place<'_>, next: Option<&Disk>, deadline: Instant) -> Res
 fn why(error: &TalkError) -> Unsaved {
     match error.refusal() {
         Some(refusal) if refusal.is_about_rights() => Unsaved::Login(refusal.to_string()),
+        _ if error.may_pass() => Unsaved::Silent(error.to_string()),
         _ => Unsaved::Why(error.to_string()),
     }
 }
@@ -140,10 +159,11 @@ fn why(error: &TalkError) -> Unsaved {
 async fn carry_out(session: &mut Session, deed: &Deed, deadline: Instant) -> Result<(), Unsaved> {
     let late = "a file is still being written";
     // A file that was begun earlier lacks what was written since.
-    until(session, deadline, late, |now| !now.saving && !now.rewriting).await?;
+    let now = until(session, deadline, late, |now| !now.saving && !now.rewriting).await?;
     match deed {
         Deed::SavePoints(points) => tell(session, &Command::config_set("save", points)).await,
         Deed::AppendOnly => {
+            let was_on = now.append_only;
             tell(session, &Command::config_set("appendonly", "yes")).await?;
             // A rewrite that has failed is scheduled again, for ever.
             let is_over = |now: &Persistence| {
@@ -151,10 +171,12 @@ async fn carry_out(session: &mut Session, deed: &Deed, deadline: Instant) -> Res
                 !now.rewriting && (!now.rewrite_scheduled || has_failed)
             };
             let now = until(session, deadline, late, is_over).await?;
-            if now.append_only && !now.rewrite_scheduled && now.last_append_succeeded {
+            if now.has_append_only_file() {
                 return Ok(());
             }
-            tell(session, &Command::config_set("appendonly", "no")).await?;
+            if !was_on {
+                tell(session, &Command::config_set("appendonly", "no")).await?;
+            }
             Err(Unsaved::Why("Redis could not write the append-only file".to_owned()))
         }
         Deed::Snapshot => {

@@ -87,7 +87,13 @@ impl Run<'_> {
             return Err(Failure::Wait(waiting, Ended::TimedOut(self.settings.length)));
         }
         let end = limit.map_or(self.deadline, |limit| limit.min(self.deadline));
-        let pause = self.lack.as_ref().map(|_| LOOKING).into_iter().chain(waiting.cause.look_again()).min();
+        let pause = self
+            .lack
+            .as_ref()
+            .map(|_| LOOKING)
+            .into_iter()
+            .chain(waiting.cause.look_again(now - since))
+            .min();
         let look_again = pause.map_or(end, |pause| end.min(now + pause));
         let look_again = self.next_given_up().map_or(look_again, |given_up| look_again.min(given_up));
         if self.memory.obstacle.is_some() {
