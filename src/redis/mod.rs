@@ -10,11 +10,13 @@
 //! - `memory`, `desired`, `passwords`, `step`: what a run remembers, what is wanted, what can be done;
 //! - `diagnose`, `volumes`, `ready`, `reach`, `nudge`: judgements of what exists;
 //! - `set` and `shards`: how a replicated set and a cluster are rolled and repaired;
-//! - `saving`: what must be on disk before a restart;
+//! - `on_disk`, `saving`: how Redis writes what a restart reads, and when it must;
 //! - `repair`: problems that no argument expresses;
 //! - `next`: what to do now.
 
 pub mod answers;
+#[cfg(test)]
+mod chance;
 pub mod config;
 pub mod desired;
 pub mod diagnose;
@@ -27,6 +29,7 @@ pub mod next;
 pub mod nudge;
 pub mod object;
 pub mod objects;
+pub mod on_disk;
 pub mod opstree;
 pub mod password;
 pub mod passwords;

@@ -1,6 +1,5 @@
 //! A restart reads the disk: all that Redis holds must be there before the restart, in the form that the next
-//! configuration reads. With an append-only file, Redis reads nothing else. Without one, Redis reads the last
-//! snapshot.
+//! configuration reads. Here is when data is saved, and for which configuration; `on_disk` is how.
 //!
 //! A guarded rollout needs none of this: a replaced pod copies everything from the master, and the master hands
 //! over before it is replaced.
@@ -17,23 +16,11 @@ use super::opstree;
 use super::picture::Picture;
 use super::set::guarded;
 use super::step::{Next, Step};
-use super::talk::Persistence;
 
 /// How many seconds Redis takes to load or to save so many bytes, on a volume of the usual class: 64 MiB a second, a
 /// cautious figure.
 pub fn seconds_for(bytes: i128) -> i64 {
     i64::try_from(bytes / (64 << 20)).unwrap_or(i64::MAX)
-}
-
-/// Something that makes a running Redis ready for its restart.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Deed {
-    /// Switch the append-only file on, and wait until it has everything.
-    AppendOnly,
-    /// Set these save points: Redis then also takes a snapshot when it is told to end.
-    SavePoints(String),
-    /// Take a snapshot, and wait until it is complete.
-    Snapshot,
 }
 
 /// Saves the data before the operator is shown a specification with which it restarts pods.
@@ -80,24 +67,6 @@ pub fn reads_the_same(desired: &Desired, picture: &Picture) -> bool {
     next.is_some() && picture.of_role(Role::Configuration).all(|found| files(&found.object) == next)
 }
 
-/// What to do so that a restart with that configuration reads everything. `has_save_points`: those in force.
-pub fn deeds(next: Option<&Disk>, now: &Persistence, has_save_points: bool) -> Vec<Deed> {
-    match next {
-        // A configuration of the user's own may read either file.
-        None => {
-            let append_only = (!now.has_append_only_file()).then_some(Deed::AppendOnly);
-            append_only.into_iter().chain([Deed::Snapshot]).collect()
-        }
-        Some(next) if next.append_only && now.has_append_only_file() => Vec::new(),
-        Some(next) if next.append_only => vec![Deed::AppendOnly],
-        Some(Disk { save: Some(points), .. }) if !has_save_points => {
-            vec![Deed::SavePoints(points.clone()), Deed::Snapshot]
-        }
-        Some(Disk { save: Some(_), .. }) => vec![Deed::Snapshot],
-        Some(_) => Vec::new(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -108,54 +77,6 @@ mod tests {
     use crate::redis::opstree::Kind;
     use crate::redis::running::Running;
     use crate::redis::topology::Topology;
-
-    fn disk(append_only: bool, save: Option<&str>) -> Disk {
-        Disk { append_only, save: save.map(str::to_owned) }
-    }
-
-    #[test]
-    fn a_restart_reads_what_is_on_disk() {
-        let running =
-            |append_only| Persistence { append_only, last_append_succeeded: true, ..Persistence::default() };
-        let points = "900 1";
-        for (next, append_only, has_save_points, expected) in [
-            (disk(true, Some(points)), false, true, vec![Deed::AppendOnly]),
-            (disk(true, None), true, false, vec![]),
-            (disk(false, Some(points)), false, true, vec![Deed::Snapshot]),
-            (disk(false, Some(points)), true, true, vec![Deed::Snapshot]),
-            (
-                disk(false, Some(points)),
-                true,
-                false,
-                vec![Deed::SavePoints(points.to_owned()), Deed::Snapshot],
-            ),
-            (disk(false, None), true, true, vec![]),
-        ] {
-            assert_eq!(deeds(Some(&next), &running(append_only), has_save_points), expected, "{next:?}");
-        }
-        assert_eq!(deeds(None, &running(true), true), [Deed::Snapshot]);
-        assert_eq!(deeds(None, &running(false), true), [Deed::AppendOnly, Deed::Snapshot]);
-    }
-
-    /// Somebody has switched it on a moment ago, or an apply that was killed did.
-    #[test]
-    fn an_append_only_file_that_is_not_complete_is_waited_for() {
-        let complete = Persistence {
-            append_only: true,
-            last_append_succeeded: true,
-            last_rewrite_succeeded: true,
-            ..Persistence::default()
-        };
-        let next = disk(true, None);
-        assert_eq!(deeds(Some(&next), &complete, true), []);
-        for now in [
-            Persistence { rewriting: true, ..complete },
-            Persistence { rewrite_scheduled: true, ..complete },
-            Persistence { last_append_succeeded: false, ..complete },
-        ] {
-            assert_eq!(deeds(Some(&next), &now, true), [Deed::AppendOnly], "{now:?}");
-        }
-    }
 
     #[test]
     fn what_pods_may_run_with_is_recorded() {

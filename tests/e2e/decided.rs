@@ -1,7 +1,5 @@
 //! Who is master is decided by those who decide, and nobody is paused in vain: stalls with a failover of the sentinels,
 //! replicas that copy, masters elsewhere, passwords that no longer fit.
-use std::fs;
-use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -10,6 +8,7 @@ use crate::case::Case;
 use crate::ending::says;
 use crate::instance::{Configuration, PODS};
 use crate::redis_client::RedisClient;
+use crate::stall::{Stall, process_of, uid};
 use crate::topology::{every_endpoint_serves, replication, sentinel, through};
 
 fn client<'a>(case: &'a Case, pod: &str) -> RedisClient<'a> {
@@ -18,10 +17,6 @@ fn client<'a>(case: &'a Case, pod: &str) -> RedisClient<'a> {
 
 fn pod(case: &Case, name: &str) -> Option<Value> {
     case.object(&format!("{PODS}/{name}"))
-}
-
-fn uid(case: &Case, name: &str) -> Option<String> {
-    Some(pod(case, name)?["metadata"]["uid"].as_str()?.to_owned())
 }
 
 fn role(case: &Case, name: &str) -> String {
@@ -34,39 +29,6 @@ fn master_and_other(case: &Case) -> (String, String) {
     let master = case.kubectl(&["get", "redisreplication", "cache", "-o", "jsonpath={.status.masterNode}"]);
     let other = if master == "cache-0" { "cache-1" } else { "cache-0" };
     (master, other.to_owned())
-}
-
-/// The process of Redis in a pod: the only node is this machine.
-fn process_of(case: &Case, name: &str) -> i32 {
-    let uid = uid(case, name).expect("the pod").replace('-', "_");
-    let is_it = |id: &i32| {
-        let read = |file: &str| fs::read_to_string(format!("/proc/{id}/{file}")).unwrap_or_default();
-        read("comm").trim() == "redis-server" && read("cgroup").replace('-', "_").contains(&uid)
-    };
-    let ids = fs::read_dir("/proc").expect("/proc").flatten();
-    let mut ids = ids.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    ids.find(is_it).unwrap_or_else(|| panic!("no redis-server in {name}"))
-}
-
-/// A process that is held up until this is dropped.
-struct Stall(i32);
-
-impl Stall {
-    fn of(id: i32) -> Stall {
-        signal(id, "STOP");
-        Stall(id)
-    }
-}
-
-impl Drop for Stall {
-    fn drop(&mut self) {
-        signal(self.0, "CONT");
-    }
-}
-
-fn signal(id: i32, name: &str) {
-    let sent = Command::new("kill").args([&format!("-{name}"), &id.to_string()]).status().expect("kill");
-    assert!(sent.success() || name == "CONT", "{name} to {id}");
 }
 
 fn paused(case: &Case) -> bool {

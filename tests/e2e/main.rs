@@ -60,6 +60,7 @@ mod offline_plan;
 mod on_disk;
 mod remains;
 mod secrets;
+mod stall;
 mod through_proxy;
 mod topology_change;
 mod topology_guards;

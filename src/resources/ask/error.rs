@@ -34,6 +34,11 @@ impl Refusal {
         matches!(self.code(), "OOM" | "NOREPLICAS" | "MISCONF")
     }
 
+    /// Whether Redis is already writing a file, and will take the same command when it has written that one.
+    pub fn is_about_a_child(&self) -> bool {
+        self.0.contains("already in progress") || self.0.contains("child process is active")
+    }
+
     /// Whether it is still reading its data from disk.
     pub fn is_loading(&self) -> bool {
         self.code() == "LOADING"

@@ -4,31 +4,12 @@
 use super::clock::{Actor, Fault};
 use super::story::Story;
 use super::{World, cluster, drive, set};
+use crate::redis::chance::{Chance, seeds};
 
 /// How many seeds are tried, half of them with a cluster, unless the variable `SEEDS` says otherwise.
 const SEEDS: u64 = 60;
 
-/// Random numbers of a seed (splitmix64).
-struct Chance(u64);
-
 impl Chance {
-    fn number(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        usize::try_from(self.number() % u64::try_from(limit).unwrap()).unwrap()
-    }
-
-    /// One in so many.
-    fn strikes(&mut self, in_so_many: usize) -> bool {
-        self.below(in_so_many) == 0
-    }
-
     /// Only what the code must bear today.
     fn fault(&mut self) -> Fault {
         let ticks = u32::try_from(1 + self.below(4)).unwrap();
@@ -78,8 +59,7 @@ fn lives_through(seed: u64, mut world: impl World) {
 
 #[test]
 fn whatever_a_seed_chooses_it_ends_well() {
-    let seeds = std::env::var("SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(SEEDS);
-    for seed in 0..seeds {
+    for seed in 0..seeds(SEEDS) {
         let which = Chance(seed ^ 0x5eed).below(64);
         if seed % 2 == 0 {
             lives_through(seed, cluster::scenario(which));
@@ -87,13 +67,4 @@ fn whatever_a_seed_chooses_it_ends_well() {
             lives_through(seed, set::scenario(which));
         }
     }
-}
-
-#[test]
-fn a_seed_decides() {
-    let numbers = |seed| (0..3).scan(Chance(seed), |chance, _| Some(chance.number())).collect::<Vec<_>>();
-    assert_eq!(numbers(7), numbers(7));
-    assert_ne!(numbers(7), numbers(8));
-    // The first number that the authors of splitmix64 give for the seed 0.
-    assert_eq!(numbers(0)[0], 0xe220_a839_7b1d_cdaf);
 }

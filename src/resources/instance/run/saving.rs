@@ -12,12 +12,12 @@ use crate::kubernetes::{self, Cluster, ObjectRef};
 use crate::redis::config::Disk;
 use crate::redis::memory::Denial;
 use crate::redis::object::{is_terminating, name};
+use crate::redis::on_disk::{Act, Told, act};
 use crate::redis::password::PasswordAt;
 use crate::redis::running::is_ready;
-use crate::redis::saving::{Deed, deeds, reads_next, reads_the_same};
-use crate::redis::talk::{Command, Persistence};
+use crate::redis::saving::{reads_next, reads_the_same};
 use crate::redis::waiting::{Cause, Waiting};
-use crate::resources::ask::{Access, Session, TalkError};
+use crate::resources::ask::{Access, Refusal, Session, TalkError};
 use crate::terraform::Diagnostic;
 
 /// How long one command may take to be answered.
@@ -110,8 +110,9 @@ impl Run<'_> {
 
 /// A connection may break, and Redis may be busy for a moment. All that is done can be done again.
 async fn saved_in_the_end(place: &Place<'_>, next: Option<&Disk>, deadline: Instant) -> Result<(), Unsaved> {
+    let mut told = Told::default();
     for _ in 0..AGAIN {
-        match saved(place, next, deadline).await {
+        match saved(place, next, &mut told, deadline).await {
             Err(Unsaved::Silent(why)) if Instant::now() < deadline => {
                 tracing::info!(pod = place.pod.name, why, "asking again");
                 sleep(LOOKING).await;
@@ -119,12 +120,17 @@ async fn saved_in_the_end(place: &Place<'_>, next: Option<&Disk>, deadline: Inst
             ended => return ended,
         }
     }
-    saved(place, next, deadline).await
+    saved(place, next, &mut told, deadline).await
 }
 
 /// A pod that is not Ready, and does not answer or is still loading, holds nothing that is not on its disk: the change
 /// may be what mends it.
-async fn saved(place: &Place<'_>, next: Option<&Disk>, deadline: Instant) -> Result<(), Unsaved> {
+async fn saved(
+    place: &Place<'_>,
+    next: Option<&Disk>,
+    told: &mut Told,
+    deadline: Instant,
+) -> Result<(), Unsaved> {
     let opened = Session::open(place.cluster, &place.pod, &place.access, Instant::now() + ANSWER).await;
     let mut session = match opened {
         Ok(session) => session,
@@ -137,15 +143,28 @@ async fn saved(place: &Place<'_>, next: Option<&Disk>, deadline: Instant) -> Res
         }
         Err(error) => return Err(why(&error)),
     };
-    let now = session.persistence(Instant::now() + ANSWER).await.map_err(|error| why(&error))?;
-    if now.loading && !place.is_ready {
-        return Ok(());
-    }
     let points = session.directive("save", Instant::now() + ANSWER).await.map_err(|error| why(&error))?;
-    for deed in deeds(next, &now, !points.trim().is_empty()) {
-        carry_out(&mut session, &deed, deadline).await?;
+    loop {
+        let now = session.persistence(Instant::now() + ANSWER).await.map_err(|error| why(&error))?;
+        if now.loading && !place.is_ready {
+            return Ok(());
+        }
+        match act(next, &now, &points, told) {
+            Act::Done => return Ok(()),
+            Act::Failed(what) => return Err(Unsaved::Why(what.to_owned())),
+            Act::Look => {
+                if Instant::now() >= deadline {
+                    return Err(Unsaved::Why("a file is still being written".to_owned()));
+                }
+                sleep(LOOKING).await;
+            }
+            Act::Tell(deed) => match session.send(&deed.command(), Instant::now() + ANSWER).await {
+                Ok(_) => told.note(deed),
+                Err(error) if error.refusal().is_some_and(Refusal::is_about_a_child) => {}
+                Err(error) => return Err(why(&error)),
+            },
+        }
     }
-    Ok(())
 }
 
 fn why(error: &TalkError) -> Unsaved {
@@ -153,63 +172,6 @@ fn why(error: &TalkError) -> Unsaved {
         Some(refusal) if refusal.is_about_rights() => Unsaved::Login(refusal.to_string()),
         _ if error.may_pass() => Unsaved::Silent(error.to_string()),
         _ => Unsaved::Why(error.to_string()),
-    }
-}
-
-async fn carry_out(session: &mut Session, deed: &Deed, deadline: Instant) -> Result<(), Unsaved> {
-    let late = "a file is still being written";
-    // A file that was begun earlier lacks what was written since.
-    let now = until(session, deadline, late, |now| !now.saving && !now.rewriting).await?;
-    match deed {
-        Deed::SavePoints(points) => tell(session, &Command::config_set("save", points)).await,
-        Deed::AppendOnly => {
-            let was_on = now.append_only;
-            tell(session, &Command::config_set("appendonly", "yes")).await?;
-            // A rewrite that has failed is scheduled again, for ever.
-            let is_over = |now: &Persistence| {
-                let has_failed = now.rewrite_scheduled && !now.last_rewrite_succeeded;
-                !now.rewriting && (!now.rewrite_scheduled || has_failed)
-            };
-            let now = until(session, deadline, late, is_over).await?;
-            if now.has_append_only_file() {
-                return Ok(());
-            }
-            if !was_on {
-                tell(session, &Command::config_set("appendonly", "no")).await?;
-            }
-            Err(Unsaved::Why("Redis could not write the append-only file".to_owned()))
-        }
-        Deed::Snapshot => {
-            tell(session, &Command::new(["BGSAVE"])).await?;
-            let now = until(session, deadline, late, |now| !now.saving).await?;
-            match now.last_save_succeeded {
-                true => Ok(()),
-                false => Err(Unsaved::Why("Redis could not write the snapshot".to_owned())),
-            }
-        }
-    }
-}
-
-async fn tell(session: &mut Session, command: &Command) -> Result<(), Unsaved> {
-    session.send(command, Instant::now() + ANSWER).await.map(drop).map_err(|error| why(&error))
-}
-
-/// Looks until it is so.
-async fn until(
-    session: &mut Session,
-    deadline: Instant,
-    late: &str,
-    is_so: impl Fn(&Persistence) -> bool,
-) -> Result<Persistence, Unsaved> {
-    loop {
-        let now = session.persistence(Instant::now() + ANSWER).await.map_err(|error| why(&error))?;
-        if is_so(&now) {
-            return Ok(now);
-        }
-        if Instant::now() >= deadline {
-            return Err(Unsaved::Why(late.to_owned()));
-        }
-        sleep(LOOKING).await;
     }
 }
 
