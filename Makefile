@@ -1,7 +1,7 @@
 # Each target is a script in dev/make; what is missing is installed, or named with the way to get it.
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo demo-down test import-fuzz lint docs bench
+.PHONY: help build demo demo-down test import-fuzz simulate torture lint docs bench
 
 help: ## what there is
 	@printf 'make TARGET, with TARGET one of\n\n'
@@ -25,6 +25,12 @@ test: ## all tests, those on the real cluster too (as root, see below)
 
 import-fuzz: ## import COUNT random custom resources, from the seed SEED on
 	@dev/make/import-fuzz
+
+simulate: ## the simulated worlds, with SEEDS seeds; no cluster
+	@dev/make/simulate
+
+torture: ## changes and disturbances on the real cluster for MINUTES, from the seed SEED on
+	@dev/make/torture
 
 lint: ## formatting, clippy, dependencies, scripts, layout
 	@dev/make/lint

@@ -13,10 +13,11 @@ impl Chance {
     /// Only what the code must bear today.
     fn fault(&mut self) -> Fault {
         let ticks = u32::try_from(1 + self.below(4)).unwrap();
-        match self.below(4) {
+        match self.below(5) {
             0 => Fault::Stall(Actor::Operator, ticks),
             1 => Fault::Stall(Actor::Controller, ticks),
             2 => Fault::Silence { pod: self.below(8), ticks },
+            3 => Fault::Evict,
             _ => Fault::Kill { pod: self.below(8) },
         }
     }

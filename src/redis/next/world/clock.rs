@@ -16,6 +16,8 @@ pub(super) enum Fault {
     Stall(Actor, u32),
     /// A replica is killed while all is well, and comes back with its volumes.
     Kill { pod: usize },
+    /// The master is told to end while all is well, and comes back with its volumes.
+    Evict,
     /// A pod answers nobody who asks from outside for so many ticks.
     Silence { pod: usize, ticks: u32 },
 }

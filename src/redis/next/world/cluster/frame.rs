@@ -57,6 +57,8 @@ impl World for ClusterWorld {
                 self.servers[pod].silent_until = now + ticks;
                 return Some(format!("{} is silent for {ticks}", self.servers[pod].name()));
             }
+            // The world of clusters has no such thing yet.
+            Fault::Evict => return None,
             Fault::Kill { pod } => {
                 let is_well = |one: &Server| one.is_ready && (one.is_master() || one.link == Link::Up);
                 if !self.servers.iter().all(is_well) || now < self.excused_until {

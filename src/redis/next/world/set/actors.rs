@@ -117,6 +117,8 @@ impl SetWorld {
                     continue;
                 }
                 self.lives += 1;
+                let disk =
+                    self.disks.remove(&format!("{}-{ordinal}", part.name("cache"))).unwrap_or_default();
                 self.servers.push(Server {
                     part: *part,
                     ordinal,
@@ -130,9 +132,11 @@ impl SetWorld {
                     uses: password.clone(),
                     // Redis comes up as a master of its own, with what was on its disk; a sentinel watches nothing.
                     master: (!part.has_data()).then(|| "0.0.0.0".to_owned()),
-                    offset: 50,
+                    offset: disk.offset,
                     history: format!("own-{}", self.lives),
-                    former: Some(Former { history: "disk".to_owned(), until: 51 }),
+                    former: Some(Former { history: disk.history, until: disk.offset + 1 }),
+                    was_up: false,
+                    copying_until: None,
                     silent_until: 0,
                     epoch: 0,
                     replicas: BTreeSet::new(),
@@ -141,26 +145,6 @@ impl SetWorld {
             }
         }
         self.servers.sort_by_key(Server::name);
-    }
-
-    /// A replica loses what its master does not have. Whoever does not answer is not told.
-    pub(super) fn follow(&mut self, name: &str, master: &str) {
-        let Some(leader) = self.at(master).cloned() else { return };
-        let now = self.clock.now();
-        let server = self.find(name);
-        if server.address() == master || server.silent_until > now {
-            return;
-        }
-        assert!(leader.accepts.contains(&server.uses), "{name} cannot log in to {}", leader.name());
-        let lost = server.offset - leader.offset;
-        let line = format!("{name} follows {} at {}, and loses {lost}", leader.name(), leader.offset);
-        server.master = Some(master.to_owned());
-        server.offset = leader.offset;
-        server.history = leader.history;
-        server.former = None;
-        if lost > 0 {
-            self.news.push(line);
-        }
     }
 
     /// Applications write to the pod that is labelled, with either password; no pod falls out of its Services.
@@ -190,12 +174,14 @@ impl SetWorld {
         self.acknowledged += 1;
         let now = self.clock.now();
         let replicas = self.servers.iter_mut().filter(|one| one.part.has_data() && one.is_ready);
-        let in_step = replicas.filter(|one| one.master.as_ref() == Some(&address) && one.silent_until <= now);
+        let in_step = replicas.filter(|one| {
+            one.master.as_ref() == Some(&address) && one.silent_until <= now && one.copying_until.is_none()
+        });
         in_step.for_each(|replica| replica.offset = offset);
     }
 
     /// The pod that applications write to: they ask the sentinels, and those that know of the last failover count.
-    fn written_to(&self) -> Option<String> {
+    pub(super) fn written_to(&self) -> Option<String> {
         let is_live = |one: &&Server| one.part.has_data() && one.master.is_none() && !self.is_silent(one);
         let sentinels = self.servers.iter().filter(|one| !one.part.has_data());
         let named = sentinels.max_by_key(|one| one.epoch).and_then(|one| self.at(one.master.as_deref()?));

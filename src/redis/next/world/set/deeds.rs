@@ -85,7 +85,7 @@ impl SetWorld {
                 };
                 let down = self.servers.iter().filter(is_down).count();
                 assert_eq!(down, 0, "{pod} is deleted, and another is not back");
-                self.servers.retain(|one| one.name() != *pod);
+                self.ends(pod);
                 if self.clock.may_act(Actor::Controller) {
                     self.controller_makes_pods();
                     self.find(pod).is_ready = false;
@@ -95,7 +95,7 @@ impl SetWorld {
             Move::Promote { pod } if self.is_silent_pod(pod) => {}
             Move::Promote { pod } => {
                 let server = self.find(pod);
-                server.master = None;
+                (server.master, server.was_up, server.copying_until) = (None, false, None);
                 server.role = Some("master");
                 server.former = Some(Former { history: server.history.clone(), until: server.offset + 1 });
                 server.history = format!("after-{}", server.history);
@@ -126,7 +126,12 @@ impl SetWorld {
                 if self.is_silent(&old) || self.is_silent_pod(to) {
                     return;
                 }
+                // Redis hands over to nobody who is not in step.
+                if self.find(to).copying_until.is_some() || old.master.is_some() {
+                    return;
+                }
                 let server = self.find(to);
+                server.was_up = false;
                 server.offset = old.offset;
                 server.former = Some(Former { history: old.history.clone(), until: old.offset + 1 });
                 server.history = format!("taken-{}", old.history);

@@ -32,6 +32,7 @@ impl World for SetWorld {
         if self.clock.may_act(Actor::Controller) {
             self.controller_makes_pods();
         }
+        self.copies_go_on();
         self.sentinels_look();
         self.sentinels_decide();
         self.applications_write();
@@ -64,6 +65,15 @@ impl World for SetWorld {
                 self.has_talked = false;
                 return Some(format!("{name} answers nobody for {ticks} ticks"));
             }
+            Fault::Evict => {
+                let name = self.written_to()?;
+                if self.servers.iter().any(|one| !one.is_ready || self.is_silent(one)) {
+                    return None;
+                }
+                self.ends(&name);
+                (self.has_talked, self.has_struck) = (false, true);
+                return Some(format!("{name}, the master, is evicted"));
+            }
             Fault::Kill { pod } => {
                 let replicas: Vec<String> =
                     self.data().filter(|one| one.master.is_some()).map(Server::name).collect();
@@ -71,7 +81,7 @@ impl World for SetWorld {
                     return None;
                 }
                 let name = replicas[pod % replicas.len()].clone();
-                self.servers.retain(|one| one.name() != name);
+                self.is_killed(&name);
                 (self.has_talked, self.has_struck) = (false, true);
                 return Some(format!("{name} is killed"));
             }

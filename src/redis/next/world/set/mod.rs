@@ -3,16 +3,18 @@
 //! is done, what was acknowledged stays, and everybody can log in.
 
 mod actors;
+mod copying;
 mod deeds;
 mod frame;
 mod scenarios;
 mod seen;
 mod sentinels;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value as Json, json};
 
+use self::copying::Disk;
 use super::clock::{Actor, Clock};
 use super::{World, ends_well_wherever_it_is_cut_off, key_of, made};
 use crate::redis::answers::Answers;
@@ -58,6 +60,10 @@ struct Server {
     offset: i64,
     history: String,
     former: Option<Former>,
+    /// Whether its link to a master was ever up since its start.
+    was_up: bool,
+    /// When it will have copied everything from its master, if nothing comes between.
+    copying_until: Option<u32>,
     /// Until when it answers nobody: its node is short of something.
     silent_until: u32,
     /// What a sentinel knows, and the failover by which it knows the master.
@@ -85,6 +91,10 @@ pub(super) struct SetWorld {
     secrets: Vec<String>,
     lives: u32,
     clock: Clock,
+    /// For how many ticks a replica copies that begins anew.
+    copies_for: u32,
+    /// What pods that ended have left on their volumes, by name.
+    disks: BTreeMap<String, Disk>,
     /// Whether chance has killed a pod.
     has_struck: bool,
     /// What applications were told is written, by the master that the sentinels name.
@@ -155,6 +165,8 @@ impl SetWorld {
             secrets: vec!["first".to_owned()],
             lives: 0,
             clock: Clock::default(),
+            copies_for: 0,
+            disks: BTreeMap::new(),
             has_struck: false,
             acknowledged: 100,
             missed_since: None,
@@ -174,6 +186,7 @@ impl SetWorld {
             server.is_ready = true;
             server.offset = 100;
             server.history = "first".to_owned();
+            (server.former, server.was_up) = (None, true);
             let is_master = server.part.has_data() && server.ordinal == master;
             server.master = Some(host.clone()).filter(|_| !is_master);
             server.role = server.part.has_data().then_some(if is_master { "master" } else { "slave" });

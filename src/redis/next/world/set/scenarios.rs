@@ -10,13 +10,15 @@ use crate::redis::waiting::Cause;
 
 /// A world before a change that chance has chosen.
 pub(in super::super) fn scenario(which: usize) -> SetWorld {
-    match which % 5 {
+    let mut world = match which % 5 {
         0 => SetWorld::new(0, desired(3, "new", "first")),
         1 => SetWorld::new(1, desired(3, "old", "second")),
         2 => SetWorld::new(2, desired(2, "old", "first")),
         3 => SetWorld::new(0, of_team("b", desired(3, "old", "first"))),
         _ => SetWorld::new(2, of_team("b", desired(2, "new", "second"))),
-    }
+    };
+    world.copies_for = u32::try_from(which / 5 % 4).unwrap();
+    world
 }
 
 #[test]

@@ -102,16 +102,17 @@ impl SetWorld {
         Replication {
             master: server.master.as_ref().map(|host| MasterLink {
                 address: redis(host),
-                is_up: self.at(host).is_some_and(|one| !self.is_silent(one)),
-                was_up: true,
-                is_syncing: false,
+                is_up: server.copying_until.is_none()
+                    && self.at(host).is_some_and(|one| !self.is_silent(one)),
+                was_up: server.was_up,
+                is_syncing: server.copying_until.is_some() && self.at(host).is_some(),
                 last_io_seconds_ago: Some(0),
                 priority: Some(100),
             }),
             replicas: followers
                 .map(|one| Attached {
                     address: redis(&one.address()),
-                    state: "online".to_owned(),
+                    state: if one.copying_until.is_some() { "wait_bgsave" } else { "online" }.to_owned(),
                     offset: one.offset,
                     lag: 0,
                 })
