@@ -12,14 +12,19 @@ pub fn uid(case: &Case, name: &str) -> Option<String> {
 
 /// The process of Redis in a pod: the only node is this machine.
 pub fn process_of(case: &Case, name: &str) -> i32 {
-    let uid = uid(case, name).expect("the pod").replace('-', "_");
+    find_process(case, name).unwrap_or_else(|| panic!("no redis-server in {name}"))
+}
+
+/// The same, if the pod exists and Redis runs in it.
+pub fn find_process(case: &Case, name: &str) -> Option<i32> {
+    let uid = uid(case, name)?.replace('-', "_");
     let is_it = |id: &i32| {
         let read = |file: &str| fs::read_to_string(format!("/proc/{id}/{file}")).unwrap_or_default();
         read("comm").trim() == "redis-server" && read("cgroup").replace('-', "_").contains(&uid)
     };
-    let ids = fs::read_dir("/proc").expect("/proc").flatten();
+    let ids = fs::read_dir("/proc").ok()?.flatten();
     let mut ids = ids.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    ids.find(is_it).unwrap_or_else(|| panic!("no redis-server in {name}"))
+    ids.find(is_it)
 }
 
 /// A process that is held up until this is dropped.
@@ -39,6 +44,6 @@ impl Drop for Stall {
 }
 
 fn signal(id: i32, name: &str) {
-    let sent = Command::new("kill").args([&format!("-{name}"), &id.to_string()]).status().expect("kill");
-    assert!(sent.success() || name == "CONT", "{name} to {id}");
+    // Whoever has ended meanwhile is held up no more.
+    let _ = Command::new("kill").args([&format!("-{name}"), &id.to_string()]).status().expect("kill");
 }

@@ -48,6 +48,8 @@ mod redis_client;
 mod report;
 #[path = "../e2e/resting.rs"]
 mod resting;
+#[path = "../e2e/stall.rs"]
+mod stall;
 #[path = "../e2e/topology.rs"]
 mod topology;
 
@@ -60,6 +62,7 @@ mod guarded;
 mod operator;
 mod policies;
 mod shards;
+mod torture;
 mod versions;
 
 use disturbance::enter;
