@@ -39,9 +39,8 @@ pub enum Expected {
 }
 
 /// All endpoints of an instance. `group`: the name under which its sentinels know it; `domain`: the DNS domain of the
-/// cluster; `external`: our Service
-/// for access to the master from outside the cluster, if there is one. The Service has a name inside the
-/// cluster, too.
+/// cluster; `external`: our Service for access to the master from outside the cluster, if there is one. The Service has
+/// a name inside the cluster, too.
 pub fn endpoints(
     topology: Topology,
     name: &str,

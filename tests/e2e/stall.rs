@@ -44,6 +44,6 @@ impl Drop for Stall {
 }
 
 fn signal(id: i32, name: &str) {
-    // Whoever has ended meanwhile is held up no more.
-    let _ = Command::new("kill").args([&format!("-{name}"), &id.to_string()]).status().expect("kill");
+    let sent = Command::new("kill").args([&format!("-{name}"), &id.to_string()]).status().expect("kill");
+    assert!(sent.success() || name == "CONT", "{name} to {id}");
 }

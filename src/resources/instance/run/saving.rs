@@ -152,19 +152,26 @@ async fn saved(
         match act(next, &now, &points, told) {
             Act::Done => return Ok(()),
             Act::Failed(what) => return Err(Unsaved::Why(what.to_owned())),
-            Act::Look => {
-                if Instant::now() >= deadline {
-                    return Err(Unsaved::Why("a file is still being written".to_owned()));
-                }
-                sleep(LOOKING).await;
-            }
+            Act::Look => look_again(deadline).await?,
             Act::Tell(deed) => match session.send(&deed.command(), Instant::now() + ANSWER).await {
                 Ok(_) => told.note(deed),
-                Err(error) if error.refusal().is_some_and(Refusal::is_about_a_child) => {}
+                // Also a child of a module, which no look shows.
+                Err(error) if error.refusal().is_some_and(Refusal::is_about_a_child) => {
+                    look_again(deadline).await?;
+                }
                 Err(error) => return Err(why(&error)),
             },
         }
     }
+}
+
+/// Waits for the next look, unless there is no more time for one.
+async fn look_again(deadline: Instant) -> Result<(), Unsaved> {
+    if Instant::now() >= deadline {
+        return Err(Unsaved::Why("a file is still being written".to_owned()));
+    }
+    sleep(LOOKING).await;
+    Ok(())
 }
 
 fn why(error: &TalkError) -> Unsaved {
