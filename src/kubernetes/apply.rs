@@ -101,6 +101,27 @@ impl Cluster {
         self.write(Verb::Patch, object, request, deadline).await
     }
 
+    /// Sets how many replicas the object should have, through its subresource `scale`.
+    ///
+    /// # Errors
+    /// `NotFound` where the object does not exist, `Replaced` where it is not the one with this uid.
+    pub async fn scale(
+        &self,
+        object: &ObjectRef,
+        replicas: i64,
+        uid: Option<&str>,
+        deadline: Instant,
+    ) -> Result<Value, Error> {
+        let mut patch = json!({ "spec": { "replicas": replicas } });
+        if let Some(uid) = uid {
+            set_metadata(&mut patch, "uid", uid);
+        }
+        let parameters = PatchParams::apply(FIELD_MANAGER).validation_strict();
+        let patch = Patch::Merge(patch);
+        let request = collection(object).patch_subresource("scale", &object.name, &parameters, &patch);
+        self.write(Verb::Patch, object, request, deadline).await
+    }
+
     /// Asks the object to go. It may take long to: watch until it is gone.
     ///
     /// # Errors

@@ -40,15 +40,15 @@ pub struct Desired {
     pub wait: bool,
 }
 
-/// In which form a custom resource is written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Form {
-    /// The final form.
-    Final,
-    /// The form in which only we replace its pods.
-    Rolled,
-    /// The same form, without these labels.
-    Without(Vec<String>),
+/// In which form a custom resource is written. The default is the final form.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Form {
+    /// Whether only we replace its pods.
+    pub is_rolled_by_us: bool,
+    /// Its size while a set grows to the wanted size.
+    pub size: Option<i64>,
+    /// The labels that it does not have yet.
+    pub without: Vec<String>,
 }
 
 impl Desired {
@@ -62,14 +62,24 @@ impl Desired {
         opstree::of_kind(&self.custom_resources, kind).unwrap_or(&Json::Null)
     }
 
-    /// The custom resource of that kind in that form.
+    /// The custom resource of that kind in that form. The hash is another one for each form, so that it is visible
+    /// when the operator has processed the form.
     pub fn written(&self, kind: Kind, form: &Form) -> Json {
-        let custom_resource = self.custom_resource(kind);
-        match form {
-            Form::Final => custom_resource.clone(),
-            Form::Rolled => rolled_by_us(custom_resource),
-            Form::Without(names) => without_labels(rolled_by_us(custom_resource), names),
+        let mut written = self.custom_resource(kind).clone();
+        if form.is_rolled_by_us {
+            written["spec"]["kubernetesConfig"]["updateStrategy"] =
+                json!({ "type": "OnDelete", "rollingUpdate": null });
+            rehash(&mut written, "guarded");
         }
+        if let Some(size) = form.size {
+            written["spec"]["clusterSize"] = json!(size);
+            rehash(&mut written, &format!("of-{size}"));
+        }
+        if !form.without.is_empty() {
+            form.without.iter().for_each(|name| written["metadata"]["labels"][name] = Json::Null);
+            rehash(&mut written, "unlabelled");
+        }
+        written
     }
 
     /// The object of that role, if there is one.
@@ -91,25 +101,6 @@ impl Desired {
         ];
         paths.iter().any(|path| object::text(self.data(), path) == Some(name))
     }
-}
-
-/// The custom resource while only we replace its pods. Its hash differs, so that it is visible when the
-/// operator has processed this form.
-fn rolled_by_us(custom_resource: &Json) -> Json {
-    let mut rolled = custom_resource.clone();
-    rolled["spec"]["kubernetesConfig"]["updateStrategy"] =
-        json!({ "type": "OnDelete", "rollingUpdate": null });
-    rehash(&mut rolled, "guarded");
-    rolled
-}
-
-/// The custom resource without these labels.
-fn without_labels(mut custom_resource: Json, names: &[String]) -> Json {
-    for name in names {
-        custom_resource["metadata"]["labels"][name] = Json::Null;
-    }
-    rehash(&mut custom_resource, "unlabelled");
-    custom_resource
 }
 
 fn rehash(custom_resource: &mut Json, form: &str) {

@@ -11,7 +11,7 @@ use crate::redis::opstree::{self, Kind};
 use crate::redis::picture::Picture;
 use crate::redis::running::Running;
 use crate::redis::saving::saved;
-use crate::redis::set::{guarded, heal};
+use crate::redis::set::{growth, guarded, heal};
 use crate::redis::shards::{hold, labels, passwords};
 use crate::redis::step::{Next, Step};
 use crate::redis::waiting::{Cause, Waiting};
@@ -31,6 +31,7 @@ pub fn next(desired: &Desired, picture: &Picture, memory: &Memory) -> Next {
         objects::after_redis,
         heal::heal,
         readiness,
+        growth::left_to_operator,
         tidy,
     ];
     steps.iter().find_map(|step| step(desired, picture, memory)).unwrap_or(Next::Done)
@@ -68,17 +69,18 @@ fn custom_resource(kind: Kind, desired: &Desired, picture: &Picture) -> Option<N
                 kind,
                 uid: None,
                 differences: Vec::new(),
-                form: Form::Final,
+                form: Form::default(),
             }),
         });
     };
     if object::is_terminating(found) {
         return Some(Next::wait(Cause::Terminating, "an older object of this name is still being deleted"));
     }
-    let differences = opstree::differences(desired.custom_resource(kind), found);
+    let form = growth::present(kind, desired, picture);
+    let differences = opstree::differences(&desired.written(kind, &form), found);
     (!differences.is_empty()).then(|| {
         let uid = uid(found).map(str::to_owned);
-        Next::Do(Step::ApplyCustomResource { kind, uid, differences, form: Form::Final })
+        Next::Do(Step::ApplyCustomResource { kind, uid, differences, form })
     })
 }
 
@@ -198,7 +200,7 @@ mod tests {
     }
 
     fn written(kind: Kind) -> Step {
-        Step::ApplyCustomResource { kind, uid: None, differences: Vec::new(), form: Form::Final }
+        Step::ApplyCustomResource { kind, uid: None, differences: Vec::new(), form: Form::default() }
     }
 
     #[test]

@@ -8,7 +8,7 @@
 use serde_json::Value as Json;
 
 use super::decided::decided_by_others;
-use super::{Decision, asked, labels};
+use super::{Decision, asked, growth, labels};
 use crate::redis::answers::set::Set;
 use crate::redis::desired::{Desired, Form};
 use crate::redis::diagnose;
@@ -37,7 +37,8 @@ pub fn rolling(desired: &Desired, picture: &Picture, memory: &Memory) -> Option<
     if !desired.is_guarded && !is_held_by_us {
         return None;
     }
-    if kinds().all(|kind| stays(kind, desired, picture)) && !is_held_by_us {
+    let is_to_grow = growth::is_wanted(desired, picture);
+    if kinds().all(|kind| stays(kind, desired, picture)) && !is_held_by_us && !is_to_grow {
         return None;
     }
     let Some(running) = &picture.running else { return Some(Next::Do(Step::Watch)) };
@@ -56,6 +57,7 @@ pub fn rolling(desired: &Desired, picture: &Picture, memory: &Memory) -> Option<
     if kinds().all(|kind| !is_rolled_by_us(kind, desired, picture) || !has_old_pods(kind, desired, running))
         && !kinds().any(|kind| picture.hold(kind) != Hold::Nobody)
         && !has_former_password(desired, picture)
+        && !is_to_grow
     {
         return finish(desired, picture, running);
     }
@@ -99,7 +101,7 @@ fn before_writing(
     let is_written = |kind: Kind| stays(kind, desired, picture) || is_rolled_by_us(kind, desired, picture);
     // Nothing is about to be shown to the operator while the sentinels wait for the data's pods.
     let is_put_off = |kind: Kind| {
-        let wanted = desired.written(kind, &Form::Rolled);
+        let wanted = desired.written(kind, &growth::rolled(kind, desired, picture));
         let labels = || labels::before_writing(kind, &wanted, desired, picture, running);
         is_later(kind, desired, running) && matches!(labels(), Some(Next::Wait(_)))
     };
@@ -155,15 +157,14 @@ fn waited_for(set: &Set, name: &str, running: &Running) -> Vec<Json> {
     }
 }
 
-/// Whether the custom resource has its final form.
+/// Whether the custom resource has its final form, apart from the size that the set grows to.
 fn stays(kind: Kind, desired: &Desired, picture: &Picture) -> bool {
-    let found = picture.custom_resource(kind);
-    found.is_some_and(|found| opstree::differences(desired.custom_resource(kind), found).is_empty())
+    growth::is_present(kind, desired, picture)
 }
 
 /// Whether the custom resource has its form during a rollout.
 pub(super) fn is_rolled_by_us(kind: Kind, desired: &Desired, picture: &Picture) -> bool {
-    let wanted = desired.written(kind, &Form::Rolled);
+    let wanted = desired.written(kind, &growth::rolled(kind, desired, picture));
     let found = picture.custom_resource(kind);
     found.is_some_and(|found| opstree::differences(&wanted, found).is_empty())
 }
@@ -183,7 +184,8 @@ fn prepare(kind: Kind, desired: &Desired, picture: &Picture, running: &Running) 
         if !desired.is_guarded {
             return None;
         }
-        let wanted = desired.written(kind, &Form::Rolled);
+        let form = growth::rolled(kind, desired, picture);
+        let wanted = desired.written(kind, &form);
         match labels::before_writing(kind, &wanted, desired, picture, running) {
             Some(Next::Wait(waiting)) => return wait_unless_later(kind, waiting, desired, picture, running),
             Some(next) => return Some(next),
@@ -191,7 +193,6 @@ fn prepare(kind: Kind, desired: &Desired, picture: &Picture, running: &Running) 
         }
         let differences = found.map(|found| opstree::differences(&wanted, found)).unwrap_or_default();
         let uid = found.and_then(uid).map(str::to_owned);
-        let form = Form::Rolled;
         return Some(Next::Do(Step::ApplyCustomResource { kind, uid, differences, form }));
     }
     let Err(waiting) = taken_over(kind, desired, picture, running) else { return None };
@@ -278,12 +279,17 @@ fn finish(desired: &Desired, picture: &Picture, running: &Running) -> Option<Nex
                 }
             });
         }
-        if !stays(*kind, desired, picture) {
+        let is_to_grow = *kind == desired.topology.data() && growth::is_wanted(desired, picture);
+        if let Some(next) = is_to_grow.then(|| growth::enlarge(desired, running)).flatten() {
+            return Some(next);
+        }
+        if is_to_grow || !stays(*kind, desired, picture) {
             let found = picture.custom_resource(*kind);
             let wanted = desired.custom_resource(*kind);
             let differences = found.map(|found| opstree::differences(wanted, found)).unwrap_or_default();
             let uid = found.and_then(uid).map(str::to_owned);
-            let step = Step::ApplyCustomResource { kind: *kind, uid, differences, form: Form::Final };
+            let form = Form::default();
+            let step = Step::ApplyCustomResource { kind: *kind, uid, differences, form };
             return Some(Next::Do(step));
         }
         if picture.hold(*kind) != Hold::Nobody {

@@ -6,6 +6,7 @@
 
 use serde_json::Value as Json;
 
+use super::growth;
 use crate::redis::desired::{Desired, Form};
 use crate::redis::names::annotation;
 use crate::redis::object::{annotation as mark, at, label, list, name, text, uid};
@@ -57,7 +58,7 @@ pub fn before_writing(
         let why = format!("the Service {} still selects by a label that changes", name(service));
         return Some(Next::wait(Cause::OperatorBehind, why));
     }
-    let form = Form::Without(lacking);
+    let form = Form { without: lacking, ..growth::rolled(kind, desired, picture) };
     let differences = opstree::differences(&desired.written(kind, &form), found);
     Some(Next::Do(Step::ApplyCustomResource { kind, uid: uid(found).map(str::to_owned), differences, form }))
 }

@@ -4,10 +4,10 @@
 //! they follow; then the operator's label, unless it is overtaken: nobody moves it while the operator is paused. If none
 //! of them knows a master, the data decides: one pod certainly has everything that the others have.
 
-use super::Decision;
 use super::history::has_all_of;
+use super::{Decision, ordinal};
 use crate::redis::answers::set::{Pod, Set, View};
-use crate::redis::object::text;
+use crate::redis::object::{count, text};
 use crate::redis::picture::Picture;
 use crate::redis::step::Move;
 use crate::redis::talk::{Quorum, Replication};
@@ -179,15 +179,19 @@ pub fn is_without_master(topology: Topology, instance: &str, picture: &Picture) 
 }
 
 /// Whether the operator may handle the instance again when a run ends, however it ends. An operator that
-/// still considers the former master the master would make the new master its replica. `master`: the pod that
-/// is the master, if the run has asked; a run that has not asked does not know what an earlier run has left.
+/// still considers the former master the master would make the new master its replica, and one that knows of fewer pods
+/// than there are would remove the highest. `master`: the pod that is the master, if the run has asked; a run that has
+/// not asked does not know what an earlier run has left.
 pub fn may_let_go(picture: &Picture, topology: Topology, master: Option<&str>) -> bool {
     if !topology.is_replicated() {
         return true;
     }
     let data = picture.custom_resource(topology.data());
     let named = data.and_then(|data| text(data, &["status", "masterNode"]));
-    master.is_some_and(|master| named.is_none_or(|named| named == master))
+    let size =
+        data.map(|data| count(data, &["spec", "clusterSize"])).and_then(|size| usize::try_from(size).ok());
+    let stays = |master: &str| ordinal(master).zip(size).is_none_or(|(ordinal, size)| ordinal < size);
+    master.is_some_and(|master| named.is_none_or(|named| named == master) && stays(master))
 }
 
 /// A sentinel that names a master at an address that no Redis pod has, in words.

@@ -10,6 +10,7 @@
 //! `before_writing` states the conditions for showing the operator a specification with another password or
 //! fewer pods. `guarded`, `labels` and `heal` are the set's place in an apply.
 
+pub mod growth;
 pub mod guarded;
 pub mod heal;
 pub mod labels;
@@ -82,7 +83,7 @@ pub fn next(set: &Set) -> Decision {
         return Decision::Do(todo);
     }
     if !set.is_quiet {
-        return match (set.is_paused, is_old) {
+        return match (set.is_paused, is_old || set.size < set.stays) {
             (true, _) => Decision::Do(Move::Pause),
             (false, true) => before_pause(set).unwrap_or(Decision::Do(Move::Pause)),
             (false, false) => expel(set),
@@ -98,6 +99,7 @@ pub fn next(set: &Set) -> Decision {
         .or_else(|| unsettled(set, master).map(|why| wanting(set).map_or(Decision::Wait(why), Decision::Do)))
         .or_else(|| stale(set, master))
         .or_else(|| replace(set, master))
+        .or_else(|| (!is_to_stay(set, master)).then(|| hand_over(set, master)).flatten())
         .unwrap_or_else(|| expel(set))
 }
 

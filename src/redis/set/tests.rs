@@ -108,7 +108,7 @@ impl World {
                 self.pods[from].2 = Some(host);
             }
             Move::Promote { pod } => self.pods[World::ordinal(pod)].2 = None,
-            Move::Watch { .. } | Move::Admit { .. } | Move::Expel { .. } => {}
+            Move::Watch { .. } | Move::Admit { .. } | Move::Expel { .. } | Move::Enlarge { .. } => {}
         }
     }
 }

@@ -12,6 +12,11 @@ pub enum Move {
         /// The uid of exactly this pod.
         uid: String,
     },
+    /// Give the StatefulSet of the data so many pods.
+    Enlarge {
+        /// How many.
+        to: i64,
+    },
     /// Make a pod a replica of that address.
     Follow {
         /// The pod.
@@ -111,6 +116,7 @@ impl Move {
         match self {
             Move::Pause => "pause the operator",
             Move::Delete { .. } => "replace a pod",
+            Move::Enlarge { .. } => "enlarge the StatefulSet",
             Move::Follow { .. } => "make a pod follow the master",
             Move::Promote { .. } => "promote a replica",
             Move::Label { .. } => "label a pod",

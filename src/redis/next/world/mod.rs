@@ -125,10 +125,10 @@ fn ends_well_wherever_it_is_cut_off(start: &impl World) -> Vec<String> {
 
 /// A deed in few words.
 fn shown(step: &Step) -> String {
-    use crate::redis::desired::Form;
     use crate::redis::step::Mending;
     match step {
         Step::Roll(Move::Delete { pod, .. }) => format!("delete {pod}"),
+        Step::Roll(Move::Enlarge { to }) => format!("enlarge to {to}"),
         Step::Roll(Move::Follow { pod, .. }) => format!("{pod} follows"),
         Step::Roll(Move::Promote { pod }) => format!("promote {pod}"),
         Step::Roll(Move::Label { pod, role }) => format!("{pod} is {role}"),
@@ -137,12 +137,13 @@ fn shown(step: &Step) -> String {
         Step::Roll(Move::Watch { pod, .. }) => format!("{pod} watches"),
         Step::Roll(Move::HandOver { from, to }) => format!("{from} hands over to {to}"),
         Step::ApplyCustomResource { kind, form, .. } => {
-            let form = match form {
-                Form::Final => "",
-                Form::Rolled => " guarded",
-                Form::Without(_) => " unlabelled",
+            let size = form.size.map(|size| format!(" of {size}")).unwrap_or_default();
+            let form = match (form.is_rolled_by_us, form.without.is_empty()) {
+                (_, false) => " unlabelled",
+                (true, _) => " guarded",
+                _ => "",
             };
-            format!("write {}{form}", kind.kind())
+            format!("write {}{size}{form}", kind.kind())
         }
         Step::CreateObject(key) => format!("create {key}"),
         Step::DeleteObject(key) => format!("delete {key}"),

@@ -6,8 +6,9 @@ use std::time::Duration;
 use serde_json::Value as Json;
 use tokio::time::{Instant, sleep};
 
+use super::super::addresses::Addresses;
 use super::{Failure, Run};
-use crate::kubernetes::{self, Cause as RequestCause, Propagation};
+use crate::kubernetes::{self, Cause as RequestCause, ObjectRef, Propagation};
 use crate::redis::names::REDIS_PORT;
 use crate::redis::object::{at, name, text};
 use crate::redis::opstree::Kind;
@@ -15,6 +16,7 @@ use crate::redis::password::PasswordAt;
 use crate::redis::running::ROLE;
 use crate::redis::step::Move;
 use crate::redis::talk::{Address, Command, USER};
+use crate::resources::kinds::STATEFUL_SET;
 
 /// How long a command may take.
 pub(super) const ANSWER: Duration = Duration::from_secs(2);
@@ -29,6 +31,7 @@ impl Run<'_> {
         match todo {
             Move::Pause => self.keep_off().await,
             Move::Delete { pod, uid } => self.replace_pod(pod, uid).await.map_err(Failure::Refused),
+            Move::Enlarge { to } => self.enlarge(*to).await.map_err(Failure::Refused),
             Move::Follow { pod, master } => {
                 let command = Command::replica_of(&redis(master));
                 self.tell(pod, &[command]).await;
@@ -55,6 +58,20 @@ impl Run<'_> {
             }
             Move::HandOver { from, to } => self.hand_over(from, to).await,
         }
+    }
+
+    /// The operator has made this StatefulSet, and finds it as it would make it itself.
+    async fn enlarge(&mut self, to: i64) -> Result<(), kubernetes::Error> {
+        let Addresses { namespace, name: instance, .. } = &self.addresses;
+        let made = self.picture.running.as_ref().and_then(|running| running.stateful_set(instance));
+        let uid = made.and_then(|made| text(made, &["metadata", "uid"])).map(str::to_owned);
+        let stateful_set = ObjectRef::namespaced(&STATEFUL_SET, namespace, instance);
+        self.cluster.scale(&stateful_set, to, uid.as_deref(), self.deadline).await?;
+        // The watch shows this a little later.
+        let made = self.picture.running.iter_mut().flat_map(|running| &mut running.stateful_sets);
+        made.filter(|made| name(made) == stateful_set.name)
+            .for_each(|made| made["spec"]["replicas"] = to.into());
+        Ok(())
     }
 
     async fn replace_pod(&mut self, pod: &str, uid: &str) -> Result<(), kubernetes::Error> {

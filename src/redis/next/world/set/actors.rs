@@ -56,6 +56,11 @@ impl SetWorld {
             assert!(self.has_struck, "the operator cannot log in to {}", server.name());
             return;
         }
+        let size = self.live(Kind::RedisReplication)["spec"]["clusterSize"].as_i64().unwrap();
+        if i64::try_from(self.data().filter(|one| one.is_ready).count()).unwrap() < size {
+            self.operator_labels_what_it_finds();
+            return;
+        }
         let masters: Vec<&Server> = self.data().filter(|one| one.master.is_none()).collect();
         let followed = |one: &&&Server| self.data().any(|other| other.master == Some(one.address()));
         let real = masters.iter().find(followed).or(masters.iter().find(|one| one.name() == named));
@@ -83,7 +88,18 @@ impl SetWorld {
         }
     }
 
-    /// Pods that lack are made, those that are too many go; and one that was made has started by now.
+    /// While a pod is missing, each pod is what it says.
+    fn operator_labels_what_it_finds(&mut self) {
+        for server in self.servers.iter_mut().filter(|one| one.part.has_data() && one.is_ready) {
+            server.role = Some(if server.master.is_none() { "master" } else { "slave" });
+        }
+        let masters: Vec<String> =
+            self.data().filter(|one| one.role == Some("master")).map(Server::name).collect();
+        let real = masters.first().filter(|_| masters.len() == 1);
+        self.live_mut(Kind::RedisReplication)["status"] = json!({ "masterNode": real });
+    }
+
+    /// Pods that lack are made, one after the other as each becomes Ready; those that are too many go; and one that was made has started by now.
     pub(super) fn controller_makes_pods(&mut self) {
         for server in &mut self.servers {
             server.is_ready = true;
@@ -113,8 +129,10 @@ impl SetWorld {
             }
             self.servers.retain(|one| !is_ours(one) || one.ordinal < size);
             for ordinal in 0..size {
-                if self.servers.iter().any(|one| is_ours(one) && one.ordinal == ordinal) {
-                    continue;
+                match self.servers.iter().find(|one| is_ours(one) && one.ordinal == ordinal) {
+                    Some(server) if server.is_ready => continue,
+                    Some(_) => break,
+                    None => {}
                 }
                 self.lives += 1;
                 let disk =
@@ -142,6 +160,7 @@ impl SetWorld {
                     replicas: BTreeSet::new(),
                     peers: BTreeSet::new(),
                 });
+                break;
             }
         }
         self.servers.sort_by_key(Server::name);
@@ -192,15 +211,20 @@ impl SetWorld {
         }
     }
 
-    /// Applications that go by the Service write to a master that the sentinels have replaced: Redis loses that.
+    /// Applications that go by the Service write to a master that the sentinels have replaced: Redis loses that. If nobody
+    /// has replaced one, the Service leads to one master only.
     fn misled_applications_write(&mut self, target: &str) {
         let now = self.clock.now();
+        let has_failed_over = self.servers.iter().any(|one| one.epoch > 0) || self.has_struck;
         let misled = |one: &&mut Server| {
             one.role == Some("master")
                 && one.master.is_none()
                 && one.silent_until <= now
                 && one.name() != target
         };
-        self.servers.iter_mut().filter(misled).for_each(|one| one.offset += 1);
+        for server in self.servers.iter_mut().filter(misled) {
+            assert!(has_failed_over, "applications write to {}, too", server.name());
+            server.offset += 1;
+        }
     }
 }

@@ -91,6 +91,10 @@ impl SetWorld {
                     self.find(pod).is_ready = false;
                 }
             }
+            Move::Enlarge { to } => {
+                let is_data = |one: &&mut Json| text(one, &["metadata", "name"]) == Some("cache");
+                self.stateful_sets.iter_mut().find(is_data).unwrap()["spec"]["replicas"] = json!(to);
+            }
             Move::Follow { pod, master } => self.follow(pod, master),
             Move::Promote { pod } if self.is_silent_pod(pod) => {}
             Move::Promote { pod } => {

@@ -158,8 +158,13 @@ fn desired(size: i64, image: &str, secret: &str) -> Desired {
 impl SetWorld {
     /// A set of three and three sentinels, of which `master` is the master, before anything is changed.
     fn new(master: usize, desired: Desired) -> SetWorld {
+        SetWorld::of(3, master, desired)
+    }
+
+    /// The same, with so many pods.
+    fn of(size: i64, master: usize, desired: Desired) -> SetWorld {
         let mut world = SetWorld {
-            custom_resources: custom_resources(3, "old", "first"),
+            custom_resources: custom_resources(size, "old", "first"),
             stateful_sets: Vec::new(),
             servers: Vec::new(),
             secrets: vec!["first".to_owned()],
@@ -179,7 +184,7 @@ impl SetWorld {
             desired,
         };
         world.operator_reconciles();
-        world.controller_makes_pods();
+        (0..size.max(3)).for_each(|_| world.controller_makes_pods());
         let host =
             world.servers.iter().find(|one| one.part.has_data() && one.ordinal == master).unwrap().address();
         for server in &mut world.servers {

@@ -10,14 +10,16 @@ use crate::redis::waiting::Cause;
 
 /// A world before a change that chance has chosen.
 pub(in super::super) fn scenario(which: usize) -> SetWorld {
-    let mut world = match which % 5 {
+    let mut world = match which % 7 {
         0 => SetWorld::new(0, desired(3, "new", "first")),
         1 => SetWorld::new(1, desired(3, "old", "second")),
         2 => SetWorld::new(2, desired(2, "old", "first")),
         3 => SetWorld::new(0, of_team("b", desired(3, "old", "first"))),
-        _ => SetWorld::new(2, of_team("b", desired(2, "new", "second"))),
+        4 => SetWorld::new(2, of_team("b", desired(2, "new", "second"))),
+        5 => SetWorld::of(1, 0, desired(3, "old", "first")),
+        _ => SetWorld::of(2, 1, of_team("b", desired(4, "new", "second"))),
     };
-    world.copies_for = u32::try_from(which / 5 % 4).unwrap();
+    world.copies_for = u32::try_from(which / 7 % 4).unwrap();
     world
 }
 
@@ -66,6 +68,20 @@ fn fewer_pods_than_the_masters_number() {
 }
 
 #[test]
+fn more_pods() {
+    let start = SetWorld::of(1, 0, desired(3, "old", "first"));
+    let steps = ends_well_wherever_it_is_cut_off(&start);
+    insta::assert_debug_snapshot!(steps);
+    for copies_for in 1..4 {
+        ends_well_wherever_it_is_cut_off(&SetWorld { copies_for, ..start.clone() });
+    }
+    // Whoever leaves the pods to the operator gets one after the other, too.
+    let mut left = start;
+    left.desired.is_guarded = false;
+    ends_well_wherever_it_is_cut_off(&left);
+}
+
+#[test]
 fn another_label() {
     let steps = ends_well_wherever_it_is_cut_off(&SetWorld::new(0, of_team("b", desired(3, "old", "first"))));
     insta::assert_debug_snapshot!(steps);
@@ -91,6 +107,7 @@ fn all_of_it_at_once() {
     let desired = desired(2, "new", "second");
     ends_well_wherever_it_is_cut_off(&SetWorld::new(2, desired.clone()));
     ends_well_wherever_it_is_cut_off(&SetWorld::new(2, of_team("b", desired)));
+    ends_well_wherever_it_is_cut_off(&SetWorld::of(2, 1, of_team("b", self::desired(4, "new", "second"))));
 }
 
 /// Two pods restarted within a second of each other, the master among them (facts: the operator does not handle it).
