@@ -148,6 +148,7 @@ fn pod(part: Part, ordinal: i64) -> Json {
 /// The answers of a set with these members, without sentinels, while nobody has paused the operator.
 pub fn set(members: Vec<Pod<Replication>>) -> Set {
     Set {
+        known: usize::MAX,
         size: members.len(),
         stays: members.len(),
         members,

@@ -50,11 +50,17 @@ pub fn former_passwords(desired: &Desired, picture: &Picture, running: &Running)
     all
 }
 
-/// The passwords that must work while pods are rolled, the wanted one first.
+/// The passwords that must work while pods are rolled, the wanted one first. Sentinels log in with the password that they
+/// were started with, also when no pod of Redis was.
 pub fn valid_passwords(desired: &Desired, running: &Running) -> Vec<PasswordAt> {
     let wanted = PasswordAt::of_custom_resource(desired.data());
     let given = given(desired, running).flatten();
-    let mut others: Vec<PasswordAt> = given.chain(desired.former_password.clone()).collect();
+    let watchers = desired.topology.parts().iter().filter(|part| !part.has_data());
+    let of_watchers = watchers.flat_map(|part| {
+        running.pods_of(&part.name(&desired.name)).filter_map(PasswordAt::of_master).collect::<Vec<_>>()
+    });
+    let mut others: Vec<PasswordAt> =
+        given.chain(of_watchers).chain(desired.former_password.clone()).collect();
     others.retain(|one| Some(one) != wanted.as_ref());
     others.sort();
     others.dedup();

@@ -49,6 +49,8 @@ pub struct View {
 pub struct Set {
     /// How many Redis pods the StatefulSet has.
     pub size: usize,
+    /// How many of these pods the custom resource knows; the others are being added.
+    pub known: usize,
     /// How many of these pods should stay, counted from the first.
     pub stays: usize,
     /// The pods that are not being deleted, by name.

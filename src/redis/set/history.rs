@@ -28,6 +28,11 @@ pub(super) fn has_all_of(one: &Replication, other: &Replication) -> bool {
             .is_some_and(|former| other.offset < former.until && has_until(&former.history, former.until))
 }
 
+/// Whether a replica has copied from a master since it started or was one itself.
+pub(super) fn was_given(said: &Replication) -> bool {
+    said.master.as_ref().is_some_and(|link| link.was_up && !link.is_syncing)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,13 +4,14 @@
 //! they follow; then the operator's label, unless it is overtaken: nobody moves it while the operator is paused. If none
 //! of them knows a master, the data decides: one pod certainly has everything that the others have.
 
-use super::history::has_all_of;
+use super::history::{has_all_of, was_given};
+use super::verdict::{Verdict, can_fail_over, named_by_sentinels};
 use super::{Decision, ordinal};
-use crate::redis::answers::set::{Pod, Set, View};
+use crate::redis::answers::set::{Pod, Set};
 use crate::redis::object::{count, text};
 use crate::redis::picture::Picture;
 use crate::redis::step::Move;
-use crate::redis::talk::{Quorum, Replication};
+use crate::redis::talk::Replication;
 use crate::redis::topology::Topology;
 use crate::redis::waiting::Cause;
 
@@ -25,7 +26,8 @@ pub(super) fn master(set: &Set) -> Result<&Pod<Replication>, Decision> {
     let masters: Vec<&Pod<Replication>> = set.members.iter().filter(is_master).collect();
     let followed: Vec<&Pod<Replication>> =
         masters.iter().copied().filter(|pod| followers(set, pod) > 0).collect();
-    match named_by_sentinels(set) {
+    let verdict = named_by_sentinels(set);
+    match verdict {
         Verdict::Address(host) => {
             if let Some(named) = masters.iter().find(|pod| pod.address == host) {
                 return Ok(named);
@@ -40,10 +42,15 @@ pub(super) fn master(set: &Set) -> Result<&Pod<Replication>, Decision> {
         Verdict::Pending if masters.len() != 1 || followed.is_empty() => {
             return Err(Decision::Wait("the sentinels are choosing another master".to_owned()));
         }
-        Verdict::Pending | Verdict::None => {}
+        Verdict::Pending | Verdict::None | Verdict::Gone => {}
     }
+    // Whoever was the master last may come back with more than the others have.
+    let decided = |pod| match verdict {
+        Verdict::Gone => surely(set, pod),
+        _ => Ok(pod),
+    };
     match followed.as_slice() {
-        [one] => return Ok(one),
+        [one] => return decided(one),
         [first, second, ..] => return Err(two_masters(first, second)),
         [] => {}
     }
@@ -53,17 +60,42 @@ pub(super) fn master(set: &Set) -> Result<&Pod<Replication>, Decision> {
             masters.iter().find(|pod| pod.name != labelled.name && was_promoted_over(pod, labelled));
         return match promoted {
             Some(promoted) => Err(two_masters(labelled, promoted)),
-            None => Ok(labelled),
+            None => decided(labelled),
         };
     }
     let whole = only(masters.iter().copied().filter(|pod| has_everything(set, pod)));
     let promoted = || only(masters.iter().copied().filter(|pod| is_promoted(set, pod)));
-    whole.or_else(promoted).ok_or_else(|| promotion(set))
+    let back = || only(masters.iter().copied()).filter(|pod| is_back_with_the_data(set, pod));
+    whole.or_else(promoted).or_else(back).ok_or_else(|| promotion(set))
 }
 
 /// The only one of them.
 fn only<'a>(mut pods: impl Iterator<Item = &'a Pod<Replication>>) -> Option<&'a Pod<Replication>> {
     pods.next().filter(|_| pods.next().is_none())
+}
+
+/// The pod, if every other pod follows it, or has nothing that it lacks.
+fn surely<'a>(set: &Set, pod: &'a Pod<Replication>) -> Result<&'a Pod<Replication>, Decision> {
+    let lacks = "the master that the sentinels have chosen last is gone";
+    if set.members.len() < set.size {
+        return Err(Decision::Wait(format!("{lacks}, and not all pods exist")));
+    }
+    for other in set.members.iter().filter(|other| other.name != pod.name) {
+        let (Some(mine), Some(its)) = (said(pod), said(other)) else {
+            return Err(Decision::Wait(format!("{lacks}, and {} does not answer", other.name)));
+        };
+        let follows = its.master.as_ref().is_some_and(|link| link.is_up && link.address.host == pod.address);
+        if !follows && !has_all_of(mine, its) {
+            return Err(Decision::Doubt(
+                Cause::Ambiguous,
+                format!(
+                    "{lacks}, and {} may have writes that {} lacks, so the provider cannot decide whose data to keep",
+                    other.name, pod.name
+                ),
+            ));
+        }
+    }
+    Ok(pod)
 }
 
 fn two_masters(one: &Pod<Replication>, other: &Pod<Replication>) -> Decision {
@@ -86,48 +118,39 @@ fn followers(set: &Set, master: &Pod<Replication>) -> usize {
     set.members.iter().filter(follows).count()
 }
 
-/// What the sentinels say about the master.
-enum Verdict<'a> {
-    /// There are none, none answers, or they disagree.
-    None,
-    /// A failover is under way, or about to begin.
-    Pending,
-    /// They name the master at this address.
-    Address(&'a str),
-}
-
-/// Among sentinels the highest config-epoch wins: a failover that a majority has agreed on raises it.
-fn named_by_sentinels(set: &Set) -> Verdict<'_> {
-    let views = || set.watchers.iter().filter_map(|pod| pod.said.as_ref());
-    let is_failing_over = |view: &View| {
-        view.master.flags.has("failover_in_progress")
-            || (view.master.flags.has("o_down") && can_fail_over(set, view))
-    };
-    if views().any(is_failing_over) {
-        return Verdict::Pending;
-    }
-    let highest = views().map(|view| view.master.config_epoch).max();
-    let mut named = views().filter(|view| Some(view.master.config_epoch) == highest);
-    let Some(first) = named.next() else { return Verdict::None };
-    let host = first.master.address.host.as_str();
-    if first.master.flags.is_down() || named.any(|view| view.master.address.host != host) {
-        return Verdict::None;
-    }
-    Verdict::Address(host)
-}
-
-/// Whether the sentinel knows a replica to promote, and enough other sentinels to agree.
-fn can_fail_over(set: &Set, view: &View) -> bool {
-    let lives = |host: &str| set.members.iter().any(|pod| pod.address == host);
-    view.replicas.iter().any(|replica| lives(&replica.address.host))
-        && matches!(view.quorum, Quorum::Reached { .. })
-}
-
 /// Whether all pods answer, and this pod certainly has everything that the others have.
 fn has_everything(set: &Set, pod: &Pod<Replication>) -> bool {
     let Some(mine) = said(pod) else { return false };
     let mut others = set.members.iter().filter(|other| other.name != pod.name);
-    set.members.len() >= set.size && others.all(|other| said(other).is_some_and(|its| has_all_of(mine, its)))
+    set.members.len() >= set.size
+        && others.all(|other| {
+            said(other).is_some_and(|its| has_all_of(mine, its) || is_of_another_life(set, other, mine))
+        })
+}
+
+/// Whether a pod that is being added cannot have anything of the set: it follows nobody and has never copied from the
+/// set, and no sentinel has made it the master meanwhile. Its volume may be of another life.
+fn is_of_another_life(set: &Set, other: &Pod<Replication>, mine: &Replication) -> bool {
+    let is_new = ordinal(&other.name).is_some_and(|ordinal| ordinal >= set.known);
+    let has_failed_over =
+        set.watchers.iter().filter_map(|pod| pod.said.as_ref()).any(|view| view.master.config_epoch > 0);
+    let histories = |said: &Replication| {
+        let former = said.former.as_ref().map(|former| former.history.clone());
+        [Some(said.history.clone()), former].into_iter().flatten().collect::<Vec<_>>()
+    };
+    let is_related =
+        |its: &Replication| histories(its).iter().any(|history| histories(mine).contains(history));
+    is_new && !has_failed_over && said(other).is_some_and(|its| !was_given(its) && !is_related(its))
+}
+
+/// Whether the pod has come back with what was on its disk, and nobody else has anything: all others were told to follow
+/// a pod that is gone, before they had copied from it. Whoever told them has decided that their data does not count.
+fn is_back_with_the_data(set: &Set, pod: &Pod<Replication>) -> bool {
+    let holds_nothing = |its: &Replication| its.master.is_some() && !was_given(its) && !has_own_writes(its);
+    let mut others = set.members.iter().filter(|other| other.name != pod.name);
+    said(pod).is_some_and(|mine| mine.former.is_some())
+        && set.members.len() >= set.size
+        && others.all(|other| said(other).is_some_and(holds_nothing))
 }
 
 /// Whether somebody made the pod a master while it followed that one, and the two have gone separate ways.
@@ -225,7 +248,13 @@ fn promotion(set: &Set) -> Decision {
         let mut others = replicas().filter_map(said).filter(|said| was_given(said) || has_own_writes(said));
         others.all(|other| said(best).is_some_and(|best| has_all_of(best, other)))
     };
-    let Some(best) = best.filter(|best| has_all(best)) else {
+    // Who has come back with a history that nobody knows may have been the master until then.
+    let has_all_of_masters = |best: &Pod<Replication>| {
+        let mut back =
+            set.members.iter().filter_map(said).filter(|its| its.master.is_none() && its.former.is_some());
+        back.all(|its| said(best).is_some_and(|best| has_all_of(best, its)))
+    };
+    let Some(best) = best.filter(|best| has_all(best) && has_all_of_masters(best)) else {
         return Decision::Doubt(
             Cause::Ambiguous,
             "no pod is the master, and the data of the pods has different histories, so the provider cannot \
@@ -234,11 +263,6 @@ fn promotion(set: &Set) -> Decision {
         );
     };
     promote(best)
-}
-
-/// Whether a replica has copied from a master since it started or was one itself.
-fn was_given(said: &Replication) -> bool {
-    said.master.as_ref().is_some_and(|link| link.was_up && !link.is_syncing)
 }
 
 /// Whether a replica may have been written to as a master since it started: it has gone on from what its disk held.

@@ -63,6 +63,7 @@ impl World {
         };
         Set {
             size: self.pods.len(),
+            known: self.pods.len(),
             stays: self.pods.len(),
             members: self.pods.iter().enumerate().map(pod).collect(),
             sentinels: 0,

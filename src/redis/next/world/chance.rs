@@ -3,7 +3,7 @@
 
 use super::clock::{Actor, Fault};
 use super::story::Story;
-use super::{World, cluster, drive, set};
+use super::{End, World, cluster, drive, set};
 use crate::redis::chance::{Chance, seeds};
 
 /// How many seeds are tried, half of them with a cluster, unless the variable `SEEDS` says otherwise.
@@ -24,14 +24,14 @@ impl Chance {
 }
 
 /// A run that is cut off up to three times, with up to two faults in each part of it. Deeds take no time in a world, so chance
-/// also says when some passes between two of them.
-fn lives_through(seed: u64, mut world: impl World) {
+/// also says when some passes between two of them. Whether a person had to be asked.
+fn lives_through(seed: u64, mut world: impl World) -> bool {
     let mut chance = Chance(seed);
     let mut story = Story::of(seed);
     for _ in 0..chance.below(4) {
         let deeds = 1 + chance.below(12);
         let mut faults = 2;
-        drive(&mut world, deeds, &mut story, |world| {
+        let (end, _) = drive(&mut world, deeds, &mut story, |world| {
             if chance.strikes(4) {
                 world.time_passes();
             }
@@ -40,6 +40,10 @@ fn lives_through(seed: u64, mut world: impl World) {
                 world.suffer(chance.fault())
             })?
         });
+        if end == End::InDoubt {
+            story.ends_well();
+            return true;
+        }
         story.tell("we are cut off".to_owned());
         world.cut_off();
         for _ in 0..chance.below(3) {
@@ -53,19 +57,25 @@ fn lives_through(seed: u64, mut world: impl World) {
         }
         None
     };
-    assert!(drive(&mut world, usize::MAX, &mut story, more).0);
-    world.is_as_wanted();
+    let (end, _) = drive(&mut world, usize::MAX, &mut story, more);
+    if end == End::Done {
+        world.is_as_wanted();
+    }
     story.ends_well();
+    end == End::InDoubt
 }
 
 #[test]
 fn whatever_a_seed_chooses_it_ends_well() {
+    let mut in_doubt = Vec::new();
     for seed in 0..seeds(SEEDS) {
         let which = Chance(seed ^ 0x5eed).below(64);
-        if seed % 2 == 0 {
-            lives_through(seed, cluster::scenario(which));
-        } else {
-            lives_through(seed, set::scenario(which));
-        }
+        let is_in_doubt = match seed % 2 {
+            0 => lives_through(seed, cluster::scenario(which)),
+            _ => lives_through(seed, set::scenario(which)),
+        };
+        in_doubt.extend(is_in_doubt.then_some(seed));
     }
+    println!("a person was asked with the seeds {in_doubt:?}");
+    assert!(in_doubt.len() as u64 <= seeds(SEEDS) / 100, "too often: {in_doubt:?}");
 }

@@ -17,6 +17,7 @@ use crate::redis::memory::Memory;
 use crate::redis::objects::{Key, Role};
 use crate::redis::picture::Picture;
 use crate::redis::step::{Move, Next, Step};
+use crate::redis::waiting::Cause;
 
 use self::clock::Fault;
 use self::story::Story;
@@ -53,16 +54,31 @@ trait World: Clone {
         Vec::new()
     }
 
+    /// Whether a run may ask a person which data to keep: what was acknowledged is still there, but chance has taken
+    /// away whatever would tell where.
+    fn may_be_in_doubt(&self) -> bool {
+        false
+    }
+
     /// Fails unless all is as it was asked for.
     fn is_as_wanted(&mut self);
 
     /// Runs until it is done, or has done that many things; a look is none.
     fn run(&mut self, deeds: usize) -> (bool, Vec<String>) {
         let mut story = Story::default();
-        let (is_done, taken) = drive(self, deeds, &mut story, |_| None);
+        let (end, taken) = drive(self, deeds, &mut story, |_| None);
         story.ends_well();
-        (is_done, taken)
+        assert_ne!(end, End::InDoubt, "{taken:#?}");
+        (end == End::Done, taken)
     }
+}
+
+/// How a run has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Done,
+    CutOff,
+    InDoubt,
 }
 
 /// Runs until it is done, or has done that many things; before each, chance may strike.
@@ -71,7 +87,7 @@ fn drive<W: World>(
     deeds: usize,
     story: &mut Story,
     mut chance: impl FnMut(&mut W) -> Option<String>,
-) -> (bool, Vec<String>) {
+) -> (End, Vec<String>) {
     let mut taken = Vec::new();
     let mut waits = 0;
     while taken.len() < deeds {
@@ -81,7 +97,7 @@ fn drive<W: World>(
         match next(world.desired(), &world.picture(), &world.memory()) {
             Next::Done => {
                 story.tell("done".to_owned());
-                return (true, taken);
+                return (End::Done, taken);
             }
             Next::Do(step) => {
                 story.tell(format!("WE: {}", shown(&step)));
@@ -92,6 +108,10 @@ fn drive<W: World>(
             }
             Next::Wait(waiting) => {
                 waits += 1;
+                if waits == PATIENCE && waiting.cause == Cause::Ambiguous && world.may_be_in_doubt() {
+                    story.tell("a person is asked".to_owned());
+                    return (End::InDoubt, taken);
+                }
                 assert!(waits < PATIENCE, "waits for ever: {waiting:?} after {taken:#?}");
                 story.tell(format!("we wait: {}", waiting.why));
                 world.time_passes();
@@ -101,7 +121,7 @@ fn drive<W: World>(
         world.news().into_iter().for_each(|one| story.tell(one));
         assert!(taken.len() < PATIENCE / 2, "goes on for ever: {taken:#?}");
     }
-    (false, taken)
+    (End::CutOff, taken)
 }
 
 /// As a whole, and cut off after each deed and once more soon after: it ends well.

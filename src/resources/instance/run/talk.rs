@@ -106,6 +106,7 @@ impl Run<'_> {
         let former = former_passwords(&self.desired, &self.picture, &running);
         let mut set = Set {
             size: self.size(&running),
+            known: 0,
             stays: 0,
             members: Vec::new(),
             sentinels: 0,
@@ -122,6 +123,8 @@ impl Run<'_> {
             let custom_resource = self.desired.custom_resource(part.kind);
             let size = usize::try_from(part.replicas(custom_resource)).unwrap_or(0);
             if part.has_data() {
+                let known = self.picture.custom_resource(part.kind).map(|found| part.replicas(found));
+                set.known += known.and_then(|known| usize::try_from(known).ok()).unwrap_or(size);
                 set.stays += size;
                 set.members.extend(self.ask(*part, &running, &AskRedis, &passwords).await?);
             } else {

@@ -168,6 +168,7 @@ impl ClusterWorld {
             pod
         });
         self.run.set = Some(Set {
+            known: 0,
             size: self.servers.len(),
             stays: self.servers.len(),
             members: members.collect(),

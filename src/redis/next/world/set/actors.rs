@@ -71,6 +71,7 @@ impl SetWorld {
         };
         let names: Vec<String> = self.data().map(Server::name).collect();
         for other in names {
+            self.find(&other).is_mislabelled = false;
             if other == name {
                 self.find(&other).role = Some("master");
             } else {
@@ -90,8 +91,10 @@ impl SetWorld {
 
     /// While a pod is missing, each pod is what it says.
     fn operator_labels_what_it_finds(&mut self) {
+        let acknowledged = self.acknowledged;
         for server in self.servers.iter_mut().filter(|one| one.part.has_data() && one.is_ready) {
             server.role = Some(if server.master.is_none() { "master" } else { "slave" });
+            server.is_mislabelled = self.has_struck && server.offset < acknowledged;
         }
         let masters: Vec<String> =
             self.data().filter(|one| one.role == Some("master")).map(Server::name).collect();
@@ -145,6 +148,7 @@ impl SetWorld {
                     team: team.clone(),
                     is_ready: false,
                     role: None,
+                    is_mislabelled: false,
                     password: password.clone(),
                     accepts: BTreeSet::from([password.clone()]),
                     uses: password.clone(),
@@ -172,7 +176,8 @@ impl SetWorld {
             let app = server.part.name("cache");
             let set = self.stateful_sets.iter().find(|one| text(one, &["metadata", "name"]) == Some(&app));
             let selected = set.and_then(|set| text(set, &["team"]));
-            let is_selected = selected.is_none() || selected == server.team.as_deref();
+            // A pod that chance has ended after it was labelled starts without the label, and gets it when it is replaced.
+            let is_selected = selected.is_none() || selected == server.team.as_deref() || self.has_struck;
             assert!(is_selected, "{} is in no Service: {selected:?}, {:?}", server.name(), server.team);
         }
         let Some(target) = self.written_to() else { return };
@@ -204,7 +209,7 @@ impl SetWorld {
         let is_live = |one: &&Server| one.part.has_data() && one.master.is_none() && !self.is_silent(one);
         let sentinels = self.servers.iter().filter(|one| !one.part.has_data());
         let named = sentinels.max_by_key(|one| one.epoch).and_then(|one| self.at(one.master.as_deref()?));
-        let labelled = self.data().find(|one| one.role == Some("master"));
+        let labelled = self.data().find(|one| one.role == Some("master") && !one.is_mislabelled);
         match named.filter(|one| one.part.has_data()) {
             Some(named) => Some(named).filter(is_live).map(Server::name),
             None => labelled.filter(is_live).map(Server::name),

@@ -104,7 +104,10 @@ impl SetWorld {
                 server.former = Some(Former { history: server.history.clone(), until: server.offset + 1 });
                 server.history = format!("after-{}", server.history);
             }
-            Move::Label { pod, role } => self.find(pod).role = Some(role),
+            Move::Label { pod, role } => {
+                let server = self.find(pod);
+                (server.role, server.is_mislabelled) = (Some(*role), false);
+            }
             Move::Admit { pod } | Move::Expel { pod } if self.is_silent_pod(pod) => {}
             Move::Admit { pod } => {
                 let running = self.running();

@@ -4,6 +4,9 @@ use super::*;
 use crate::redis::memory::Memory;
 use crate::redis::next::world::clock::Fault;
 
+/// For how many ticks a run lets others decide.
+const PATIENCE_WITH_OTHERS: u32 = 12;
+
 impl World for SetWorld {
     fn desired(&self) -> &Desired {
         &self.desired
@@ -14,7 +17,8 @@ impl World for SetWorld {
     }
 
     fn memory(&self) -> Memory {
-        Memory { is_saved: self.has_saved, ..Memory::default() }
+        let has_let_others_decide = self.waited > PATIENCE_WITH_OTHERS;
+        Memory { is_saved: self.has_saved, has_let_others_decide, ..Memory::default() }
     }
 
     fn carry_out(&mut self, step: &Step) {
@@ -24,6 +28,7 @@ impl World for SetWorld {
 
     fn time_passes(&mut self) {
         self.clock.ticks();
+        self.waited += 1;
         self.has_talked = false;
         self.has_reached = false;
         if self.clock.may_act(Actor::Operator) {
@@ -39,6 +44,7 @@ impl World for SetWorld {
     }
 
     fn cut_off(&mut self) {
+        self.waited = 0;
         self.is_watching = false;
         self.is_quiet = false;
         self.has_saved = false;
@@ -87,6 +93,11 @@ impl World for SetWorld {
             }
         }
         Some(format!("{fault:?}"))
+    }
+
+    fn may_be_in_doubt(&self) -> bool {
+        let held = self.data().map(|one| one.offset).max();
+        self.has_struck && held.is_some_and(|held| held >= self.acknowledged)
     }
 
     fn is_as_wanted(&mut self) {

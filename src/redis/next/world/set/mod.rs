@@ -50,6 +50,8 @@ struct Server {
     team: Option<String>,
     is_ready: bool,
     role: Option<&'static str>,
+    /// Whether the operator has labelled it as a master because it had just come back, by chance, and said so.
+    is_mislabelled: bool,
     /// The password that it was started with, and all that it accepts.
     password: String,
     accepts: BTreeSet<String>,
@@ -103,6 +105,7 @@ pub(super) struct SetWorld {
     /// Since when the sentinels miss the master.
     missed_since: Option<u32>,
     // What only this run knows.
+    waited: u32,
     is_watching: bool,
     is_quiet: bool,
     has_saved: bool,
@@ -176,6 +179,7 @@ impl SetWorld {
             acknowledged: 100,
             missed_since: None,
             news: Vec::new(),
+            waited: 0,
             is_watching: false,
             is_quiet: false,
             has_saved: false,

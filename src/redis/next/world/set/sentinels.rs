@@ -56,7 +56,7 @@ impl SetWorld {
                 && one.copying_until.is_none()
                 && !self.is_silent(one)
                 && one.offset == self.acknowledged
-                && self.servers.iter().filter(|other| knows(other, &one.address())).count() >= 2
+                && self.servers.iter().any(|other| knows(other, &one.address()))
         };
         let Some(best) = self.data().find(in_step).map(Server::name).filter(|_| now >= since + PATIENCE)
         else {

@@ -1,0 +1,57 @@
+//! What the sentinels say about the master: among those who decide, they are asked first.
+
+use super::history::was_given;
+use crate::redis::answers::set::{Set, View};
+use crate::redis::talk::{Quorum, Replica, Replication};
+
+/// What the sentinels say about the master.
+pub(super) enum Verdict<'a> {
+    /// There are none, none answers, or they disagree.
+    None,
+    /// A failover is under way, or about to begin.
+    Pending,
+    /// They name the master at this address.
+    Address(&'a str),
+    /// They name a master at an address that no pod has any more, and cannot choose another one.
+    Gone,
+}
+
+/// Among sentinels the highest config-epoch wins: a failover that a majority has agreed on raises it.
+pub(super) fn named_by_sentinels(set: &Set) -> Verdict<'_> {
+    let views = || set.watchers.iter().filter_map(|pod| pod.said.as_ref());
+    let is_failing_over = |view: &View| {
+        view.master.flags.has("failover_in_progress")
+            || (view.master.flags.has("o_down") && can_fail_over(set, view))
+    };
+    if views().any(is_failing_over) {
+        return Verdict::Pending;
+    }
+    let highest = views().map(|view| view.master.config_epoch).max();
+    let mut named = views().filter(|view| Some(view.master.config_epoch) == highest);
+    let Some(first) = named.next() else { return Verdict::None };
+    let host = first.master.address.host.as_str();
+    if !set.members.iter().any(|pod| pod.address == host) {
+        return match views().any(|view| can_fail_over(set, view)) {
+            true => Verdict::Pending,
+            false => Verdict::Gone,
+        };
+    }
+    if first.master.flags.is_down() || named.any(|view| view.master.address.host != host) {
+        return Verdict::None;
+    }
+    Verdict::Address(host)
+}
+
+/// Whether the sentinel knows a replica of its master to promote, and enough other sentinels to agree. A replica that
+/// follows another one, or has not copied everything, is none that they should promote.
+pub(super) fn can_fail_over(set: &Set, view: &View) -> bool {
+    let follows = |its: &Replication| {
+        its.master.as_ref().is_some_and(|link| link.address.host == view.master.address.host)
+            && was_given(its)
+    };
+    let may_be_promoted = |replica: &Replica| {
+        let pod = set.members.iter().find(|pod| pod.address == replica.address.host);
+        pod.is_some_and(|pod| pod.said.as_ref().is_none_or(follows))
+    };
+    view.replicas.iter().any(may_be_promoted) && matches!(view.quorum, Quorum::Reached { .. })
+}
