@@ -33,6 +33,7 @@ mod report;
 mod resting;
 mod topology;
 mod users;
+mod writer;
 
 // First by name, since tests start in this order and these last longest.
 mod all_topologies;
@@ -44,6 +45,7 @@ mod drift;
 mod examples;
 mod failures;
 mod faults;
+mod growing;
 mod guards;
 mod healing;
 mod healing_cluster;

@@ -52,6 +52,8 @@ mod resting;
 mod stall;
 #[path = "../e2e/topology.rs"]
 mod topology;
+#[path = "../e2e/writer.rs"]
+mod writer;
 
 #[macro_use]
 mod both;

@@ -4,7 +4,6 @@
 mod chance;
 mod disturb;
 mod subject;
-mod writer;
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -12,10 +11,10 @@ use std::time::{Duration, Instant};
 use self::chance::Chance;
 use self::disturb::Disturbance;
 use self::subject::{Shape, Subject};
-use self::writer::Writer;
 use crate::case::Case;
 use crate::ending::leaves_nothing;
 use crate::topology::every_endpoint_serves;
+use crate::writer::Writer;
 
 /// How many applies a round may need, the disturbed one among them.
 const APPLIES: usize = 3;
@@ -63,7 +62,11 @@ fn round(case: &Case, subject: &mut Subject, seed: u64) -> Round {
     let mut chance = Chance::new(seed);
     let begun = Instant::now();
     let change = subject.change(&mut chance);
-    let writer = Writer::start(case, seed, subject.shape);
+    let name = format!("writer-{seed}");
+    let writer = match subject.shape {
+        Shape::Cluster => Writer::of_cluster(case, &name),
+        _ => Writer::start(case, &name),
+    };
     case.write("main.tf", &subject.configuration().text());
     let disturbance = Disturbance::chosen(&mut chance, case);
     println!("-- {seed}: {:?}, {change}, {disturbance}", subject.shape);

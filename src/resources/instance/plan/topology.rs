@@ -10,6 +10,7 @@ use crate::terraform::{Diagnostic, Path, Planned};
 pub(super) fn guards(prior: &Instance, planned: &Instance<Planned>, changes: &[Changed]) -> Vec<Diagnostic> {
     [
         without_its_master(prior, planned),
+        more_by_the_operator(prior, planned),
         fewer_shards_and_more(prior, planned, changes),
         other_addresses(prior, planned),
         other_volumes_for_nodes(prior, changes),
@@ -19,11 +20,31 @@ pub(super) fn guards(prior: &Instance, planned: &Instance<Planned>, changes: &[C
     .collect()
 }
 
+fn is_guarded(planned: &Instance<Planned>) -> Option<bool> {
+    let is_guarded = *planned.update_strategy.known()?.guarded.known()?;
+    Some(is_guarded && planned.wait.known()?.enabled.known() == Some(&true))
+}
+
+/// A new pod starts as a master, and the operator may call it one before it follows.
+fn more_by_the_operator(prior: &Instance, planned: &Instance<Planned>) -> Option<Diagnostic> {
+    let replicas = (*planned.replica.known()?.count.known()?)?;
+    let grows = matches!(prior.topology(), Topology::Replication | Topology::Sentinel)
+        && prior.replica.count.is_some_and(|before| before < replicas);
+    (grows && !is_guarded(planned)?).then(|| {
+        Diagnostic::warning(
+            "Writes may be lost while the operator adds replicas",
+            "A new pod starts as a master of its own. If the operator looks at the pod before the pod follows the \
+             master, the Service leads to both, and what is written to the new pod is lost. With \
+             update_strategy.guarded and wait.enabled each new pod follows before the Service can lead to it.",
+        )
+        .at(Path::of("replica.count"))
+    })
+}
+
 /// A StatefulSet removes the pods with the highest ordinals, even if one of them is the master. A guarded
 /// change hands over first.
 fn without_its_master(prior: &Instance, planned: &Instance<Planned>) -> Option<Diagnostic> {
-    let is_guarded = *planned.update_strategy.known()?.guarded.known()?
-        && planned.wait.known()?.enabled.known() == Some(&true);
+    let is_guarded = is_guarded(planned)?;
     let replicas = (*planned.replica.known()?.count.known()?)?;
     let master = prior.status.master_node.as_deref()?;
     let ordinal: i64 = master.rsplit('-').next()?.parse().ok()?;

@@ -63,7 +63,10 @@ impl Run<'_> {
                 self.memory.denied.add(Denial::BothPasswords);
             }
             (_, Step::Talk | Step::LabelPods(_) | Step::Roll(_)) => {
-                self.observer.warn(not_guarded(&id, &error));
+                self.observer.warn(match step {
+                    Step::Roll(Move::Enlarge { .. }) => not_enlarged(&id, &error),
+                    _ => not_guarded(&id, &error),
+                });
                 self.let_go().await;
                 self.memory.denied.add(Denial::GuardedRollout);
             }
@@ -81,6 +84,17 @@ fn not_guarded(id: &str, error: &kubernetes::Error) -> Diagnostic {
              minute. A guarded rollout needs the rights to create pods/portforward, to get Secrets, and to \
              delete and patch pods. In the operator's namespace it needs the rights to list Deployments and \
              pods, and to get pods/log."
+        ),
+    )
+}
+
+fn not_enlarged(id: &str, error: &kubernetes::Error) -> Diagnostic {
+    Diagnostic::warning(
+        format!("The operator adds the pods of {id}"),
+        format!(
+            "Cause: {error}.\n\nThe operator adds the pods one after the other. If it looks at a new pod just before the pod \
+             follows the master, the Service leads to both for some seconds, and what is written to the new pod is lost. \
+             To add pods while the operator is paused, the provider needs the right to patch statefulsets/scale."
         ),
     )
 }

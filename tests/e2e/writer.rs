@@ -3,7 +3,6 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::subject::Shape;
 use crate::case::Case;
 use crate::instance::ADDRESS;
 use crate::topology::through;
@@ -19,22 +18,31 @@ done"#;
 
 pub struct Writer<'a> {
     case: &'a Case,
-    shape: Shape,
+    /// How `redis-cli` is called.
+    options: &'static [&'static str],
     name: String,
 }
 
 impl<'a> Writer<'a> {
-    /// Starts it, and waits until it writes.
-    pub fn start(case: &'a Case, seed: u64, shape: Shape) -> Writer<'a> {
+    /// Starts one by that name for an instance that is no cluster, and waits until it writes.
+    pub fn start(case: &'a Case, name: &str) -> Writer<'a> {
+        Writer::with(case, name, &[])
+    }
+
+    /// The same for a cluster.
+    pub fn of_cluster(case: &'a Case, name: &str) -> Writer<'a> {
+        Writer::with(case, name, &["-c"])
+    }
+
+    fn with(case: &'a Case, name: &str, options: &'static [&'static str]) -> Writer<'a> {
         let values = case.resource(ADDRESS);
         let secret = &values["auth_secret"];
         let password = json!({ "secretKeyRef": { "name": secret["name"], "key": secret["key"] } });
-        let name = format!("writer-{seed}");
-        let option = if shape == Shape::Cluster { "-c" } else { "" };
+        let name = name.to_owned();
         let container = json!({
             "name": "writer",
             "image": values["status"]["image"],
-            "command": ["sh", "-c", WRITES, "writer", values["host"], option, name],
+            "command": ["sh", "-c", WRITES, "writer", values["host"], options.concat(), name],
             "env": [{ "name": "REDISCLI_AUTH", "valueFrom": password }],
             "resources": { "requests": { "cpu": "10m", "memory": "32Mi" } },
         });
@@ -43,7 +51,7 @@ impl<'a> Writer<'a> {
             "spec": { "containers": [container], "terminationGracePeriodSeconds": 0 },
         });
         case.kubectl_apply(&pod.to_string());
-        let writer = Writer { case, shape, name };
+        let writer = Writer { case, options, name };
         case.wait_until("the application writes", Duration::from_secs(60), || {
             (writer.acknowledged().len() > 5).then_some(())
         });
@@ -65,8 +73,7 @@ impl<'a> Writer<'a> {
         let acknowledged = self.acknowledged();
         self.case.kubectl(&["delete", "pod", &self.name, "--wait=true"]);
         let longest = acknowledged.windows(2).map(|pair| pair[1].1.saturating_sub(pair[0].1)).max();
-        let options: &[&str] = if self.shape == Shape::Cluster { &["-c"] } else { &[] };
-        let found = through(self.case, "host").pipe(options, &self.questions(&acknowledged));
+        let found = through(self.case, "host").pipe(self.options, &self.questions(&acknowledged));
         let found: Vec<&str> =
             found.lines().map(str::trim).filter(|line| *line == "0" || *line == "1").collect();
         assert_eq!(found.len(), acknowledged.len(), "an answer for each key");
