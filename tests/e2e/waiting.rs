@@ -57,6 +57,27 @@ impl Drop for StorageClass {
 }
 
 for_alternate_clis! {
+    /// Each kind is watched by its own stream: what the Service says of the StatefulSet is no proof while the stream of
+    /// StatefulSets shows an older one.
+    fn a_stateful_set_that_is_shown_late_is_waited_for(cli: Cli) {
+        let case = Case::new(cli, "shown-late");
+        let of = |timeout: u32| Configuration::small().with("additional_config", &format!("{{ timeout = \"{timeout}\" }}"));
+        case.write("main.tf", &of(100).text());
+        case.apply();
+        let before = case.object(&format!("{PODS}/{POD}")).expect("a pod")["metadata"]["uid"].clone();
+        case.write("main.tf", &of(200).text());
+        let streams = Matcher::on("GET", "/apis/apps/v1/namespaces/*/statefulsets").watch(true);
+        case.proxy.add_fault(Fault { on: streams, when: When::Before, what: What::Stall });
+        let running = case.start_apply();
+        case.wait_for_object("a new pod", PODS, Duration::from_secs(90), |pod| pod["metadata"]["uid"] != before);
+        assert!(!running.providers().is_empty(), "the apply has ended before its change was seen");
+        case.proxy.clear_faults();
+        let output = running.wait();
+        assert!(output.succeeded(), "{output}");
+        assert_eq!(RedisClient::of(&case, ADDRESS).config("timeout"), "200");
+        leaves_nothing(&case);
+    }
+
     fn the_image_does_not_exist(cli: Cli) {
         let wrong = impatient().with("image", "{ tag = \"v7.0.99\" }");
         let words = ["was not ready within 20s", "cannot pull the image quay.io/opstree/redis:v7.0.99", "Check image.repository and image.tag"];

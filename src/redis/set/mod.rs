@@ -23,6 +23,8 @@ mod passwords;
 mod verdict;
 
 #[cfg(test)]
+mod returns;
+#[cfg(test)]
 mod tests;
 
 use self::health::{broken, put_right, stale, unsettled};

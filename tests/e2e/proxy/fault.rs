@@ -31,7 +31,7 @@ pub enum What {
     Reset,
     /// Half of the answer's body, then the end; always after the API server has acted.
     HalfBody,
-    /// No answer until the client gives up.
+    /// No answer until the client gives up, or the faults are cleared: then the connection is cut.
     Stall,
     /// `kill -9` of the provider.
     KillProvider,
@@ -128,6 +128,7 @@ pub fn status_body(code: u16, reason: &str, message: &str, details: Option<Value
 pub struct Faults {
     armed: Mutex<Vec<Armed>>,
     played: Mutex<Vec<String>>,
+    cleared: tokio::sync::Notify,
 }
 
 struct Armed {
@@ -142,6 +143,12 @@ impl Faults {
 
     pub fn clear(&self) {
         self.armed.lock().unwrap().clear();
+        self.cleared.notify_waiters();
+    }
+
+    /// Waits until the faults are cleared.
+    pub async fn cleared(&self) {
+        self.cleared.notified().await;
     }
 
     pub fn played(&self) -> Vec<String> {

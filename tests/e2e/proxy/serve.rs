@@ -138,7 +138,7 @@ async fn play(
             response.headers_mut().insert(hyper::header::CONTENT_LENGTH, whole.into());
             return Ok(response);
         }
-        What::Stall => std::future::pending().await,
+        What::Stall => shared.faults.cleared().await,
         // Closing a socket that lingers for no time sends RST instead of FIN.
         What::Reset => {
             let _ = rustix::net::sockopt::set_socket_linger(handle, Some(std::time::Duration::ZERO));

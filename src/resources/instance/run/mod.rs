@@ -5,6 +5,7 @@
 //! be cut off anywhere: the next run looks and continues.
 
 mod applications;
+mod catching_up;
 mod ending;
 mod hand_over;
 mod nodes;
@@ -102,6 +103,7 @@ pub struct Run<'a> {
     watched: Option<Watched>,
     /// The custom resources as the watch had them when we wrote them: until the watch shows another, ours is newer.
     outdated: BTreeMap<Kind, String>,
+    caught_up: catching_up::CaughtUp,
     /// Connections to the pods, while they are rolled.
     talks: talk::Talks,
     /// The slots that were being moved when the nodes of a cluster were last asked.
@@ -169,6 +171,7 @@ impl<'a> Run<'a> {
             once,
             watched: None,
             outdated: BTreeMap::new(),
+            caught_up: catching_up::CaughtUp::default(),
             talks,
             moving: None,
             made: Vec::new(),
@@ -230,6 +233,7 @@ impl<'a> Run<'a> {
                 let why = "the operation was stopped before it was done";
                 return Err(Failure::Wait(Waiting::new(Cause::Starting, why), Ended::Stopped));
             }
+            self.catch_up().await?;
             let next = (self.decide)(&self.desired, &self.picture, &self.memory);
             if Instant::now() >= self.deadline
                 && let Next::Do(step) = &next

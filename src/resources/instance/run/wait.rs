@@ -268,7 +268,7 @@ impl Run<'_> {
         }
         let running = self.addresses.running(watched);
         self.served |= ready::has_served(self.addresses.topology, &self.addresses.name, &running);
-        self.picture.running = Some(running);
+        self.picture.running = Some(self.caught_up.newest(running));
         for kind in self.addresses.topology.kinds() {
             let shown = watched.get(&self.addresses.custom_resource(*kind));
             let version = shown.and_then(version);

@@ -1,0 +1,144 @@
+//! Masters that end and come back in the middle of a change, each found by a seed of the simulated world.
+
+use super::*;
+use crate::redis::fixture::{self, link};
+use crate::redis::talk::{Flags, Former, Master, MasterLink, Quorum, Replica};
+
+/// A pod that answers: its history and offset, and what it follows.
+fn pod(
+    ordinal: usize,
+    history: &str,
+    offset: i64,
+    former: Option<(&str, i64)>,
+    follows: Option<&str>,
+) -> Pod<Replication> {
+    Pod {
+        name: format!("a-{ordinal}"),
+        uid: format!("u{ordinal}"),
+        address: format!("ip{ordinal}"),
+        is_new: true,
+        is_ready: true,
+        label: None,
+        said: Some(Replication {
+            // Nobody reaches a pod that is gone.
+            master: follows.map(|host| MasterLink { is_up: host != "gone", ..link(host, false) }),
+            replicas: Vec::new(),
+            history: history.to_owned(),
+            former: former.map(|(history, until)| Former { history: history.to_owned(), until }),
+            offset,
+            failover_state: None,
+        }),
+        refuses: None,
+        accepts: None,
+    }
+}
+
+/// A sentinel that names a master at that address, by that failover, and knows a replica of it.
+fn sentinel(named: &str, epoch: u64, replica: &str) -> Pod<View> {
+    let address = |host: &str| crate::redis::talk::Address { host: host.to_owned(), port: 6379 };
+    let view = View {
+        master: Master {
+            name: "mymaster".to_owned(),
+            flags: Flags::of("master,s_down"),
+            address: address(named),
+            config_epoch: epoch,
+            replicas: 1,
+            other_sentinels: 2,
+            quorum: 2,
+            down_after_milliseconds: 5000,
+            failover_timeout: 10000,
+            parallel_syncs: 1,
+        },
+        replicas: vec![Replica {
+            address: address(replica),
+            flags: Flags::of("slave"),
+            is_linked: true,
+            master: None,
+            priority: 100,
+            offset: 0,
+        }],
+        peers: Vec::new(),
+        quorum: Quorum::Reached { usable: 3 },
+    };
+    let Pod { name, uid, .. } = pod(7, "", 0, None, None);
+    Pod {
+        name,
+        uid,
+        address: "ip-of-sentinel".to_owned(),
+        is_new: true,
+        is_ready: true,
+        label: None,
+        said: Some(view),
+        refuses: None,
+        accepts: None,
+    }
+}
+
+fn set(members: Vec<Pod<Replication>>) -> Set {
+    Set { is_quiet: true, is_paused: true, ..fixture::set(members) }
+}
+
+fn never_linked(mut pod: Pod<Replication>) -> Pod<Replication> {
+    let link = pod.said.as_mut().unwrap().master.as_mut().unwrap();
+    (link.is_up, link.was_up) = (false, false);
+    pod
+}
+
+/// Seed 105: the only other pod was told to follow the master, and had not copied when the master was evicted.
+#[test]
+fn who_is_back_with_the_data_is_the_master_if_nobody_else_has_any() {
+    let back = || pod(0, "own", 120, Some(("h", 121)), None);
+    let empty = || never_linked(pod(1, "its own", 50, Some(("of its disk", 51)), Some("gone")));
+    assert_eq!(master_of(&set(vec![back(), empty()])), Some("a-0"));
+    // It may have begun anew itself, and then nobody knows.
+    let both_empty = set(vec![pod(0, "own", 0, None, None), empty()]);
+    assert_eq!(master_of(&both_empty), None);
+    // A pod that is missing may have everything.
+    assert_eq!(master_of(&Set { size: 3, ..set(vec![back(), empty()]) }), None);
+}
+
+/// Seed 675: the only pod is evicted while the second one starts; its volume is of another life.
+#[test]
+fn a_pod_that_is_being_added_has_nothing_of_the_set() {
+    let members =
+        || vec![pod(0, "own", 120, Some(("h", 121)), None), pod(1, "its own", 50, Some(("disk", 51)), None)];
+    assert_eq!(master_of(&Set { known: 1, ..set(members()) }), Some("a-0"));
+    assert_eq!(master_of(&Set { known: 2, ..set(members()) }), None, "it belongs to the set");
+    let mut related = set(members());
+    related.known = 1;
+    related.members[1] = pod(1, "its own", 130, Some(("h", 131)), None);
+    assert_eq!(master_of(&related), Some("a-1"), "it has been the master meanwhile");
+}
+
+/// Seed 125: a replica that missed the handover is not promoted over the evicted master.
+#[test]
+fn a_replica_is_not_promoted_over_a_history_that_nobody_knows() {
+    let stale = pod(1, "h", 133, None, Some("gone"));
+    let evicted = pod(0, "own", 140, Some(("after h", 141)), None);
+    let killed = pod(2, "other", 50, Some(("h", 51)), None);
+    assert!(matches!(
+        next(&set(vec![evicted, stale.clone(), killed.clone()])),
+        Decision::Doubt(Cause::Ambiguous, _)
+    ));
+    let known = pod(0, "own", 100, Some(("h", 101)), None);
+    assert_eq!(next(&set(vec![known, stale, killed])), Decision::Do(Move::Promote { pod: "a-1".to_owned() }));
+}
+
+/// Seed 1083: the sentinels had chosen another master, which was evicted, too.
+#[test]
+fn the_last_choice_of_the_sentinels_is_not_passed_over() {
+    let master = || pod(0, "own", 137, Some(("h", 138)), None);
+    let follower = || pod(1, "own", 137, None, Some("ip0"));
+    let elected = || pod(2, "its own", 139, Some(("elected", 140)), None);
+    let mut both = set(vec![master(), follower(), elected()]);
+    assert_eq!(master_of(&both), Some("a-0"), "without sentinels the one that is followed");
+    both.watchers = vec![sentinel("gone", 1, "nobody")];
+    assert!(matches!(next(&both), Decision::Doubt(Cause::Ambiguous, _)));
+    both.members.pop();
+    let why = "the master that the sentinels have chosen last is gone, and not all pods exist";
+    assert_eq!(next(&Set { size: 3, ..both }), Decision::Wait(why.to_owned()));
+    // As long as they can choose, nobody else does.
+    let mut able = set(vec![master(), pod(1, "h", 137, None, Some("gone"))]);
+    able.watchers = vec![sentinel("gone", 1, "ip1")];
+    assert_eq!(next(&able), Decision::Wait("the sentinels are choosing another master".to_owned()));
+}
