@@ -58,19 +58,23 @@ impl Drop for StorageClass {
 
 for_alternate_clis! {
     /// Each kind is watched by its own stream: what the Service says of the StatefulSet is no proof while the stream of
-    /// StatefulSets shows an older one.
+    /// StatefulSets shows an older one, and the stream of pods the one of that.
     fn a_stateful_set_that_is_shown_late_is_waited_for(cli: Cli) {
         let case = Case::new(cli, "shown-late");
         let of = |timeout: u32| Configuration::small().with("additional_config", &format!("{{ timeout = \"{timeout}\" }}"));
         case.write("main.tf", &of(100).text());
         case.apply();
-        let before = case.object(&format!("{PODS}/{POD}")).expect("a pod")["metadata"]["uid"].clone();
         case.write("main.tf", &of(200).text());
-        let streams = Matcher::on("GET", "/apis/apps/v1/namespaces/*/statefulsets").watch(true);
-        case.proxy.add_fault(Fault { on: streams, when: When::Before, what: What::Stall });
+        for late in ["/apis/apps/v1/namespaces/*/statefulsets", "/api/v1/namespaces/*/pods"] {
+            let on = Matcher::on("GET", late).watch(true);
+            case.proxy.add_fault(Fault { on, when: When::Before, what: What::Stall });
+        }
+        let waits = || case.provider_log().matches("0 of 1 pods have the new revision").count();
+        let waited = waits();
         let running = case.start_apply();
-        case.wait_for_object("a new pod", PODS, Duration::from_secs(90), |pod| pod["metadata"]["uid"] != before);
-        assert!(!running.providers().is_empty(), "the apply has ended before its change was seen");
+        case.wait_until("the apply waits for a pod of the StatefulSet that it has read", Duration::from_secs(90), || {
+            (waits() > waited).then_some(())
+        });
         case.proxy.clear_faults();
         let output = running.wait();
         assert!(output.succeeded(), "{output}");
