@@ -14,6 +14,7 @@ use crate::redis::names::annotation;
 use crate::redis::next;
 use crate::redis::object::annotation as mark;
 use crate::redis::picture::Picture;
+use crate::redis::step::Step;
 use crate::redis::waiting::{Cause, Waiting};
 use crate::resources::redaction::Redaction;
 use crate::terraform::Diagnostic;
@@ -55,6 +56,20 @@ pub struct Problem {
     pub why: String,
     /// Whether the run waited for something that did not come.
     pub is_a_wait: bool,
+}
+
+/// A step that was carried out and would be carried out again at once.
+pub(super) fn undone(step: &Step) -> String {
+    match step {
+        Step::ApplyCustomResource { differences, .. } => {
+            let paths: Vec<&str> = differences.iter().map(|difference| difference.path.as_str()).collect();
+            format!("something changes {} back as soon as it is written", paths.join(", "))
+        }
+        step => match step.object() {
+            Some(key) => format!("the attempt to write the {key} has no effect"),
+            None => format!("the attempt to {} has no effect", step.name()),
+        },
+    }
 }
 
 impl Run<'_> {

@@ -262,7 +262,7 @@ impl<'a> Run<'a> {
     /// remembered. Any other refusal ends the run.
     async fn act(&mut self, step: Step) -> Result<(), Failure> {
         if self.last_step.as_ref() == Some(&step) {
-            let waiting = Waiting::new(Cause::ChangedBack, undone(&step));
+            let waiting = Waiting::new(Cause::ChangedBack, ending::undone(&step));
             return Err(Failure::Wait(waiting, Ended::GivenUp));
         }
         let object = step.object().map(ToString::to_string);
@@ -286,19 +286,5 @@ impl<'a> Run<'a> {
             Err(Failure::Refused(error)) => self.refused(&step, error).await,
             Err(failure) => Err(failure),
         }
-    }
-}
-
-/// A step that was carried out and would be carried out again at once.
-fn undone(step: &Step) -> String {
-    match step {
-        Step::ApplyCustomResource { differences, .. } => {
-            let paths: Vec<&str> = differences.iter().map(|difference| difference.path.as_str()).collect();
-            format!("something changes {} back as soon as it is written", paths.join(", "))
-        }
-        step => match step.object() {
-            Some(key) => format!("the attempt to write the {key} has no effect"),
-            None => format!("the attempt to {} has no effect", step.name()),
-        },
     }
 }
