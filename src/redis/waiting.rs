@@ -102,9 +102,9 @@ impl Cause {
     /// How long a cause may last before the run gives up; `None`: until the timeout of the operation.
     pub fn patience(self) -> Option<Duration> {
         match self {
-            Cause::ImageName | Cause::Deleted | Cause::ChangedBack | Cause::Taken | Cause::SkipReconcile => {
-                Some(Duration::ZERO)
-            }
+            Cause::ImageName | Cause::Deleted | Cause::ChangedBack | Cause::Taken => Some(Duration::ZERO),
+            // The watch may still show a pause of ours that is over.
+            Cause::SkipReconcile => Some(Duration::from_secs(5)),
             Cause::PodsRefused => Some(Duration::from_secs(15)),
             // A container that starts again reads its Secret again, and sentinels may decide.
             Cause::Login | Cause::Ambiguous => Some(Duration::from_secs(20)),

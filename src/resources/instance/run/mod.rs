@@ -19,7 +19,7 @@ mod talk;
 mod wait;
 mod writes;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde_json::Value as Json;
@@ -101,8 +101,9 @@ pub struct Run<'a> {
     known: Vec<ManagedObject>,
     once: Vec<Once>,
     watched: Option<Watched>,
-    /// The custom resources as the watch had them when we wrote them: until the watch shows another, ours is newer.
-    outdated: BTreeMap<Kind, String>,
+    /// The versions of the custom resources that we have written upon, our own among them: while the watch shows one of
+    /// them, ours is newer.
+    outdated: BTreeMap<Kind, BTreeSet<String>>,
     caught_up: catching_up::CaughtUp,
     /// Connections to the pods, while they are rolled.
     talks: talk::Talks,

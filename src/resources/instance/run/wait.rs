@@ -272,8 +272,8 @@ impl Run<'_> {
         for kind in self.addresses.topology.kinds() {
             let shown = watched.get(&self.addresses.custom_resource(*kind));
             let version = shown.and_then(version);
-            let written_upon = self.outdated.get(kind).map(String::as_str);
-            if written_upon.is_some() && version == written_upon {
+            let written_upon = self.outdated.get(kind);
+            if version.is_some_and(|version| written_upon.is_some_and(|all| all.contains(version))) {
                 continue;
             }
             self.outdated.remove(kind);

@@ -124,10 +124,9 @@ impl Run<'_> {
     pub(super) fn outdate(&mut self, kind: Kind) {
         let address = self.addresses.custom_resource(kind);
         let shown = self.watched.as_ref().and_then(|watched| watched.get(&address));
-        match shown.and_then(version) {
-            Some(shown) => drop(self.outdated.insert(kind, shown.to_owned())),
-            None => drop(self.outdated.remove(&kind)),
-        }
+        let known = [shown, self.picture.custom_resource(kind)];
+        let versions = known.into_iter().flatten().filter_map(version).map(str::to_owned);
+        self.outdated.entry(kind).or_default().extend(versions);
     }
 
     /// Any write of a custom resource makes the operator look. This annotation, which the operator is told to
