@@ -12,8 +12,7 @@ use serde_json::Value as Json;
 use super::guarded;
 use crate::redis::desired::{Desired, Form};
 use crate::redis::memory::Memory;
-use crate::redis::names::annotation;
-use crate::redis::object::{annotation as mark, count, uid};
+use crate::redis::object::{count, uid};
 use crate::redis::opstree::{self, Kind};
 use crate::redis::picture::Picture;
 use crate::redis::running::Running;
@@ -29,17 +28,11 @@ pub(super) fn rolled(kind: Kind, desired: &Desired, picture: &Picture) -> Form {
     Form { is_rolled_by_us: true, ..present(kind, desired, picture) }
 }
 
-/// Whether the custom resource has its final form, apart from the size that the set grows to.
+/// Whether the custom resource has its final form, apart from the size that the set grows to. What is only taken away,
+/// such as a label, shows in the hash alone.
 pub(super) fn is_present(kind: Kind, desired: &Desired, picture: &Picture) -> bool {
-    let Some(found) = picture.custom_resource(kind) else { return false };
-    let form = present(kind, desired, picture);
-    let mut wanted = desired.written(kind, &form);
-    if form.size.is_some() {
-        // Another size alone makes another hash.
-        wanted["metadata"]["annotations"][annotation::SPEC_HASH] =
-            Json::from(mark(found, annotation::SPEC_HASH));
-    }
-    opstree::differences(&wanted, found).is_empty()
+    let wanted = desired.written(kind, &present(kind, desired, picture));
+    picture.custom_resource(kind).is_some_and(|found| opstree::differences(&wanted, found).is_empty())
 }
 
 /// Whether the custom resource of the data has fewer pods than it should get.

@@ -41,6 +41,11 @@ pub fn rolling(desired: &Desired, picture: &Picture, memory: &Memory) -> Option<
     if kinds().all(|kind| stays(kind, desired, picture)) && !is_held_by_us && !is_to_grow {
         return None;
     }
+    // A pause of somebody else is not ours to end.
+    if is_to_grow && picture.is_held_by_others(desired.topology) {
+        let held = kinds().find(|kind| picture.hold(*kind) == Hold::Others);
+        return held.map(|kind| Next::Wait(kept_off(kind)));
+    }
     let Some(running) = &picture.running else { return Some(Next::Do(Step::Watch)) };
     if let Some(next) = decided_by_others(desired, picture, memory) {
         return Some(next);

@@ -140,7 +140,9 @@ fn is_of_another_life(set: &Set, other: &Pod<Replication>, mine: &Replication) -
     };
     let is_related =
         |its: &Replication| histories(its).iter().any(|history| histories(mine).contains(history));
-    is_new && !has_failed_over && said(other).is_some_and(|its| !was_given(its) && !is_related(its))
+    is_new
+        && !has_failed_over
+        && said(other).is_some_and(|its| its.former.is_some() && !was_given(its) && !is_related(its))
 }
 
 /// Whether the pod has come back with what was on its disk, and nobody else has anything: all others were told to follow

@@ -86,7 +86,7 @@ pub fn next(set: &Set) -> Decision {
         return Decision::Do(todo);
     }
     if !set.is_quiet {
-        return match (set.is_paused, is_old || set.size < set.stays) {
+        return match (set.is_paused, is_old || set.size.min(set.known) < set.stays) {
             (true, _) => Decision::Do(Move::Pause),
             (false, true) => before_pause(set).unwrap_or(Decision::Do(Move::Pause)),
             (false, false) => expel(set),
