@@ -13,8 +13,9 @@ use super::guarded;
 use crate::redis::desired::{Desired, Form};
 use crate::redis::memory::Memory;
 use crate::redis::object::{count, uid};
-use crate::redis::opstree::{self, Kind};
+use crate::redis::opstree::{self, Hold, Kind};
 use crate::redis::picture::Picture;
+use crate::redis::ready::kept_off;
 use crate::redis::running::Running;
 use crate::redis::step::{Move, Next, Step};
 
@@ -49,6 +50,12 @@ fn too_small(kind: Kind, desired: &Desired, picture: &Picture) -> Option<i64> {
     }
     let size = size(picture.custom_resource(kind)?);
     (0 < size && size < size_of(desired)).then_some(size)
+}
+
+/// A pause of somebody else, which is not ours to end.
+pub(super) fn left_to_others(desired: &Desired, picture: &Picture) -> Option<Next> {
+    let held = desired.topology.kinds().iter().find(|kind| picture.hold(**kind) == Hold::Others)?;
+    Some(Next::Wait(kept_off(*held)))
 }
 
 /// One pod more in the StatefulSet, while the operator is paused and all pods follow.

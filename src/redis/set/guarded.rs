@@ -8,7 +8,8 @@
 use serde_json::Value as Json;
 
 use super::decided::decided_by_others;
-use super::{Decision, asked, growth, labels};
+use super::growth::{self, is_present as stays};
+use super::{Decision, asked, labels};
 use crate::redis::answers::set::Set;
 use crate::redis::desired::{Desired, Form};
 use crate::redis::diagnose;
@@ -41,10 +42,8 @@ pub fn rolling(desired: &Desired, picture: &Picture, memory: &Memory) -> Option<
     if kinds().all(|kind| stays(kind, desired, picture)) && !is_held_by_us && !is_to_grow {
         return None;
     }
-    // A pause of somebody else is not ours to end.
-    if is_to_grow && picture.is_held_by_others(desired.topology) {
-        let held = kinds().find(|kind| picture.hold(*kind) == Hold::Others);
-        return held.map(|kind| Next::Wait(kept_off(kind)));
+    if let Some(next) = is_to_grow.then(|| growth::left_to_others(desired, picture)).flatten() {
+        return Some(next);
     }
     let Some(running) = &picture.running else { return Some(Next::Do(Step::Watch)) };
     if let Some(next) = decided_by_others(desired, picture, memory) {
@@ -160,11 +159,6 @@ fn waited_for(set: &Set, name: &str, running: &Running) -> Vec<Json> {
         true => running.pods_of(name).cloned().collect(),
         false => running.pods.clone(),
     }
-}
-
-/// Whether the custom resource has its final form, apart from the size that the set grows to.
-fn stays(kind: Kind, desired: &Desired, picture: &Picture) -> bool {
-    growth::is_present(kind, desired, picture)
 }
 
 /// Whether the custom resource has its form during a rollout.

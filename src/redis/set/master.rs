@@ -84,8 +84,13 @@ fn surely<'a>(set: &Set, pod: &'a Pod<Replication>) -> Result<&'a Pod<Replicatio
         let (Some(mine), Some(its)) = (said(pod), said(other)) else {
             return Err(Decision::Wait(format!("{lacks}, and {} does not answer", other.name)));
         };
-        let follows = its.master.as_ref().is_some_and(|link| link.is_up && link.address.host == pod.address);
-        if !follows && !has_all_of(mine, its) {
+        // Who follows gives up whatever else it has; a copy may take long.
+        match its.master.as_ref().filter(|link| link.address.host == pod.address) {
+            Some(link) if link.is_up || link.is_syncing => continue,
+            Some(_) => return Err(Decision::Wait(format!("{lacks}, and {} does not copy yet", other.name))),
+            None => {}
+        }
+        if !has_all_of(mine, its) {
             return Err(Decision::Doubt(
                 Cause::Ambiguous,
                 format!(

@@ -137,6 +137,13 @@ fn the_last_choice_of_the_sentinels_is_not_passed_over() {
     both.members.pop();
     let why = "the master that the sentinels have chosen last is gone, and not all pods exist";
     assert_eq!(next(&Set { size: 3, ..both }), Decision::Wait(why.to_owned()));
+    // Whoever copies from it gives up the rest; that may take long.
+    let mut copying = pod(1, "of its own", 500, None, Some("ip0"));
+    let link = copying.said.as_mut().unwrap().master.as_mut().unwrap();
+    (link.is_up, link.is_syncing) = (false, true);
+    let mut both = set(vec![master(), copying]);
+    both.watchers = vec![sentinel("gone", 1, "nobody")];
+    assert_eq!(master_of(&both), Some("a-0"));
     // As long as they can choose, nobody else does.
     let mut able = set(vec![master(), pod(1, "h", 137, None, Some("gone"))]);
     able.watchers = vec![sentinel("gone", 1, "ip1")];

@@ -51,7 +51,7 @@ pub(super) fn can_fail_over(set: &Set, view: &View) -> bool {
     };
     let may_be_promoted = |replica: &Replica| {
         let pod = set.members.iter().find(|pod| pod.address == replica.address.host);
-        pod.is_some_and(|pod| pod.said.as_ref().is_none_or(follows))
+        pod.is_some_and(|pod| pod.said.as_ref().map_or(pod.is_ready, follows))
     };
     view.replicas.iter().any(may_be_promoted) && matches!(view.quorum, Quorum::Reached { .. })
 }
