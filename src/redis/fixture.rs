@@ -149,6 +149,7 @@ fn pod(part: Part, ordinal: i64) -> Json {
 pub fn set(members: Vec<Pod<Replication>>) -> Set {
     Set {
         known: usize::MAX,
+        is_to_grow: false,
         size: members.len(),
         stays: members.len(),
         members,

@@ -38,6 +38,8 @@ pub enum Obstacle {
 pub enum Denial {
     /// Rolling the pods of a replicated set ourselves.
     GuardedRollout,
+    /// Adding the pods of a replicated set ourselves.
+    Enlargement,
     /// Making every pod of a cluster accept both passwords.
     BothPasswords,
     /// Labelling pods.

@@ -42,7 +42,8 @@ for_alternate_clis! {
         leaves_nothing(&case);
     }
 
-    /// Killed after the first new pod was asked for, and then no longer wanted; and asked for by somebody who may not.
+    /// Killed after the first new pod was asked for, and then no longer wanted; and asked for, with a rollout, by somebody who may
+    /// not.
     fn growth_that_is_taken_back_or_not_allowed(cli: Cli) {
         let case = Case::new(cli, "growing-back");
         let before = replication();
@@ -67,13 +68,15 @@ for_alternate_clis! {
         case.write("main.tf", &more.clone().with("update_strategy", "{ guarded = false }").text());
         let plan = case.plan().to_string();
         assert!(plan.contains("Writes may be lost while the operator adds replicas"), "{plan}");
-        case.write("main.tf", &more.text());
+        // The master hands over before the right is missed.
+        case.write("main.tf", &more.with("maxmemory_percent", "71").text());
         let words = "statefulsets.apps \"cache\" is forbidden: User \"ci\" cannot patch resource \"statefulsets/scale\" in API group \"apps\" in the namespace \"a\"";
         let denied = status_body(403, "Forbidden", words, None);
         case.proxy.add_fault(Fault { on: scale(), when: When::Before, what: What::Status(403, Some(denied)) });
         let output = case.try_apply();
         case.proxy.clear_faults();
         assert!(output.succeeded(), "{output}");
+        assert!(case.provider_log().contains("handed over"), "the master was to hand over first");
         let told = output.to_string();
         assert!(told.contains("statefulsets/scale") && told.contains("The operator adds the pods"), "{told}");
         assert_eq!(pods(&case), 4);

@@ -51,6 +51,9 @@ pub struct Set {
     pub size: usize,
     /// How many of these pods the custom resource knows; the others are being added.
     pub known: usize,
+    /// Whether we add pods until there are as many as should stay. If not, an operator that is let go removes those
+    /// that it does not know.
+    pub is_to_grow: bool,
     /// How many of these pods should stay, counted from the first.
     pub stays: usize,
     /// The pods that are not being deleted, by name.

@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 
 use super::guarded;
 use crate::redis::desired::{Desired, Form};
-use crate::redis::memory::Memory;
+use crate::redis::memory::{Denial, Memory};
 use crate::redis::object::{count, uid};
 use crate::redis::opstree::{self, Hold, Kind};
 use crate::redis::picture::Picture;
@@ -36,9 +36,17 @@ pub(super) fn is_present(kind: Kind, desired: &Desired, picture: &Picture) -> bo
     picture.custom_resource(kind).is_some_and(|found| opstree::differences(&wanted, found).is_empty())
 }
 
-/// Whether the custom resource of the data has fewer pods than it should get.
-pub(super) fn is_wanted(desired: &Desired, picture: &Picture) -> bool {
-    too_small(desired.topology.data(), desired, picture).is_some()
+/// Whether we add pods: there should be more of them, and the custom resource waits for nothing else of ours. A run that
+/// was cut off may have left it for another wish.
+pub fn is_ours(desired: &Desired, picture: &Picture, memory: &Memory) -> bool {
+    let kind = desired.topology.data();
+    too_small(kind, desired, picture).is_some()
+        && may_be_ours(desired, memory)
+        && (is_present(kind, desired, picture) || guarded::is_rolled_by_us(kind, desired, picture))
+}
+
+fn may_be_ours(desired: &Desired, memory: &Memory) -> bool {
+    desired.is_guarded && guarded::is_possible(desired, memory) && !memory.denied.has(&Denial::Enlargement)
 }
 
 /// The size of a custom resource that is to grow. A set without pods has no master beside which another could start,
@@ -67,7 +75,7 @@ pub(super) fn enlarge(desired: &Desired, running: &Running) -> Option<Next> {
 /// One pod more, made by the operator, once Redis serves with those that it has.
 pub fn left_to_operator(desired: &Desired, picture: &Picture, memory: &Memory) -> Option<Next> {
     let kind = desired.topology.data();
-    if desired.is_guarded && guarded::is_possible(desired, memory) {
+    if may_be_ours(desired, memory) {
         return None;
     }
     let more = too_small(kind, desired, picture)? + 1;

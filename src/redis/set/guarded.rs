@@ -38,7 +38,7 @@ pub fn rolling(desired: &Desired, picture: &Picture, memory: &Memory) -> Option<
     if !desired.is_guarded && !is_held_by_us {
         return None;
     }
-    let is_to_grow = growth::is_wanted(desired, picture);
+    let is_to_grow = growth::is_ours(desired, picture, memory);
     if kinds().all(|kind| stays(kind, desired, picture)) && !is_held_by_us && !is_to_grow {
         return None;
     }
@@ -63,7 +63,7 @@ pub fn rolling(desired: &Desired, picture: &Picture, memory: &Memory) -> Option<
         && !has_former_password(desired, picture)
         && !is_to_grow
     {
-        return finish(desired, picture, running);
+        return finish(desired, picture, memory, running);
     }
     let set = match asked(picture) {
         Ok(set) => set,
@@ -84,7 +84,7 @@ pub fn rolling(desired: &Desired, picture: &Picture, memory: &Memory) -> Option<
             && !stays(*kind, desired, picture)
             && !is_rolled_by_us(*kind, desired, picture)
     });
-    superseded.map(|kind| Next::Do(Step::Unpause(kind))).or_else(|| finish(desired, picture, running))
+    superseded.map(|kind| Next::Do(Step::Unpause(kind))).or_else(|| finish(desired, picture, memory, running))
 }
 
 /// Whether we can roll pods at all: the pods of a new instance start for the first time.
@@ -268,7 +268,7 @@ fn has_old_pods(kind: Kind, desired: &Desired, running: &Running) -> bool {
 /// All pods are new: the custom resources are written in their final form, and the operator handles them
 /// again. The data comes first. The sentinels follow only once the operator has processed their spec, or the
 /// operator would roll them.
-fn finish(desired: &Desired, picture: &Picture, running: &Running) -> Option<Next> {
+fn finish(desired: &Desired, picture: &Picture, memory: &Memory, running: &Running) -> Option<Next> {
     for kind in desired.topology.kinds() {
         if *kind == Kind::RedisSentinel && !is_taken_over(*kind, desired, picture, running) {
             return Some(match picture.hold(*kind) != Hold::Nobody {
@@ -278,16 +278,16 @@ fn finish(desired: &Desired, picture: &Picture, running: &Running) -> Option<Nex
                 }
             });
         }
-        let is_to_grow = *kind == desired.topology.data() && growth::is_wanted(desired, picture);
+        let is_to_grow = *kind == desired.topology.data() && growth::is_ours(desired, picture, memory);
         if let Some(next) = is_to_grow.then(|| growth::enlarge(desired, running)).flatten() {
             return Some(next);
         }
         if is_to_grow || !stays(*kind, desired, picture) {
             let found = picture.custom_resource(*kind);
-            let wanted = desired.custom_resource(*kind);
-            let differences = found.map(|found| opstree::differences(wanted, found)).unwrap_or_default();
+            let form = if is_to_grow { Form::default() } else { growth::present(*kind, desired, picture) };
+            let wanted = desired.written(*kind, &form);
+            let differences = found.map(|found| opstree::differences(&wanted, found)).unwrap_or_default();
             let uid = found.and_then(uid).map(str::to_owned);
-            let form = Form::default();
             let step = Step::ApplyCustomResource { kind: *kind, uid, differences, form };
             return Some(Next::Do(step));
         }

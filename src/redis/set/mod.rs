@@ -86,7 +86,7 @@ pub fn next(set: &Set) -> Decision {
         return Decision::Do(todo);
     }
     if !set.is_quiet {
-        return match (set.is_paused, is_old || set.size.min(set.known) < set.stays) {
+        return match (set.is_paused, is_old || set.is_to_grow) {
             (true, _) => Decision::Do(Move::Pause),
             (false, true) => before_pause(set).unwrap_or(Decision::Do(Move::Pause)),
             (false, false) => expel(set),
@@ -168,9 +168,10 @@ pub fn both_accepted(set: &Set) -> Decision {
     })
 }
 
-/// Whether a smaller set keeps the pod.
+/// Whether the pod stays when the operator is let go.
 fn is_to_stay(set: &Set, pod: &Pod<Replication>) -> bool {
-    ordinal(&pod.name).is_none_or(|ordinal| ordinal < set.stays)
+    let stays = if set.is_to_grow { set.stays } else { set.stays.min(set.known) };
+    ordinal(&pod.name).is_none_or(|ordinal| ordinal < stays)
 }
 
 /// The number at the end of a pod's name.

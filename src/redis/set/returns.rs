@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::redis::fixture::{self, link};
-use crate::redis::talk::{Flags, Former, Master, MasterLink, Quorum, Replica};
+use crate::redis::talk::{Address, Attached, Flags, Former, Master, MasterLink, Quorum, Replica};
 
 /// A pod that answers: its history and offset, and what it follows.
 fn pod(
@@ -35,7 +35,7 @@ fn pod(
 
 /// A sentinel that names a master at that address, by that failover, and knows a replica of it.
 fn sentinel(named: &str, epoch: u64, replica: &str) -> Pod<View> {
-    let address = |host: &str| crate::redis::talk::Address { host: host.to_owned(), port: 6379 };
+    let address = |host: &str| Address { host: host.to_owned(), port: 6379 };
     let view = View {
         master: Master {
             name: "mymaster".to_owned(),
@@ -148,4 +148,33 @@ fn the_last_choice_of_the_sentinels_is_not_passed_over() {
     let mut able = set(vec![master(), pod(1, "h", 137, None, Some("gone"))]);
     able.watchers = vec![sentinel("gone", 1, "ip1")];
     assert_eq!(next(&able), Decision::Wait("the sentinels are choosing another master".to_owned()));
+}
+
+/// A growth was cut off, a sentinel has made a new pod the master, and another wish comes first: the operator would remove
+/// the pods that it does not know.
+#[test]
+fn a_master_that_the_operator_would_remove_hands_over_first() {
+    let mut grown = set(vec![
+        pod(0, "h", 9, None, Some("ip2")),
+        pod(1, "h", 9, None, Some("ip2")),
+        pod(2, "h", 9, None, None),
+    ]);
+    grown.members[2].label = Some("master".to_owned());
+    for replica in [0, 1] {
+        grown.members[replica].label = Some("slave".to_owned());
+        let attached = Attached {
+            address: Address { host: format!("ip{replica}"), port: 6379 },
+            state: "online".to_owned(),
+            offset: 9,
+            lag: 0,
+        };
+        grown.members[2].said.as_mut().unwrap().replicas.push(attached);
+    }
+    (grown.known, grown.is_to_grow) = (2, false);
+    let hand_over = |to: &str| Decision::Do(Move::HandOver { from: "a-2".to_owned(), to: to.to_owned() });
+    assert_eq!(next(&grown), hand_over("a-0"));
+    grown.known = 1;
+    assert_eq!(next(&grown), hand_over("a-0"));
+    grown.is_to_grow = true;
+    assert_eq!(next(&grown), Decision::Done, "the custom resource gets its size first");
 }

@@ -64,6 +64,7 @@ impl World {
         Set {
             size: self.pods.len(),
             known: self.pods.len(),
+            is_to_grow: false,
             stays: self.pods.len(),
             members: self.pods.iter().enumerate().map(pod).collect(),
             sentinels: 0,

@@ -62,11 +62,12 @@ impl Run<'_> {
                 self.observer.warn(one_password(&id, &error.to_string()));
                 self.memory.denied.add(Denial::BothPasswords);
             }
+            (_, Step::Roll(Move::Enlarge { .. })) => {
+                self.observer.warn(not_enlarged(&id, &error));
+                self.memory.denied.add(Denial::Enlargement);
+            }
             (_, Step::Talk | Step::LabelPods(_) | Step::Roll(_)) => {
-                self.observer.warn(match step {
-                    Step::Roll(Move::Enlarge { .. }) => not_enlarged(&id, &error),
-                    _ => not_guarded(&id, &error),
-                });
+                self.observer.warn(not_guarded(&id, &error));
                 self.let_go().await;
                 self.memory.denied.add(Denial::GuardedRollout);
             }

@@ -21,6 +21,7 @@ use crate::redis::opstree::Kind;
 use crate::redis::password::PasswordAt;
 use crate::redis::passwords::{former_passwords, given, valid_passwords};
 use crate::redis::running::Running;
+use crate::redis::set::growth;
 use crate::redis::set::guarded::sentinels_are_later;
 use crate::redis::set::master_of;
 use crate::redis::topology::Topology;
@@ -107,6 +108,7 @@ impl Run<'_> {
         let mut set = Set {
             size: self.size(&running),
             known: 0,
+            is_to_grow: growth::is_ours(&self.desired, &self.picture, &self.memory),
             stays: 0,
             members: Vec::new(),
             sentinels: 0,

@@ -169,6 +169,7 @@ impl ClusterWorld {
         });
         self.run.set = Some(Set {
             known: 0,
+            is_to_grow: false,
             size: self.servers.len(),
             stays: self.servers.len(),
             members: members.collect(),

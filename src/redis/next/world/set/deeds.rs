@@ -91,7 +91,9 @@ impl SetWorld {
                     self.find(pod).is_ready = false;
                 }
             }
+            Move::Enlarge { .. } if self.may_not_enlarge => self.has_been_refused = true,
             Move::Enlarge { to } => {
+                assert!(self.is_paused(Kind::RedisReplication), "the operator would take it back");
                 let is_data = |one: &&mut Json| text(one, &["metadata", "name"]) == Some("cache");
                 self.stateful_sets.iter_mut().find(is_data).unwrap()["spec"]["replicas"] = json!(to);
             }

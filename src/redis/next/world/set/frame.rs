@@ -1,7 +1,7 @@
 //! A replicated set, as the frame of all worlds drives it.
 
 use super::*;
-use crate::redis::memory::Memory;
+use crate::redis::memory::{Denial, Memory};
 use crate::redis::next::world::clock::Fault;
 
 /// For how many ticks a run lets others decide.
@@ -18,7 +18,11 @@ impl World for SetWorld {
 
     fn memory(&self) -> Memory {
         let has_let_others_decide = self.waited > PATIENCE_WITH_OTHERS;
-        Memory { is_saved: self.has_saved, has_let_others_decide, ..Memory::default() }
+        let mut memory = Memory { is_saved: self.has_saved, has_let_others_decide, ..Memory::default() };
+        if self.has_been_refused {
+            memory.denied.add(Denial::Enlargement);
+        }
+        memory
     }
 
     fn carry_out(&mut self, step: &Step) {
@@ -45,6 +49,7 @@ impl World for SetWorld {
 
     fn cut_off(&mut self) {
         self.waited = 0;
+        self.has_been_refused = false;
         self.is_watching = false;
         self.is_quiet = false;
         self.has_saved = false;

@@ -29,6 +29,7 @@ use crate::redis::password::PasswordAt;
 use crate::redis::passwords::{former_passwords, valid_passwords};
 use crate::redis::picture::Picture;
 use crate::redis::running::Running;
+use crate::redis::set::growth;
 use crate::redis::set::guarded::sentinels_are_later;
 use crate::redis::step::{Move, Step};
 use crate::redis::talk::{
@@ -104,8 +105,11 @@ pub(super) struct SetWorld {
     news: Vec<String>,
     /// Since when the sentinels miss the master.
     missed_since: Option<u32>,
+    /// Whether somebody has forgotten to grant the right to scale.
+    may_not_enlarge: bool,
     // What only this run knows.
     waited: u32,
+    has_been_refused: bool,
     is_watching: bool,
     is_quiet: bool,
     has_saved: bool,
@@ -179,6 +183,8 @@ impl SetWorld {
             acknowledged: 100,
             missed_since: None,
             news: Vec::new(),
+            may_not_enlarge: false,
+            has_been_refused: false,
             waited: 0,
             is_watching: false,
             is_quiet: false,

@@ -79,6 +79,10 @@ fn more_pods() {
     let mut left = start;
     left.desired.is_guarded = false;
     ends_well_wherever_it_is_cut_off(&left);
+    // So does whoever may not enlarge the StatefulSet, also after the master has handed over.
+    let mut refused = SetWorld::of(2, 0, desired(4, "new", "first"));
+    refused.may_not_enlarge = true;
+    ends_well_wherever_it_is_cut_off(&refused);
 }
 
 #[test]

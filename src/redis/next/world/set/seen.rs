@@ -81,6 +81,7 @@ impl SetWorld {
         let size = count(running.stateful_set("cache").unwrap(), &["spec", "replicas"]);
         Set {
             size: usize::try_from(size).unwrap(),
+            is_to_grow: growth::is_ours(&self.desired, &self.picture_without_set(), &self.memory()),
             known: usize::try_from(data.replicas(self.live(Kind::RedisReplication))).unwrap(),
             stays: usize::try_from(data.replicas(self.desired.data())).unwrap(),
             members: members.collect(),
