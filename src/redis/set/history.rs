@@ -14,18 +14,23 @@ pub(super) fn has_all_of(one: &Replication, other: &Replication) -> bool {
     if one.history == other.history {
         return one.offset >= other.offset;
     }
-    let has_until = |history: &str, until: i64| {
-        let goes_on = history == one.history && until <= one.offset + 1;
-        let parted_later =
-            one.former.as_ref().is_some_and(|former| former.history == history && until <= former.until);
-        goes_on || parted_later
-    };
     // `other` goes on with its history, or has added nothing since it parted from its former one.
-    has_until(&other.history, other.offset + 1)
-        || other
-            .former
-            .as_ref()
-            .is_some_and(|former| other.offset < former.until && has_until(&former.history, former.until))
+    has_until(one, &other.history, other.offset + 1)
+        || other.former.as_ref().is_some_and(|former| other.offset < former.until)
+            && has_all_of_former(one, other)
+}
+
+/// Whether `one` certainly has everything that `other` had when it parted from its former history.
+pub(super) fn has_all_of_former(one: &Replication, other: &Replication) -> bool {
+    other.former.as_ref().is_some_and(|former| has_until(one, &former.history, former.until))
+}
+
+/// Whether a server has everything of a history up to an offset.
+fn has_until(one: &Replication, history: &str, until: i64) -> bool {
+    let goes_on = history == one.history && until <= one.offset + 1;
+    let parted_later =
+        one.former.as_ref().is_some_and(|former| former.history == history && until <= former.until);
+    goes_on || parted_later
 }
 
 /// Whether a replica has copied from a master since it started or was one itself.

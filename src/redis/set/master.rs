@@ -4,7 +4,7 @@
 //! they follow; then the operator's label, unless it is overtaken: nobody moves it while the operator is paused. If none
 //! of them knows a master, the data decides: one pod certainly has everything that the others have.
 
-use super::history::{has_all_of, was_given};
+use super::history::{has_all_of, has_all_of_former, was_given};
 use super::verdict::{Verdict, can_fail_over, named_by_sentinels};
 use super::{Decision, ordinal};
 use crate::redis::answers::set::{Pod, Set};
@@ -56,8 +56,9 @@ pub(super) fn master(set: &Set) -> Result<&Pod<Replication>, Decision> {
     }
     let labelled = only(masters.iter().copied().filter(|pod| pod.label.as_deref() == Some("master")));
     if let Some(labelled) = labelled {
-        let promoted =
-            masters.iter().find(|pod| pod.name != labelled.name && was_promoted_over(pod, labelled));
+        let promoted = masters.iter().find(|pod| {
+            pod.name != labelled.name && !is_being_added(set, pod) && was_promoted_over(pod, labelled)
+        });
         return match promoted {
             Some(promoted) => Err(two_masters(labelled, promoted)),
             None => decided(labelled),
@@ -136,18 +137,24 @@ fn has_everything(set: &Set, pod: &Pod<Replication>) -> bool {
 /// Whether a pod that is being added cannot have anything of the set: it follows nobody and has never copied from the
 /// set, and no sentinel has made it the master meanwhile. Its volume may be of another life.
 fn is_of_another_life(set: &Set, other: &Pod<Replication>, mine: &Replication) -> bool {
-    let is_new = ordinal(&other.name).is_some_and(|ordinal| ordinal >= set.known);
-    let has_failed_over =
-        set.watchers.iter().filter_map(|pod| pod.said.as_ref()).any(|view| view.master.config_epoch > 0);
     let histories = |said: &Replication| {
         let former = said.former.as_ref().map(|former| former.history.clone());
         [Some(said.history.clone()), former].into_iter().flatten().collect::<Vec<_>>()
     };
     let is_related =
         |its: &Replication| histories(its).iter().any(|history| histories(mine).contains(history));
-    is_new
-        && !has_failed_over
+    is_being_added(set, other)
         && said(other).is_some_and(|its| its.former.is_some() && !was_given(its) && !is_related(its))
+}
+
+/// Whether a pod is one of those that are being added, and nobody can have made it the master: no sentinel has failed
+/// over, and it is not labelled.
+fn is_being_added(set: &Set, pod: &Pod<Replication>) -> bool {
+    let has_failed_over =
+        set.watchers.iter().filter_map(|pod| pod.said.as_ref()).any(|view| view.master.config_epoch > 0);
+    ordinal(&pod.name).is_some_and(|ordinal| ordinal >= set.known)
+        && pod.label.as_deref() != Some("master")
+        && !has_failed_over
 }
 
 /// Whether the pod has come back with what was on its disk, and nobody else has anything: all others were told to follow
@@ -255,11 +262,19 @@ fn promotion(set: &Set) -> Decision {
         let mut others = replicas().filter_map(said).filter(|said| was_given(said) || has_own_writes(said));
         others.all(|other| said(best).is_some_and(|best| has_all_of(best, other)))
     };
-    // Who has come back with a history that nobody knows may have been the master until then.
+    // Who has come back with a history that nobody knows may have been the master until then. No Service has led to it
+    // since, unless it is labelled: keys that expire are all that it can have added.
     let has_all_of_masters = |best: &Pod<Replication>| {
-        let mut back =
-            set.members.iter().filter_map(said).filter(|its| its.master.is_none() && its.former.is_some());
-        back.all(|its| said(best).is_some_and(|best| has_all_of(best, its)))
+        let is_back = |pod: &&Pod<Replication>| {
+            said(pod).is_some_and(|its| its.master.is_none() && its.former.is_some())
+        };
+        set.members.iter().filter(is_back).all(|pod| {
+            let has_all = match pod.label.as_deref() {
+                Some("master") => has_all_of,
+                _ => has_all_of_former,
+            };
+            said(best).zip(said(pod)).is_some_and(|(best, its)| has_all(best, its))
+        })
     };
     let Some(best) = best.filter(|best| has_all(best) && has_all_of_masters(best)) else {
         return Decision::Doubt(

@@ -110,6 +110,40 @@ fn a_pod_that_is_being_added_has_nothing_of_the_set() {
     assert_eq!(master_of(&related), Some("a-1"), "it has been the master meanwhile");
 }
 
+/// A new pod has a volume of the set's former life, and keys of it have expired since its start.
+#[test]
+fn a_pod_that_is_being_added_was_not_promoted() {
+    let members = || {
+        let mut master = pod(0, "h", 200, None, None);
+        master.label = Some("master".to_owned());
+        vec![master, pod(1, "its own", 130, Some(("h", 101)), None)]
+    };
+    let added = Set { known: 1, ..set(members()) };
+    assert_eq!(master_of(&added), Some("a-0"));
+    assert_eq!(master_of(&set(members())), None, "somebody has promoted it");
+    let failed_over = Set { watchers: vec![sentinel("gone", 1, "nobody")], ..added };
+    assert_eq!(master_of(&failed_over), None, "the sentinels may have promoted it");
+}
+
+/// A master was killed, and keys have expired since it came back with an older snapshot.
+#[test]
+fn keys_that_expire_do_not_count_where_no_service_leads() {
+    let replicas = || {
+        let mut promoted = pod(1, "h", 133, Some(("before h", 90)), Some("gone"));
+        promoted.said.as_mut().unwrap().master.as_mut().unwrap().was_up = true;
+        let mut other = pod(2, "h", 130, Some(("before h", 90)), Some("gone"));
+        other.said.as_mut().unwrap().master.as_mut().unwrap().was_up = true;
+        vec![promoted, other]
+    };
+    let back = |label: Option<&str>| Pod {
+        label: label.map(str::to_owned),
+        ..pod(0, "own", 150, Some(("h", 101)), None)
+    };
+    let with = |label| set([vec![back(label)], replicas()].concat());
+    assert_eq!(next(&with(None)), Decision::Do(Move::Promote { pod: "a-1".to_owned() }));
+    assert_ne!(next(&with(Some("master"))), Decision::Do(Move::Promote { pod: "a-1".to_owned() }));
+}
+
 /// Seed 125: a replica that missed the handover is not promoted over the evicted master.
 #[test]
 fn a_replica_is_not_promoted_over_a_history_that_nobody_knows() {
