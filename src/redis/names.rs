@@ -87,7 +87,7 @@ pub mod annotation {
     pub const NEWS: &str = "terraform-provider-redis/news";
 
     /// Set and removed together with the operator's own pause annotation: this pause is ours, and not the
-    /// wish of an administrator.
+    /// wish of an administrator. Its value is of that one pause.
     pub const PAUSED: &str = "terraform-provider-redis/paused";
 
     /// Somebody else has created the volumes, without a field that we would set and that cannot be added. The

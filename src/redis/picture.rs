@@ -5,6 +5,8 @@
 use serde_json::Value as Json;
 
 use super::answers::Answers;
+use super::names::annotation;
+use super::object::annotation as mark;
 use super::objects::{Found, Key, Role};
 use super::opstree::{self, Hold, Kind};
 use super::running::Running;
@@ -62,6 +64,12 @@ impl Picture {
     /// Whether somebody else has paused the operator for a custom resource of the instance on purpose.
     pub fn is_held_by_others(&self, topology: Topology) -> bool {
         topology.kinds().iter().any(|kind| self.hold(*kind) == Hold::Others)
+    }
+
+    /// The mark of a pause of ours: another one is another pause.
+    pub fn pause(&self, kind: Kind) -> Option<&str> {
+        let found = self.custom_resource(kind).filter(|found| Hold::of(found) == Hold::Ours)?;
+        mark(found, annotation::PAUSED)
     }
 
     /// Whether a run of ours has paused the operator.

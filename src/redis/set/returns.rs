@@ -180,6 +180,7 @@ fn the_last_choice_of_the_sentinels_is_not_passed_over() {
     assert_eq!(master_of(&both), Some("a-0"));
     // As long as they can choose, nobody else does.
     let mut able = set(vec![master(), pod(1, "h", 137, None, Some("gone"))]);
+    able.sentinels = 3;
     able.watchers = vec![sentinel("gone", 1, "ip1")];
     assert_eq!(next(&able), Decision::Wait("the sentinels are choosing another master".to_owned()));
 }

@@ -1,7 +1,7 @@
 //! What the sentinels say about the master: among those who decide, they are asked first.
 
 use super::history::was_given;
-use crate::redis::answers::set::{Set, View};
+use crate::redis::answers::set::{Pod, Set, View};
 use crate::redis::talk::{Quorum, Replica, Replication};
 
 /// What the sentinels say about the master.
@@ -27,22 +27,24 @@ pub(super) fn named_by_sentinels(set: &Set) -> Verdict<'_> {
         return Verdict::Pending;
     }
     let highest = views().map(|view| view.master.config_epoch).max();
-    let mut named = views().filter(|view| Some(view.master.config_epoch) == highest);
-    let Some(first) = named.next() else { return Verdict::None };
-    let host = first.master.address.host.as_str();
-    if !set.members.iter().any(|pod| pod.address == host) {
-        return match views().any(|view| can_fail_over(set, view)) {
-            true => Verdict::Pending,
-            false => Verdict::Gone,
+    let named = || views().filter(|view| Some(view.master.config_epoch) == highest);
+    // One that has restarted, or was not told yet, may name an address that no pod has.
+    let lives = |view: &&View| set.members.iter().any(|pod| pod.address == view.master.address.host);
+    let Some(first) = named().find(lives) else {
+        return match (highest, named().any(|view| can_fail_over(set, view))) {
+            (None, _) => Verdict::None,
+            (_, true) => Verdict::Pending,
+            (_, false) => Verdict::Gone,
         };
-    }
-    if first.master.flags.is_down() || named.any(|view| view.master.address.host != host) {
+    };
+    let host = first.master.address.host.as_str();
+    if first.master.flags.is_down() || named().filter(lives).any(|view| view.master.address.host != host) {
         return Verdict::None;
     }
     Verdict::Address(host)
 }
 
-/// Whether the sentinel knows a replica of its master to promote, and enough other sentinels to agree. A replica that
+/// Whether the sentinel knows a replica of its master to promote, and whether enough other sentinels may agree. A replica that
 /// follows another one, or has not copied everything, is none that they should promote.
 pub(super) fn can_fail_over(set: &Set, view: &View) -> bool {
     let follows = |its: &Replication| {
@@ -53,5 +55,19 @@ pub(super) fn can_fail_over(set: &Set, view: &View) -> bool {
         let pod = set.members.iter().find(|pod| pod.address == replica.address.host);
         pod.is_some_and(|pod| pod.said.as_ref().map_or(pod.is_ready, follows))
     };
-    view.replicas.iter().any(may_be_promoted) && matches!(view.quorum, Quorum::Reached { .. })
+    view.replicas.iter().any(may_be_promoted)
+        && matches!(view.quorum, Quorum::Reached { .. })
+        && may_be_agreed(set, view)
+}
+
+/// Whether enough sentinels may watch the same address, and so may agree that the master is down and elect the one that
+/// fails over. A sentinel counts the others that it knows, even if they watch another address.
+fn may_be_agreed(set: &Set, view: &View) -> bool {
+    let watches_another = |pod: &&Pod<View>| {
+        pod.said.as_ref().is_some_and(|its| its.master.address.host != view.master.address.host)
+    };
+    let others = set.watchers.iter().filter(watches_another).count();
+    let majority = set.sentinels / 2 + 1;
+    let quorum = usize::try_from(view.master.quorum).unwrap_or(majority);
+    set.sentinels.saturating_sub(others) >= majority.max(quorum)
 }

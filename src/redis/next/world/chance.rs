@@ -13,17 +13,19 @@ impl Chance {
     /// Only what the code must bear today.
     fn fault(&mut self) -> Fault {
         let ticks = u32::try_from(1 + self.below(4)).unwrap();
-        match self.below(5) {
+        match self.below(7) {
             0 => Fault::Stall(Actor::Operator, ticks),
             1 => Fault::Stall(Actor::Controller, ticks),
             2 => Fault::Silence { pod: self.below(8), ticks },
             3 => Fault::Evict,
+            4 => Fault::Lose,
+            5 => Fault::Unpause,
             _ => Fault::Kill { pod: self.below(8) },
         }
     }
 }
 
-/// A run that is cut off up to three times, with up to two faults in each part of it. Deeds take no time in a world, so chance
+/// A run that is cut off up to three times, with up to two faults in each part of it, and sometimes another one beside it. Deeds take no time in a world, so chance
 /// also says when some passes between two of them. Whether a person had to be asked.
 fn lives_through(seed: u64, mut world: impl World) -> bool {
     let mut chance = Chance(seed);
@@ -31,9 +33,14 @@ fn lives_through(seed: u64, mut world: impl World) -> bool {
     for _ in 0..chance.below(4) {
         let deeds = 1 + chance.below(12);
         let mut faults = 2;
+        let are_two = chance.strikes(4);
         let (end, _) = drive(&mut world, deeds, &mut story, |world| {
             if chance.strikes(4) {
                 world.time_passes();
+            }
+            if are_two && chance.strikes(5) {
+                world.take_turns();
+                return Some("another apply acts".to_owned());
             }
             (faults > 0 && chance.strikes(6)).then(|| {
                 faults -= 1;

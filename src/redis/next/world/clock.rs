@@ -18,6 +18,10 @@ pub(super) enum Fault {
     Kill { pod: usize },
     /// The master is told to end while all is well, and comes back with its volumes.
     Evict,
+    /// The node of a master is lost, while others have what it holds: the pod comes back with volumes of an earlier time.
+    Lose,
+    /// Somebody ends our pause of the operator.
+    Unpause,
     /// A pod answers nobody who asks from outside for so many ticks.
     Silence { pod: usize, ticks: u32 },
 }

@@ -46,6 +46,9 @@ trait World: Clone {
     /// The provider is killed: what only the run knew is lost.
     fn cut_off(&mut self);
 
+    /// Another apply acts from now on, beside the one that has acted so far.
+    fn take_turns(&mut self);
+
     /// Something goes wrong, if it can at the moment; in words, if it does.
     fn suffer(&mut self, fault: Fault) -> Option<String>;
 

@@ -12,6 +12,7 @@ mod nodes;
 mod objects;
 mod pause;
 mod questions;
+mod quiet;
 mod refusals;
 mod saving;
 mod set_moves;
@@ -235,6 +236,7 @@ impl<'a> Run<'a> {
                 return Err(Failure::Wait(Waiting::new(Cause::Starting, why), Ended::Stopped));
             }
             self.catch_up().await?;
+            self.forget_the_quiet();
             let next = (self.decide)(&self.desired, &self.picture, &self.memory);
             if Instant::now() >= self.deadline
                 && let Next::Do(step) = &next

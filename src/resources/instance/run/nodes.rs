@@ -48,7 +48,7 @@ impl Run<'_> {
             _ => Instant::now(),
         };
         shards.is_stalled = !moving.is_empty() && since.elapsed() >= STALLED;
-        shards.is_quiet = self.talks.is_quiet && self.is_data_paused();
+        shards.is_quiet = self.is_quiet();
         self.moving = Some((moving, since));
         shards
     }

@@ -1,27 +1,20 @@
-//! Pausing the operator while the pods of a set are rolled, and proving that it is paused.
-//!
-//! The annotation does not stop a reconcile that is under way. A reconcile that continues with data from
-//! before a handover would make the new master follow the old one. A delay is no proof. But the operator
-//! handles one object at a time: once it logs that it has found the annotation, no older reconcile of the
-//! object is under way.
+//! Pausing the operator while the pods of an instance are rolled, and letting it go again; `quiet` proves that it is
+//! paused.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::Value as Json;
 use tokio::time::{Instant, sleep};
 
 use super::{Ended, Failure, Run};
-use crate::kubernetes::{self, LogOptions, ObjectRef};
-use crate::redis::diagnose::{self, Operator};
+use crate::kubernetes;
 use crate::redis::memory::Denial;
 use crate::redis::names::annotation;
-use crate::redis::object::{annotation as mark, name, text};
+use crate::redis::object::{annotation as mark, text};
 use crate::redis::opstree::{Hold, Kind};
 use crate::redis::set::may_let_go;
 use crate::redis::topology::Topology;
 use crate::redis::waiting::{Cause, Waiting};
-use crate::resources::kinds::{DEPLOYMENT, POD};
 use crate::resources::password;
 use crate::terraform::Diagnostic;
 
@@ -35,8 +28,6 @@ const NOTICING_CLUSTER: Duration = Duration::from_secs(60);
 const LOOKING: Duration = Duration::from_millis(200);
 /// How many seconds of the log before the pause are read, too.
 const BEFORE: i64 = 20;
-/// How many lines of the log are read at once, from its end.
-const LINES: i64 = 10_000;
 /// How long unpausing may take when a run fails: the time of the run itself may be over.
 const LETTING_GO: Duration = Duration::from_secs(5);
 
@@ -74,12 +65,13 @@ impl Run<'_> {
         for kind in self.addresses.topology.kinds().iter().rev() {
             let began = Instant::now();
             let before = self.skips(&operators, *kind, BEFORE).await?.unwrap_or_default();
+            let pause = self.mark_of_pause(*kind);
             // The random value makes this write an event even if an earlier run has left the annotation.
             self.annotate(
                 *kind,
                 &[
                     (kind.skip_reconcile(), Some("true")),
-                    (annotation::PAUSED, Some("true")),
+                    (annotation::PAUSED, Some(&pause)),
                     (annotation::NEWS, Some(&password::random(8))),
                 ],
             )
@@ -120,11 +112,9 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Earlier answers of the nodes no longer count: the nodes must be asked again while the operator is
-    /// paused.
-    pub(super) fn take_for_quiet(&mut self) {
-        self.talks.is_quiet = true;
-        self.picture.answers.shards = None;
+    /// The mark of the pause. That of another run stays: both mean the same pause.
+    fn mark_of_pause(&self, kind: Kind) -> String {
+        self.picture.pause(kind).map_or_else(|| password::random(8), str::to_owned)
     }
 
     /// A change that has begun stands in `repairs` until it is done.
@@ -142,13 +132,14 @@ impl Run<'_> {
     pub(super) async fn keep_off_cluster(&mut self) -> Result<(), kubernetes::Error> {
         self.mark_unfinished().await?;
         let kind = self.addresses.topology.data();
-        self.annotate(kind, &[(kind.skip_reconcile(), Some("true")), (annotation::PAUSED, Some("true"))])
+        let pause = self.mark_of_pause(kind);
+        self.annotate(kind, &[(kind.skip_reconcile(), Some("true")), (annotation::PAUSED, Some(&pause))])
             .await
     }
 
     /// Lets the operator handle a custom resource again.
     pub(super) async fn unpause(&mut self, kind: Kind) -> Result<(), kubernetes::Error> {
-        self.talks.is_quiet = false;
+        self.talks.proven.clear();
         self.annotate(kind, &[(kind.skip_reconcile(), None), (annotation::PAUSED, None)]).await
     }
 
@@ -205,59 +196,6 @@ impl Run<'_> {
         self.picture.set_custom_resource(kind, Some(written));
         Ok(())
     }
-
-    /// The operator's pods, each with the container to ask.
-    async fn operator_pods(&mut self) -> Result<Vec<(ObjectRef, String)>, Failure> {
-        let deployments = self.cluster.list(&DEPLOYMENT, None, None, self.deadline).await?;
-        let mut pods = Vec::new();
-        for Operator { namespace, selector, container } in diagnose::operators(&deployments) {
-            let found = self.cluster.list(&POD, Some(&namespace), Some(&selector), self.deadline).await?;
-            let place = |pod: &Json| ObjectRef::namespaced(&POD, namespace.as_str(), name(pod));
-            pods.extend(found.iter().map(|pod| (place(pod), container.clone())));
-        }
-        Ok(pods)
-    }
-
-    /// Which reconciles of that object have found the annotation lately; `None` if a pod of the operator is gone, or
-    /// does not run yet.
-    async fn skips(
-        &mut self,
-        operators: &[(ObjectRef, String)],
-        kind: Kind,
-        since_seconds: i64,
-    ) -> Result<Option<BTreeSet<String>>, kubernetes::Error> {
-        let mut found = BTreeSet::new();
-        let mut are_all_there = !operators.is_empty();
-        for (operator, container) in operators {
-            let options = LogOptions {
-                container: Some(container),
-                since_seconds: Some(since_seconds),
-                tail_lines: Some(LINES),
-                ..LogOptions::default()
-            };
-            let log = match self.cluster.logs(operator, options, self.deadline).await {
-                Err(error) if is_not_running(&error) => {
-                    are_all_there = false;
-                    continue;
-                }
-                log => log?,
-            };
-            let lines = log.lines().filter_map(|line| serde_json::from_str::<Json>(line).ok());
-            found.extend(lines.filter_map(|line| {
-                let is = |field: &str, value: &str| text(&line, &[field]) == Some(value);
-                let about = is("msg", "found skip reconcile annotation")
-                    && is("controllerKind", kind.kind())
-                    && is("namespace", &self.addresses.namespace)
-                    && is("name", &self.addresses.name);
-                text(&line, &["reconcileID"]).filter(|_| about).map(str::to_owned)
-            }));
-        }
-        Ok((are_all_there || !found.is_empty()).then_some(found))
-    }
-}
-
-fn is_not_running(error: &kubernetes::Error) -> bool {
-    matches!(error.cause, kubernetes::Cause::NotFound | kubernetes::Cause::Invalid { .. })
 }
 
 fn rolled_by_operator(id: &str, why: &str) -> Diagnostic {

@@ -39,8 +39,8 @@ pub(super) struct Talks {
     /// The pod that was the master when the set was last asked, or that has become the master since. `None`:
     /// the set was not asked, or it is unclear which pod should be the master.
     pub(super) master: Option<String>,
-    /// Whether this run has proven that the operator leaves the set alone.
-    pub(super) is_quiet: bool,
+    /// The pauses during which the operator was seen to leave the instance alone, by their marks.
+    pub(super) proven: BTreeMap<Kind, String>,
     /// How often the master has tried to hand over in vain.
     pub(super) failed_handovers: u32,
     /// Whether this run or an earlier one may have moved the master, or a pod, while the operator was paused.
@@ -115,7 +115,7 @@ impl Run<'_> {
             watchers: Vec::new(),
             sentinels_are_later: sentinels_are_later(&self.desired, &self.picture, &running),
             is_paused: self.is_data_paused(),
-            is_quiet: self.talks.is_quiet,
+            is_quiet: self.is_quiet(),
             valid: self.talks.known(valid_passwords(&self.desired, &running), wanted.as_ref()),
             former: self.talks.known(former, wanted.as_ref()),
         };

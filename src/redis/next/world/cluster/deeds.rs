@@ -16,7 +16,8 @@ impl ClusterWorld {
         };
         let kind = Kind::RedisCluster;
         let unfinished = (annotation::UNFINISHED, json!("updating"));
-        let paused = [(kind.skip_reconcile(), json!("true")), (annotation::PAUSED, json!("true"))];
+        let pause = self.pause().unwrap_or(self.pauses + 1);
+        let paused = [(kind.skip_reconcile(), json!("true")), (annotation::PAUSED, json!(pause.to_string()))];
         match step {
             Step::Watch => self.run.is_watching = true,
             Step::AskNodes => self.asks_nodes(),
@@ -39,16 +40,18 @@ impl ClusterWorld {
             Step::KeepOff => {
                 marks(&mut self.live, &[unfinished]);
                 marks(&mut self.live, &paused);
+                self.pauses = self.pauses.max(pause);
             }
             Step::Roll(Move::Pause) => {
                 marks(&mut self.live, &[unfinished]);
                 marks(&mut self.live, &paused);
+                self.pauses = self.pauses.max(pause);
                 self.notices();
-                self.run.is_quiet = true;
+                self.run.proven = Some(pause);
             }
             Step::Unpause(_) => {
                 assert_eq!(self.hold(), Hold::Ours, "a pause of somebody else is lifted");
-                self.run.is_quiet = false;
+                self.run.proven = None;
                 marks(&mut self.live, &paused.map(|(mark, _)| (mark, Json::Null)));
             }
             Step::Finish { .. } => marks(&mut self.live, &[(annotation::UNFINISHED, Json::Null)]),

@@ -27,7 +27,9 @@ impl World for ClusterWorld {
 
     fn time_passes(&mut self) {
         self.clock.ticks();
-        (self.run.shards, self.run.set, self.run.has_reached) = (None, None, None);
+        for run in [&mut self.run, &mut self.other_run] {
+            (run.shards, run.set, run.has_reached) = (None, None, None);
+        }
         let now = self.clock.now();
         self.servers.iter_mut().for_each(|one| one.hangs = now < one.hangs_until);
         self.pods_start();
@@ -48,6 +50,10 @@ impl World for ClusterWorld {
         self.run = Run::default();
     }
 
+    fn take_turns(&mut self) {
+        std::mem::swap(&mut self.run, &mut self.other_run);
+    }
+
     fn suffer(&mut self, fault: Fault) -> Option<String> {
         let now = self.clock.now();
         match fault {
@@ -58,7 +64,16 @@ impl World for ClusterWorld {
                 return Some(format!("{} is silent for {ticks}", self.servers[pod].name()));
             }
             // The world of clusters has no such thing yet.
-            Fault::Evict => return None,
+            Fault::Evict | Fault::Lose => return None,
+            Fault::Unpause => {
+                if self.hold() == Hold::Nobody {
+                    return None;
+                }
+                let kind = Kind::RedisCluster;
+                self.live["metadata"]["annotations"][kind.skip_reconcile()] = Json::Null;
+                self.operator.looks_at = now;
+                return Some("somebody unpauses the operator".to_owned());
+            }
             Fault::Kill { pod } => {
                 let is_well = |one: &Server| one.is_ready && (one.is_master() || one.link == Link::Up);
                 if !self.servers.iter().all(is_well) || now < self.excused_until {

@@ -172,7 +172,8 @@ fn parts() -> [Part; 2] {
 #[derive(Clone, Default)]
 struct Run {
     is_watching: bool,
-    is_quiet: bool,
+    /// The pause during which the operator was seen to skip the cluster.
+    proven: Option<u32>,
     has_saved: bool,
     has_reached: Option<Result<(), String>>,
     shards: Option<Shards>,
@@ -205,7 +206,11 @@ pub(super) struct ClusterWorld {
     /// For how long a replica copies: not at all while there is nothing yet.
     copying_takes: u32,
     news: Vec<String>,
+    /// How often the operator was paused.
+    pauses: u32,
     run: Run,
+    /// Another apply at the same time.
+    other_run: Run,
 }
 
 impl ClusterWorld {
@@ -228,7 +233,9 @@ impl ClusterWorld {
             excused_until: u32::MAX,
             copying_takes: 1,
             news: Vec::new(),
+            pauses: 0,
             run: Run::default(),
+            other_run: Run::default(),
         };
         for _ in 0..200 {
             world.time_passes();

@@ -22,8 +22,9 @@ impl ClusterWorld {
             running: self.run.is_watching.then(|| self.running()),
             answers: Answers {
                 reached: self.run.has_reached.clone(),
-                shards: self.run.shards.clone().map(Ok),
-                set: self.run.set.clone(),
+                // Answers from before somebody has ended the pause do not count.
+                shards: self.run.shards.clone().filter(|one| !one.is_quiet || self.is_quiet()).map(Ok),
+                set: self.run.set.clone().filter(|one| !one.is_quiet || self.is_quiet()),
                 missing_password: wanted
                     .filter(|at| self.run.set.is_some() && !self.secrets.contains(&at.secret)),
                 ..Answers::default()
@@ -75,6 +76,17 @@ impl ClusterWorld {
         self.shards(|_| false).whole()
     }
 
+    /// The mark of our pause, if there is one.
+    pub(super) fn pause(&self) -> Option<u32> {
+        let picture = Picture { custom_resources: vec![self.live.clone()], ..Picture::default() };
+        picture.pause(Kind::RedisCluster).and_then(|pause| pause.parse().ok())
+    }
+
+    /// Whether it is proven that the operator leaves the cluster alone.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.run.proven.is_some() && self.pause() == self.run.proven
+    }
+
     pub(super) fn asks_nodes(&mut self) {
         let now = self.clock.now();
         let mut shards = self.shards(|one| one.silent_until > now);
@@ -83,7 +95,7 @@ impl ClusterWorld {
             self.run.moving = (moving.clone(), now);
         }
         shards.is_stalled = !moving.is_empty() && now >= self.run.moving.1 + STALLED;
-        shards.is_quiet = self.run.is_quiet && self.hold() != Hold::Nobody;
+        shards.is_quiet = self.is_quiet();
         self.run.shards = Some(shards);
     }
 
@@ -177,7 +189,7 @@ impl ClusterWorld {
             watchers: Vec::new(),
             sentinels_are_later: false,
             is_paused: self.hold() != Hold::Nobody,
-            is_quiet: self.run.is_quiet,
+            is_quiet: self.is_quiet(),
             valid,
             former,
         });

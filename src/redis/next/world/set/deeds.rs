@@ -29,16 +29,16 @@ impl SetWorld {
                     server.team = team.clone();
                 }
             }
-            Step::Watch => self.is_watching = true,
-            Step::Save => self.has_saved = true,
-            Step::Talk => self.has_talked = true,
-            Step::Reach => self.has_reached = true,
+            Step::Watch => self.run.is_watching = true,
+            Step::Save => self.run.has_saved = true,
+            Step::Talk => self.run.has_talked = true,
+            Step::Reach => self.run.has_reached = true,
             Step::Nudge(news) => {
                 self.live_mut(Kind::RedisReplication)["metadata"]["annotations"][annotation::NEWS] =
                     json!(news);
             }
             Step::Unpause(kind) => {
-                self.is_quiet = false;
+                self.run.proven = None;
                 let marks = &mut self.live_mut(*kind)["metadata"]["annotations"];
                 (marks[kind.skip_reconcile()], marks[annotation::PAUSED]) = (Json::Null, Json::Null);
             }
@@ -51,21 +51,27 @@ impl SetWorld {
             other => panic!("{other:?} was not expected"),
         }
         if !step.is_a_look() {
-            self.has_talked = false;
-            self.has_reached = false;
+            self.run.has_talked = false;
+            self.run.has_reached = false;
         }
     }
 
     fn make(&mut self, todo: &Move) {
         match todo {
             Move::Pause => {
-                self.is_quiet = true;
+                let picture = self.picture_of_custom_resources();
+                let found = picture.pause(Kind::RedisReplication).and_then(|pause| pause.parse().ok());
+                let pause = found.unwrap_or_else(|| {
+                    self.pauses += 1;
+                    self.pauses
+                });
+                self.run.proven = Some(pause);
                 self.live_mut(Kind::RedisReplication)["metadata"]["annotations"][annotation::UNFINISHED] =
                     json!("updating");
                 for kind in [Kind::RedisSentinel, Kind::RedisReplication] {
                     let marks = &mut self.live_mut(kind)["metadata"]["annotations"];
                     (marks[kind.skip_reconcile()], marks[annotation::PAUSED]) =
-                        (json!("true"), json!("true"));
+                        (json!("true"), json!(pause.to_string()));
                 }
                 // The run goes on once the operator has noticed.
                 while !self.clock.may_act(Actor::Operator) {
@@ -76,7 +82,7 @@ impl SetWorld {
                 let server = self.find(pod).clone();
                 assert_eq!(*uid, server.address());
                 assert!(
-                    !server.part.has_data() || server.master.is_some(),
+                    !server.part.has_data() || server.master.is_some() || !server.is_ready,
                     "{pod} is deleted, and is the master"
                 );
                 // A pod that chance has killed is replaced where it does not come back as it was.
@@ -91,7 +97,7 @@ impl SetWorld {
                     self.find(pod).is_ready = false;
                 }
             }
-            Move::Enlarge { .. } if self.may_not_enlarge => self.has_been_refused = true,
+            Move::Enlarge { .. } if self.may_not_enlarge => self.run.denied.add(Denial::Enlargement),
             Move::Enlarge { to } => {
                 assert!(self.is_paused(Kind::RedisReplication), "the operator would take it back");
                 let is_data = |one: &&mut Json| text(one, &["metadata", "name"]) == Some("cache");

@@ -1,7 +1,7 @@
 //! A replicated set, as the frame of all worlds drives it.
 
 use super::*;
-use crate::redis::memory::{Denial, Memory};
+use crate::redis::memory::Memory;
 use crate::redis::next::world::clock::Fault;
 
 /// For how many ticks a run lets others decide.
@@ -17,12 +17,9 @@ impl World for SetWorld {
     }
 
     fn memory(&self) -> Memory {
-        let has_let_others_decide = self.waited > PATIENCE_WITH_OTHERS;
-        let mut memory = Memory { is_saved: self.has_saved, has_let_others_decide, ..Memory::default() };
-        if self.has_been_refused {
-            memory.denied.add(Denial::Enlargement);
-        }
-        memory
+        let has_let_others_decide = self.run.waited > PATIENCE_WITH_OTHERS;
+        let Run { denied, has_saved, .. } = self.run.clone();
+        Memory { is_saved: has_saved, has_let_others_decide, denied, ..Memory::default() }
     }
 
     fn carry_out(&mut self, step: &Step) {
@@ -32,9 +29,10 @@ impl World for SetWorld {
 
     fn time_passes(&mut self) {
         self.clock.ticks();
-        self.waited += 1;
-        self.has_talked = false;
-        self.has_reached = false;
+        for run in [&mut self.run, &mut self.other_run] {
+            run.waited += 1;
+            (run.has_talked, run.has_reached) = (false, false);
+        }
         if self.clock.may_act(Actor::Operator) {
             self.operator_reconciles();
         }
@@ -48,13 +46,11 @@ impl World for SetWorld {
     }
 
     fn cut_off(&mut self) {
-        self.waited = 0;
-        self.has_been_refused = false;
-        self.is_watching = false;
-        self.is_quiet = false;
-        self.has_saved = false;
-        self.has_talked = false;
-        self.has_reached = false;
+        self.run = Run::default();
+    }
+
+    fn take_turns(&mut self) {
+        std::mem::swap(&mut self.run, &mut self.other_run);
     }
 
     fn news(&mut self) -> Vec<String> {
@@ -73,8 +69,32 @@ impl World for SetWorld {
                 let name = &names[pod % names.len()];
                 let until = self.clock.now() + ticks;
                 self.find(name).silent_until = until;
-                self.has_talked = false;
+                self.run.has_talked = false;
                 return Some(format!("{name} answers nobody for {ticks} ticks"));
+            }
+            Fault::Unpause => {
+                let kind = [Kind::RedisReplication, Kind::RedisSentinel]
+                    .into_iter()
+                    .find(|kind| self.is_paused(*kind))?;
+                self.live_mut(kind)["metadata"]["annotations"][kind.skip_reconcile()] = Json::Null;
+                return Some(format!("somebody unpauses the {}", kind.kind()));
+            }
+            Fault::Lose => {
+                let name = self.written_to()?;
+                let master = self.find(&name).clone();
+                let has_all = |one: &Server| {
+                    one.offset == master.offset
+                        && one.master == Some(master.address())
+                        && one.copying_until.is_none()
+                };
+                if self.servers.iter().any(|one| !one.is_ready || self.is_silent(one))
+                    || !self.data().any(has_all)
+                {
+                    return None;
+                }
+                self.is_killed(&name);
+                (self.run.has_talked, self.has_struck) = (false, true);
+                return Some(format!("the node of {name}, the master, is lost"));
             }
             Fault::Evict => {
                 let name = self.written_to()?;
@@ -82,7 +102,7 @@ impl World for SetWorld {
                     return None;
                 }
                 self.ends(&name);
-                (self.has_talked, self.has_struck) = (false, true);
+                (self.run.has_talked, self.has_struck) = (false, true);
                 return Some(format!("{name}, the master, is evicted"));
             }
             Fault::Kill { pod } => {
@@ -93,7 +113,7 @@ impl World for SetWorld {
                 }
                 let name = replicas[pod % replicas.len()].clone();
                 self.is_killed(&name);
-                (self.has_talked, self.has_struck) = (false, true);
+                (self.run.has_talked, self.has_struck) = (false, true);
                 return Some(format!("{name} is killed"));
             }
         }

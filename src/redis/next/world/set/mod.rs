@@ -21,6 +21,7 @@ use crate::redis::answers::Answers;
 use crate::redis::answers::set::{Pod, Set, View};
 use crate::redis::desired::Desired;
 use crate::redis::fixture;
+use crate::redis::memory::{Denial, Denied};
 use crate::redis::names::annotation;
 use crate::redis::object::{annotation as mark, at, count, text};
 use crate::redis::objects::Role;
@@ -51,7 +52,8 @@ struct Server {
     team: Option<String>,
     is_ready: bool,
     role: Option<&'static str>,
-    /// Whether the operator has labelled it as a master because it had just come back, by chance, and said so.
+    /// Whether its label as a master leads astray: the sentinels have replaced it, or the operator has labelled it because it
+    /// had just come back, by chance, and said so.
     is_mislabelled: bool,
     /// The password that it was started with, and all that it accepts.
     password: String,
@@ -85,6 +87,19 @@ impl Server {
     }
 }
 
+/// What only a run knows.
+#[derive(Clone, Default)]
+struct Run {
+    denied: Denied,
+    waited: u32,
+    is_watching: bool,
+    /// The pause during which the operator was seen to skip the set.
+    proven: Option<u32>,
+    has_saved: bool,
+    has_talked: bool,
+    has_reached: bool,
+}
+
 #[derive(Clone)]
 pub(super) struct SetWorld {
     desired: Desired,
@@ -107,14 +122,11 @@ pub(super) struct SetWorld {
     missed_since: Option<u32>,
     /// Whether somebody has forgotten to grant the right to scale.
     may_not_enlarge: bool,
-    // What only this run knows.
-    waited: u32,
-    has_been_refused: bool,
-    is_watching: bool,
-    is_quiet: bool,
-    has_saved: bool,
-    has_talked: bool,
-    has_reached: bool,
+    /// How often the operator was paused.
+    pauses: u32,
+    run: Run,
+    /// Another apply at the same time.
+    other_run: Run,
 }
 
 fn custom_resource(kind: Kind, size: i64, image: &str, secret: &str, hash: &str) -> Json {
@@ -184,13 +196,9 @@ impl SetWorld {
             missed_since: None,
             news: Vec::new(),
             may_not_enlarge: false,
-            has_been_refused: false,
-            waited: 0,
-            is_watching: false,
-            is_quiet: false,
-            has_saved: false,
-            has_talked: false,
-            has_reached: false,
+            pauses: 0,
+            run: Run::default(),
+            other_run: Run::default(),
             desired,
         };
         world.operator_reconciles();
@@ -237,6 +245,18 @@ impl SetWorld {
 
     fn live_mut(&mut self, kind: Kind) -> &mut Json {
         self.custom_resources.iter_mut().find(|one| Kind::of(one) == Some(kind)).unwrap()
+    }
+
+    /// Whether it is proven that the operator leaves the set alone.
+    fn is_quiet(&self) -> bool {
+        let pause = |kind| self.picture_of_custom_resources().pause(kind).map(str::to_owned);
+        let proven = self.run.proven.map(|pause| pause.to_string());
+        proven.is_some()
+            && [Kind::RedisReplication, Kind::RedisSentinel].into_iter().all(|kind| pause(kind) == proven)
+    }
+
+    fn picture_of_custom_resources(&self) -> Picture {
+        Picture { custom_resources: self.custom_resources.clone(), ..Picture::default() }
     }
 
     fn is_paused(&self, kind: Kind) -> bool {

@@ -4,19 +4,19 @@ use super::*;
 
 impl SetWorld {
     pub(super) fn seen(&self) -> Picture {
-        let running = self.is_watching.then(|| self.running());
+        let running = self.run.is_watching.then(|| self.running());
         let wanted = PasswordAt::of_custom_resource(self.desired.data());
         let is_missing = |at: &PasswordAt| !self.secrets.contains(&at.secret);
-        let missing_password = wanted.clone().filter(|at| self.has_talked && is_missing(at));
+        let missing_password = wanted.clone().filter(|at| self.run.has_talked && is_missing(at));
         // A Secret that the user keeps is no object of ours.
         let is_kept = |name: &&String| {
             !self.desired.objects.is_empty() || wanted.as_ref().is_none_or(|at| at.secret != **name)
         };
-        let set = running.as_ref().filter(|_| self.has_talked && missing_password.is_none());
+        let set = running.as_ref().filter(|_| self.run.has_talked && missing_password.is_none());
         let mut picture = Picture {
             custom_resources: self.custom_resources.clone(),
             answers: Answers {
-                reached: self.has_reached.then_some(Ok(())),
+                reached: self.run.has_reached.then_some(Ok(())),
                 set: set.map(|running| self.set(running)),
                 missing_password,
                 ..Answers::default()
@@ -89,14 +89,15 @@ impl SetWorld {
             watchers: watchers.collect(),
             sentinels_are_later: sentinels_are_later(&self.desired, &self.picture_without_set(), running),
             is_paused: self.is_paused(Kind::RedisReplication),
-            is_quiet: self.is_quiet,
+            is_quiet: self.is_quiet(),
             valid: valid_passwords(&self.desired, running),
             former: former_passwords(&self.desired, &self.picture_without_set(), running),
         }
     }
 
     pub(super) fn picture_without_set(&self) -> Picture {
-        SetWorld { has_talked: false, ..self.clone() }.seen()
+        let run = Run { has_talked: false, ..self.run.clone() };
+        SetWorld { run, ..self.clone() }.seen()
     }
 
     fn replication(&self, server: &Server) -> Replication {

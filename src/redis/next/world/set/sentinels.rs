@@ -63,6 +63,10 @@ impl SetWorld {
             return;
         };
         self.missed_since = None;
+        let replaced = |one: &&mut Server| one.address() == agreed;
+        if let Some(server) = self.servers.iter_mut().find(replaced) {
+            server.is_mislabelled = true;
+        }
         let server = self.find(&best);
         (server.master, server.was_up) = (None, false);
         server.former = Some(Former { history: server.history.clone(), until: server.offset + 1 });
