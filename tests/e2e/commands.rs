@@ -56,7 +56,10 @@ impl Case {
         let mut command = self.command(&program);
         command.args(arguments);
         let title = format!("{} {}", self.cli.name(), arguments.join(" "));
-        let log = self.path(&format!("logs/{:02}-{}", self.outputs().len() + 1, arguments[0]));
+        let number = self.outputs().len() + 1;
+        // Two may run at once.
+        let logs = (number..).map(|number| self.path(&format!("logs/{number:02}-{}", arguments[0])));
+        let log = logs.into_iter().find(|log| !log.with_extension("stdout").exists()).expect("one is free");
         let running = Running::start(command, &title, &log, self.deadline());
         self.group.set(running.leader());
         RunningCommand { case: self, running }

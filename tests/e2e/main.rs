@@ -32,6 +32,7 @@ mod redis_client;
 mod report;
 mod resting;
 mod topology;
+mod unpaused;
 mod users;
 mod writer;
 

@@ -26,6 +26,7 @@ impl Run<'_> {
         let kinds = self.addresses.topology.kinds().iter();
         let pauses = kinds.filter_map(|kind| Some((*kind, self.picture.pause(*kind)?.to_owned())));
         self.talks.proven = pauses.collect();
+        tracing::debug!(instance = %self.addresses, "the operator is paused");
         self.picture.answers.shards = None;
     }
 
