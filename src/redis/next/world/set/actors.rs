@@ -137,6 +137,7 @@ impl SetWorld {
                     Some(_) => break,
                     None => {}
                 }
+                assert!(self.secrets.contains(&password), "the Secret {password} is gone, and a pod cannot start");
                 self.lives += 1;
                 let disk =
                     self.disks.remove(&format!("{}-{ordinal}", part.name("cache"))).unwrap_or_default();
