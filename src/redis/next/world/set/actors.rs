@@ -5,7 +5,7 @@ use super::*;
 impl SetWorld {
     /// What the operator makes of the custom resources, and of what it finds in Redis.
     pub(super) fn operator_reconciles(&mut self) {
-        for part in Topology::Sentinel.parts() {
+        for part in self.desired.topology.parts() {
             if self.is_paused(part.kind) || (!part.has_data() && self.data_is_of_two_revisions()) {
                 continue;
             }
@@ -107,7 +107,7 @@ impl SetWorld {
         for server in &mut self.servers {
             server.is_ready = true;
         }
-        for part in Topology::Sentinel.parts() {
+        for part in self.desired.topology.parts() {
             let Some(set) = self
                 .stateful_sets
                 .iter()
@@ -137,7 +137,10 @@ impl SetWorld {
                     Some(_) => break,
                     None => {}
                 }
-                assert!(self.secrets.contains(&password), "the Secret {password} is gone, and a pod cannot start");
+                assert!(
+                    self.secrets.contains(&password),
+                    "the Secret {password} is gone, and a pod cannot start"
+                );
                 self.lives += 1;
                 let disk =
                     self.disks.remove(&format!("{}-{ordinal}", part.name("cache"))).unwrap_or_default();

@@ -68,7 +68,7 @@ impl SetWorld {
                 self.run.proven = Some(pause);
                 self.live_mut(Kind::RedisReplication)["metadata"]["annotations"][annotation::UNFINISHED] =
                     json!("updating");
-                for kind in [Kind::RedisSentinel, Kind::RedisReplication] {
+                for kind in self.desired.topology.kinds().iter().copied().rev() {
                     let marks = &mut self.live_mut(kind)["metadata"]["annotations"];
                     (marks[kind.skip_reconcile()], marks[annotation::PAUSED]) =
                         (json!("true"), json!(pause.to_string()));

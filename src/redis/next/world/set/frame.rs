@@ -61,9 +61,8 @@ impl World for SetWorld {
         match fault {
             Fault::Stall(actor, ticks) => self.clock.stall(actor, ticks),
             Fault::Silence { pod, ticks } => {
-                let all_is_well = self.servers.iter().all(|one| one.is_ready && !self.is_silent(one));
                 let names: Vec<String> = self.data().map(Server::name).collect();
-                if !all_is_well {
+                if !self.all_answer() {
                     return None;
                 }
                 let name = &names[pod % names.len()];
@@ -73,9 +72,7 @@ impl World for SetWorld {
                 return Some(format!("{name} answers nobody for {ticks} ticks"));
             }
             Fault::Unpause => {
-                let kind = [Kind::RedisReplication, Kind::RedisSentinel]
-                    .into_iter()
-                    .find(|kind| self.is_paused(*kind))?;
+                let kind = self.kinds().find(|kind| self.is_paused(*kind))?;
                 self.live_mut(kind)["metadata"]["annotations"][kind.skip_reconcile()] = Json::Null;
                 return Some(format!("somebody unpauses the {}", kind.kind()));
             }
@@ -87,9 +84,7 @@ impl World for SetWorld {
                         && one.master == Some(master.address())
                         && one.copying_until.is_none()
                 };
-                if self.servers.iter().any(|one| !one.is_ready || self.is_silent(one))
-                    || !self.data().any(has_all)
-                {
+                if !self.all_answer() || !self.data().any(has_all) {
                     return None;
                 }
                 self.is_killed(&name);
@@ -98,7 +93,7 @@ impl World for SetWorld {
             }
             Fault::Evict => {
                 let name = self.written_to()?;
-                if self.servers.iter().any(|one| !one.is_ready || self.is_silent(one)) {
+                if !self.all_answer() {
                     return None;
                 }
                 self.ends(&name);
@@ -108,7 +103,7 @@ impl World for SetWorld {
             Fault::Kill { pod } => {
                 let replicas: Vec<String> =
                     self.data().filter(|one| one.master.is_some()).map(Server::name).collect();
-                if replicas.is_empty() || self.servers.iter().any(|one| !one.is_ready) {
+                if replicas.is_empty() || !self.all_are_ready() {
                     return None;
                 }
                 let name = replicas[pod % replicas.len()].clone();
@@ -140,5 +135,18 @@ impl World for SetWorld {
             let marks = at(live, &["metadata", "annotations"]).to_string();
             assert!(!marks.contains("\"true\"") && !marks.contains("updating"), "{marks}");
         }
+    }
+}
+
+impl SetWorld {
+    /// Whether no pod is missing, and all are Ready.
+    fn all_are_ready(&self) -> bool {
+        let asked_for = self.stateful_sets.iter().map(|set| count(set, &["spec", "replicas"])).sum::<i64>();
+        usize::try_from(asked_for).unwrap() <= self.servers.len()
+            && self.servers.iter().all(|one| one.is_ready)
+    }
+
+    fn all_answer(&self) -> bool {
+        self.all_are_ready() && !self.servers.iter().any(|one| self.is_silent(one))
     }
 }

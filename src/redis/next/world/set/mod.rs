@@ -157,6 +157,13 @@ fn custom_resources(size: i64, image: &str, secret: &str) -> Vec<Json> {
     ]
 }
 
+/// The same, without sentinels.
+fn without_sentinels(mut desired: Desired) -> Desired {
+    desired.topology = Topology::Replication;
+    desired.custom_resources.truncate(1);
+    desired
+}
+
 /// The same, of that team.
 fn of_team(team: &str, mut desired: Desired) -> Desired {
     for custom_resource in &mut desired.custom_resources {
@@ -182,8 +189,10 @@ impl SetWorld {
 
     /// The same, with so many pods.
     fn of(size: i64, master: usize, desired: Desired) -> SetWorld {
+        let mut before = custom_resources(size, "old", "first");
+        before.truncate(desired.custom_resources.len());
         let mut world = SetWorld {
-            custom_resources: custom_resources(size, "old", "first"),
+            custom_resources: before,
             stateful_sets: Vec::new(),
             servers: Vec::new(),
             secrets: vec!["first".to_owned()],
@@ -251,8 +260,11 @@ impl SetWorld {
     fn is_quiet(&self) -> bool {
         let pause = |kind| self.picture_of_custom_resources().pause(kind).map(str::to_owned);
         let proven = self.run.proven.map(|pause| pause.to_string());
-        proven.is_some()
-            && [Kind::RedisReplication, Kind::RedisSentinel].into_iter().all(|kind| pause(kind) == proven)
+        proven.is_some() && self.kinds().all(|kind| pause(kind) == proven)
+    }
+
+    fn kinds(&self) -> impl Iterator<Item = Kind> + use<> {
+        self.desired.topology.kinds().iter().copied()
     }
 
     fn picture_of_custom_resources(&self) -> Picture {

@@ -10,22 +10,32 @@ use crate::redis::waiting::Cause;
 
 /// A world before a change that chance has chosen.
 pub(in super::super) fn scenario(which: usize) -> SetWorld {
-    let mut world = match which % 7 {
+    let mut world = match which % 10 {
         0 => SetWorld::new(0, desired(3, "new", "first")),
         1 => SetWorld::new(1, desired(3, "old", "second")),
         2 => SetWorld::new(2, desired(2, "old", "first")),
         3 => SetWorld::new(0, of_team("b", desired(3, "old", "first"))),
         4 => SetWorld::new(2, of_team("b", desired(2, "new", "second"))),
         5 => SetWorld::of(1, 0, desired(3, "old", "first")),
-        _ => SetWorld::of(2, 1, of_team("b", desired(4, "new", "second"))),
+        6 => SetWorld::of(2, 1, of_team("b", desired(4, "new", "second"))),
+        7 => SetWorld::new(0, without_sentinels(desired(3, "new", "first"))),
+        8 => SetWorld::of(2, 1, without_sentinels(desired(4, "old", "second"))),
+        _ => SetWorld::new(2, without_sentinels(of_team("b", desired(2, "new", "second")))),
     };
-    world.copies_for = u32::try_from(which / 7 % 4).unwrap();
+    world.copies_for = u32::try_from(which / 10 % 4).unwrap();
     world
 }
 
 #[test]
 fn another_image() {
     let steps = ends_well_wherever_it_is_cut_off(&SetWorld::new(0, desired(3, "new", "first")));
+    insta::assert_debug_snapshot!(steps);
+}
+
+#[test]
+fn another_image_without_sentinels() {
+    let steps =
+        ends_well_wherever_it_is_cut_off(&SetWorld::new(0, without_sentinels(desired(3, "new", "first"))));
     insta::assert_debug_snapshot!(steps);
 }
 

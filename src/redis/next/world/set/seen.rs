@@ -68,16 +68,18 @@ impl SetWorld {
         let revision = |part: Part| {
             text(running.stateful_set(&part.name("cache")).unwrap(), &["status", "updateRevision"]).unwrap()
         };
-        let [data, sentinels] = Topology::Sentinel.parts() else { panic!("two parts") };
+        let (data, sentinels) = self.desired.topology.parts().split_first().unwrap();
         let members = of(*data).map(|(json, server)| {
             let said = (server.is_ready && !self.is_silent(server)).then(|| self.replication(server));
             let mut pod = Pod::of(json, revision(*data), said).unwrap();
             pod.accepts = pod.said.is_some().then(|| server.accepts.iter().map(password).collect());
             pod
         });
-        let watchers = of(*sentinels).map(|(json, server)| {
-            Pod::of(json, revision(*sentinels), server.is_ready.then(|| self.view(server))).unwrap()
-        });
+        let watchers = sentinels.iter().flat_map(|part| of(*part).map(|found| (*part, found))).map(
+            |(part, (json, server))| {
+                Pod::of(json, revision(part), server.is_ready.then(|| self.view(server))).unwrap()
+            },
+        );
         let size = count(running.stateful_set("cache").unwrap(), &["spec", "replicas"]);
         Set {
             size: usize::try_from(size).unwrap(),
@@ -85,7 +87,7 @@ impl SetWorld {
             known: usize::try_from(data.replicas(self.live(Kind::RedisReplication))).unwrap(),
             stays: usize::try_from(data.replicas(self.desired.data())).unwrap(),
             members: members.collect(),
-            sentinels: 3,
+            sentinels: 3 * sentinels.len(),
             watchers: watchers.collect(),
             sentinels_are_later: sentinels_are_later(&self.desired, &self.picture_without_set(), running),
             is_paused: self.is_paused(Kind::RedisReplication),
