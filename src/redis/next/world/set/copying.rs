@@ -79,12 +79,20 @@ impl SetWorld {
         }
     }
 
+    /// Redis goes on where its history allows it, and remembers the former one, or copies everything. Whoever follows it
+    /// learns of the new history at once.
     fn has_everything_of(&mut self, name: &str, leader: &Server) {
         let server = self.find(name);
         let lost = server.offset - leader.offset;
+        let goes_on = server.copying_until.is_none();
+        if server.history != leader.history {
+            let former = Former { history: server.history.clone(), until: server.offset + 1 };
+            server.former = Some(former).filter(|_| goes_on);
+        }
         server.offset = leader.offset;
         server.history.clone_from(&leader.history);
-        (server.former, server.was_up, server.copying_until) = (None, true, None);
+        (server.was_up, server.copying_until) = (true, None);
+        let server = server.clone();
         if lost > 0 {
             self.news.push(format!(
                 "{name} follows {} at {}, and loses {lost}",
@@ -92,5 +100,11 @@ impl SetWorld {
                 leader.offset
             ));
         }
+        let now = self.clock.now();
+        let follows = |one: &&Server| {
+            one.master == Some(server.address()) && one.copying_until.is_none() && one.silent_until <= now
+        };
+        let chained: Vec<String> = self.data().filter(follows).map(Server::name).collect();
+        chained.iter().for_each(|one| self.has_everything_of(one, &server));
     }
 }
