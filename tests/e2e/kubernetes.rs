@@ -15,6 +15,12 @@ const KUBECTL_DEADLINE: Duration = Duration::from_secs(60);
 /// How often a condition is looked at that no single watch covers.
 const POLL: Duration = Duration::from_millis(100);
 
+/// Whether a pod says that it is Ready.
+pub fn is_ready(pod: &Value) -> bool {
+    let mut conditions = pod["status"]["conditions"].as_array().into_iter().flatten();
+    conditions.any(|one| one["type"] == "Ready" && one["status"] == "True")
+}
+
 impl Case {
     /// `kubectl -n <namespace> …` that must succeed; returns what it prints.
     pub fn kubectl(&self, arguments: &[&str]) -> String {

@@ -39,6 +39,7 @@ mod writer;
 // First by name, since tests start in this order and these last longest.
 mod all_topologies;
 mod bad_input;
+mod busy;
 mod change;
 mod cut_off;
 mod decided;

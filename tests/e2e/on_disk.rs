@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::case::Case;
 use crate::ending::says;
 use crate::instance::{ADDRESS, Configuration, PODS};
+use crate::kubernetes::is_ready;
 use crate::proxy::{Fault, Matcher, What, When, status_body};
 use crate::redis_client::RedisClient;
 use crate::topology::{cluster, replication};
@@ -35,11 +36,6 @@ fn with_password(key: &str) -> Configuration {
 
 fn is_ours(object: &Value) -> bool {
     object["metadata"]["labels"]["terraform-provider-redis/instance"] == "cache"
-}
-
-fn is_ready(pod: &Value) -> bool {
-    let conditions = pod["status"]["conditions"].as_array().into_iter().flatten();
-    conditions.into_iter().any(|one| one["type"] == "Ready" && one["status"] == "True")
 }
 
 fn apply(case: &Case, configuration: &Configuration) {
