@@ -180,9 +180,7 @@ pub fn broken_pod(
         let custom_resource = of_kind(custom_resources, part.kind)?;
         seen_by_operator(*part, custom_resource, running).ok()?;
         let app = part.name(name(custom_resource));
-        let is_hopeless = |pod: &Json| {
-            uid(pod).is_some_and(|uid| memory.given_up.contains(uid)) || cannot_start(pod, &running.claims)
-        };
+        let is_hopeless = |pod: &Json| is_hopeless(pod, &running.claims, memory);
         broken_pod_of(running.stateful_set(&app)?, running.pods_of(&app), is_hopeless)
     })
 }
@@ -201,6 +199,11 @@ fn broken_pod_of<'a>(
     let broken = |pod: &&Json| is_old(pod) && !is_ready(pod) && !is_terminating(pod) && is_hopeless(pod);
     let pod = pods.find(broken)?;
     Some((name(pod).to_owned(), uid(pod)?.to_owned()))
+}
+
+/// Whether nothing is expected of a pod as it is: it cannot start, or has not been Ready for too long.
+pub fn is_hopeless(pod: &Json, claims: &[Json], memory: &Memory) -> bool {
+    uid(pod).is_some_and(|uid| memory.given_up.contains(uid)) || cannot_start(pod, claims)
 }
 
 /// Whether a pod cannot start by itself: a missing image, no node, one crash after the other.

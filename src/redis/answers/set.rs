@@ -20,6 +20,8 @@ pub struct Pod<Said> {
     pub is_new: bool,
     /// Whether the node reports the pod as Ready.
     pub is_ready: bool,
+    /// Whether nothing is expected of it as it is: it cannot start, or has not been Ready for too long.
+    pub is_hopeless: bool,
     /// The operator's label for its role.
     pub label: Option<String>,
     /// Its answer; `None` while it does not answer.
@@ -89,6 +91,7 @@ impl<Said> Pod<Said> {
             address: address(pod)?.to_owned(),
             is_new: running::is_of(pod, Some(revision)),
             is_ready: is_ready(pod),
+            is_hopeless: false,
             label: label(pod, ROLE).map(str::to_owned),
             said,
             refuses: None,

@@ -63,6 +63,7 @@ mod tests {
             address: format!("ip{ordinal}"),
             is_new: false,
             is_ready: true,
+            is_hopeless: false,
             label: None,
             said: Some(Replication {
                 master: master.map(|host| link(host, false)),

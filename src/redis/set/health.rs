@@ -35,14 +35,18 @@ pub(super) fn put_right(set: &Set, master: &Pod<Replication>) -> Option<Move> {
     Some(Move::Watch { pod: astray.name.clone(), master: master.address.clone() })
 }
 
-/// A pod of an older revision that does not start: the wanted spec may be what repairs it.
+/// A pod of an older revision that does not start: the wanted spec may be what repairs it. A pod that is busy for a moment
+/// may hold what others lack.
 pub(super) fn broken(set: &Set, master: &Pod<Replication>) -> Option<Move> {
     let members = set.members.iter().filter(|pod| pod.name != master.name);
-    let members = members.map(|pod| (&pod.name, &pod.uid, pod.is_new, pod.is_ready || pod.said.is_some()));
-    let watchers = old_sentinels(set);
-    let watchers = watchers.map(|pod| (&pod.name, &pod.uid, pod.is_new, pod.is_ready || pod.said.is_some()));
-    let (pod, uid, ..) = members.chain(watchers).find(|(_, _, is_new, lives)| !is_new && !lives)?;
+    let members = members.filter(|pod| is_broken(pod)).map(|pod| (&pod.name, &pod.uid));
+    let watchers = old_sentinels(set).filter(|pod| is_broken(pod)).map(|pod| (&pod.name, &pod.uid));
+    let (pod, uid) = members.chain(watchers).next()?;
     Some(Move::Delete { pod: pod.clone(), uid: uid.clone() })
+}
+
+fn is_broken<Said>(pod: &Pod<Said>) -> bool {
+    !pod.is_new && !pod.is_ready && pod.said.is_none() && pod.is_hopeless
 }
 
 /// The first part of the set that is not healthy yet.

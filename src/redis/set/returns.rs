@@ -18,6 +18,7 @@ fn pod(
         address: format!("ip{ordinal}"),
         is_new: true,
         is_ready: true,
+        is_hopeless: false,
         label: None,
         said: Some(Replication {
             // Nobody reaches a pod that is gone.
@@ -67,6 +68,7 @@ fn sentinel(named: &str, epoch: u64, replica: &str) -> Pod<View> {
         address: "ip-of-sentinel".to_owned(),
         is_new: true,
         is_ready: true,
+        is_hopeless: false,
         label: None,
         said: Some(view),
         refuses: None,

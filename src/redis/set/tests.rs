@@ -55,6 +55,7 @@ impl World {
                 address: hosts(host),
                 is_new: *is_new,
                 is_ready: true,
+                is_hopeless: false,
                 label: Some(self.labels[ordinal].to_owned()).filter(|label| !label.is_empty()),
                 said: Some(self.said(master.as_deref(), &followers)),
                 refuses: None,
@@ -258,6 +259,8 @@ fn an_old_pod_that_does_not_come_up_is_replaced_first() {
     let mut set = world.set();
     set.members[1].said = None;
     set.members[1].is_ready = false;
+    assert_eq!(next(&set), Decision::Wait("pod a-1 does not answer yet".to_owned()), "busy for a moment");
+    set.members[1].is_hopeless = true;
     assert_eq!(next(&set), Decision::Do(Move::Delete { pod: "a-1".to_owned(), uid: "ip1".to_owned() }));
 }
 
@@ -300,6 +303,7 @@ fn sentinel(ordinal: usize, world: &World, peers: &[usize]) -> Pod<View> {
         address: host(ordinal),
         is_new: false,
         is_ready: true,
+        is_hopeless: false,
         label: None,
         said: Some(view),
         refuses: None,

@@ -9,6 +9,7 @@ use super::{Failure, Run};
 use crate::kubernetes::{self, Cluster, ObjectRef};
 use crate::redis::answers::set::{Pod, View};
 use crate::redis::password::PasswordAt;
+use crate::redis::ready::is_hopeless;
 use crate::redis::running::Running;
 use crate::redis::talk::Replication;
 use crate::redis::topology::Part;
@@ -31,7 +32,8 @@ impl Run<'_> {
         let access = if part.has_data() { Access::redis } else { Access::sentinel };
         let mut asked = Vec::new();
         for json in running.pods_of(&app) {
-            if let Some(pod) = Pod::<Q::Said>::of(json, revision, None) {
+            if let Some(mut pod) = Pod::<Q::Said>::of(json, revision, None) {
+                pod.is_hopeless = is_hopeless(json, &running.claims, &self.memory);
                 let at = PasswordAt::of_pod(json);
                 let password = at.as_ref().and_then(|at| self.talks.password(at)).cloned();
                 let session = self.talks.take(&pod.uid);

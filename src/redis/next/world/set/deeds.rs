@@ -82,7 +82,7 @@ impl SetWorld {
                 let server = self.find(pod).clone();
                 assert_eq!(*uid, server.address());
                 assert!(
-                    !server.part.has_data() || server.master.is_some() || !server.is_ready,
+                    !server.part.has_data() || server.master.is_some(),
                     "{pod} is deleted, and is the master"
                 );
                 // A pod that chance has killed is replaced where it does not come back as it was.
