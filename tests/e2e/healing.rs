@@ -82,6 +82,10 @@ for_terraform! {
         // The StatefulSet gives up its highest pod, which is the master by now.
         let last = address_of(&case, "cache-2");
         through(&case, "host").command(&["FAILOVER", "TO", &last, "6379", "TIMEOUT", "20000"]);
+        // The command only begins it, and the operator looks once.
+        case.wait_until("cache-2 is the master", Duration::from_secs(60), || {
+            client(&case, "cache-2").command(&["ROLE"]).starts_with("master").then_some(())
+        });
         operator_finds(&case, "the operator notices", |master| master == "cache-2");
         case.write("main.tf", &of(1).text());
         case.apply();
