@@ -22,6 +22,8 @@ pub(super) enum Fault {
     Lose,
     /// Somebody ends our pause of the operator.
     Unpause,
+    /// For so many ticks we may not reach into pods.
+    Forbid(u32),
     /// A pod answers nobody who asks from outside for so many ticks.
     Silence { pod: usize, ticks: u32 },
 }

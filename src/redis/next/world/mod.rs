@@ -57,6 +57,16 @@ trait World: Clone {
         Vec::new()
     }
 
+    /// Whether the run has ended with an error.
+    fn has_failed(&self) -> bool {
+        false
+    }
+
+    /// Whether the run goes without something that it needs to come to its end.
+    fn may_wait_in_vain(&self) -> bool {
+        false
+    }
+
     /// Whether a run may ask a person which data to keep: what was acknowledged is still there, but chance has taken
     /// away whatever would tell where.
     fn may_be_in_doubt(&self) -> bool {
@@ -108,12 +118,20 @@ fn drive<W: World>(
                     taken.push(shown(&step));
                 }
                 world.carry_out(&step);
+                if world.has_failed() {
+                    story.tell("we end with an error".to_owned());
+                    return (End::CutOff, taken);
+                }
             }
             Next::Wait(waiting) => {
                 waits += 1;
                 if waits == PATIENCE && waiting.cause == Cause::Ambiguous && world.may_be_in_doubt() {
                     story.tell("a person is asked".to_owned());
                     return (End::InDoubt, taken);
+                }
+                if waits == PATIENCE && world.may_wait_in_vain() {
+                    story.tell("our time is over".to_owned());
+                    return (End::CutOff, taken);
                 }
                 assert!(waits < PATIENCE, "waits for ever: {waiting:?} after {taken:#?}");
                 story.tell(format!("we wait: {}", waiting.why));

@@ -84,7 +84,8 @@ fn not_guarded(id: &str, error: &kubernetes::Error) -> Diagnostic {
             "Cause: {error}.\n\nThe operator restarts the pods instead, and writes may fail for half a \
              minute. A guarded rollout needs the rights to create pods/portforward, to get Secrets, and to \
              delete and patch pods. In the operator's namespace it needs the rights to list Deployments and \
-             pods, and to get pods/log."
+             pods, and to get pods/log. If the password changes and the rights were missing only for a part of the apply, a \
+             pod may accept the former password until it restarts."
         ),
     )
 }

@@ -64,7 +64,7 @@ impl World for ClusterWorld {
                 return Some(format!("{} is silent for {ticks}", self.servers[pod].name()));
             }
             // The world of clusters has no such thing yet.
-            Fault::Evict | Fault::Lose => return None,
+            Fault::Evict | Fault::Lose | Fault::Forbid(_) => return None,
             Fault::Unpause => {
                 if self.hold() == Hold::Nobody {
                     return None;

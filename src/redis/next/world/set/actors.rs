@@ -121,14 +121,21 @@ impl SetWorld {
             let team = text(set, &["team"]).map(str::to_owned);
             let is_ours = |one: &Server| one.part == *part;
             let rolls = text(set, &["spec", "updateStrategy", "type"]) == Some("RollingUpdate");
+            if rolls && self.is_left_to_operator {
+                self.controller_replaces_pods(*part, &revision);
+            }
             let old = self.servers.iter().find(|one| is_ours(one) && one.revision != revision);
             assert!(
-                !rolls || old.is_none(),
+                !rolls || old.is_none() || self.is_left_to_operator,
                 "the StatefulSet controller would restart {}",
                 old.unwrap().name()
             );
             for gone in self.servers.iter().filter(|one| is_ours(one) && one.ordinal >= size) {
-                assert!(!part.has_data() || gone.master.is_some(), "{} goes, and is the master", gone.name());
+                assert!(
+                    !part.has_data() || gone.master.is_some() || self.is_left_to_operator,
+                    "{} goes, and is the master",
+                    gone.name()
+                );
             }
             self.servers.retain(|one| !is_ours(one) || one.ordinal < size);
             for ordinal in 0..size {
@@ -187,6 +194,9 @@ impl SetWorld {
         let Some(target) = self.written_to() else { return };
         self.misled_applications_write(&target);
         let valid: Vec<String> = self.secrets.clone();
+        if self.is_left_to_operator {
+            self.acknowledged = self.find(&target).offset;
+        }
         let acknowledged = self.acknowledged;
         let master = self.find(&target);
         assert_eq!(master.offset, acknowledged, "what was acknowledged is not in {}", master.name());

@@ -1,6 +1,7 @@
 //! What we do to the world.
 
 use super::*;
+use crate::redis::set::master_of;
 
 impl SetWorld {
     pub(super) fn do_it(&mut self, step: &Step) {
@@ -31,7 +32,10 @@ impl SetWorld {
             }
             Step::Watch => self.run.is_watching = true,
             Step::Save => self.run.has_saved = true,
-            Step::Talk => self.run.has_talked = true,
+            Step::Talk => {
+                self.run.has_talked = true;
+                self.run.master = self.seen().answers.set.as_ref().and_then(master_of).map(str::to_owned);
+            }
             Step::Reach => self.run.has_reached = true,
             Step::Nudge(news) => {
                 self.live_mut(Kind::RedisReplication)["metadata"]["annotations"][annotation::NEWS] =

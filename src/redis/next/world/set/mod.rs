@@ -5,6 +5,7 @@
 mod actors;
 mod copying;
 mod deeds;
+mod forbidden;
 mod frame;
 mod scenarios;
 mod seen;
@@ -98,6 +99,9 @@ struct Run {
     has_saved: bool,
     has_talked: bool,
     has_reached: bool,
+    /// The master, as far as it was asked.
+    master: Option<String>,
+    has_failed: bool,
 }
 
 #[derive(Clone)]
@@ -124,6 +128,9 @@ pub(super) struct SetWorld {
     may_not_enlarge: bool,
     /// How often the operator was paused.
     pauses: u32,
+    /// Until when we may not reach into pods, and whether the operator was left to restart them for that reason.
+    forbidden_until: u32,
+    is_left_to_operator: bool,
     run: Run,
     /// Another apply at the same time.
     other_run: Run,
@@ -206,6 +213,8 @@ impl SetWorld {
             news: Vec::new(),
             may_not_enlarge: false,
             pauses: 0,
+            forbidden_until: 0,
+            is_left_to_operator: false,
             run: Run::default(),
             other_run: Run::default(),
             desired,
