@@ -1,5 +1,7 @@
 //! Chance, decided by a seed, for tests that let it choose.
 
+use std::ops::Range;
+
 /// Random numbers of a seed (splitmix64).
 pub struct Chance(pub u64);
 
@@ -22,9 +24,13 @@ impl Chance {
     }
 }
 
-/// How many seeds are tried: those of the variable `SEEDS`, if it is set.
-pub fn seeds(usually: u64) -> u64 {
-    std::env::var("SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(usually)
+/// The seeds that are tried: only that of the variable `SEED`, or as many as the variable `SEEDS` says, if one is set.
+pub fn seeds(usually: u64) -> Range<u64> {
+    let number = |variable| std::env::var(variable).ok().and_then(|text| text.parse::<u64>().ok());
+    match number("SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("SEEDS").unwrap_or(usually),
+    }
 }
 
 #[test]

@@ -42,6 +42,10 @@ pub enum Disturbance {
     CutOff {
         after: u64,
     },
+    /// Somebody with kubectl ends whatever pause there is.
+    Unpaused {
+        after: u64,
+    },
 }
 
 impl fmt::Display for Disturbance {
@@ -62,6 +66,9 @@ impl fmt::Display for Disturbance {
                 let who = if *cli { "CLI" } else { "provider" };
                 let when = if *before { "before" } else { "after" };
                 write!(formatter, "the {who} is killed {when} write {write}")
+            }
+            Disturbance::Unpaused { after } => {
+                write!(formatter, "somebody unpauses the operator after {after} s")
             }
             Disturbance::CutOff { after } => write!(formatter, "no API server for 4 s after {after} s"),
         }
@@ -85,7 +92,7 @@ impl Disturbance {
         pods.sort();
         let after = chance.below(25);
         let pod = chance.one_of(&pods).clone();
-        match chance.below(8) {
+        match chance.below(9) {
             _ if std::env::var_os("CALM").is_some() => Disturbance::Nothing,
             0 => Disturbance::Nothing,
             1 => Disturbance::Evict { pod, after },
@@ -93,6 +100,7 @@ impl Disturbance {
             3 => Disturbance::OperatorEvicted { after },
             4 => Disturbance::OperatorStopped { after, seconds: 1 + chance.below(20) },
             5 => Disturbance::CutOff { after },
+            6 => Disturbance::Unpaused { after },
             _ => {
                 let (cli, before) = (chance.below(2) == 0, chance.below(2) == 0);
                 Disturbance::Kill { cli, before, write: 1 + usize::try_from(chance.below(8)).unwrap_or(0) }
@@ -134,6 +142,13 @@ impl Disturbance {
                 let operator = Operator::stopped();
                 pass(*seconds);
                 operator.mended();
+            }
+            Disturbance::Unpaused { after } => {
+                pass(*after);
+                for kind in ["redisreplication", "redissentinel", "rediscluster"] {
+                    let skip = format!("{kind}.opstreelabs.in/skip-reconcile-");
+                    case.try_kubectl(&["annotate", kind, "cache", &skip]);
+                }
             }
             Disturbance::CutOff { after } => {
                 pass(*after);

@@ -1,4 +1,6 @@
-//! What happened in a world, step by step: printed only if the test fails.
+//! What happened in a world, step by step: printed if the test fails, or if somebody asks for that one seed.
+
+use std::fmt;
 
 #[derive(Default)]
 pub(super) struct Story {
@@ -23,11 +25,27 @@ impl Story {
     }
 }
 
+impl Story {
+    /// Nobody could decide: whoever asks for that one seed wants to know why.
+    pub(super) fn ends_in_doubt(self) {
+        if std::env::var_os("SEED").is_some() {
+            println!("{self}");
+        }
+        self.ends_well();
+    }
+}
+
+impl fmt::Display for Story {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seed = self.seed.map(|seed| format!(" of seed {seed}")).unwrap_or_default();
+        write!(formatter, "The story{seed}:\n  {}", self.lines.join("\n  "))
+    }
+}
+
 impl Drop for Story {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            let seed = self.seed.map(|seed| format!(" of seed {seed}")).unwrap_or_default();
-            println!("The story{seed}:\n  {}", self.lines.join("\n  "));
+            println!("{self}");
         }
     }
 }
