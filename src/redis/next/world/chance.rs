@@ -1,6 +1,7 @@
 //! Chance, decided by a seed, and the tests that let it choose: which change is asked for, where the run is cut off, and what
 //! goes wrong meanwhile. The story of a seed that fails is printed.
 
+use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::clock::{Actor, Fault};
@@ -111,7 +112,7 @@ fn whatever_a_seed_chooses_it_ends_well() {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let in_doubt: Vec<u64> = std::thread::scope(|scope| {
         let all: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        all.into_iter().flat_map(|one| one.join().unwrap()).collect()
+        all.into_iter().flat_map(|one| one.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
     });
     println!("a person was asked with the seeds {in_doubt:?}");
     assert!(in_doubt.len() as u64 <= many / 100, "too often: {in_doubt:?}");
