@@ -1,5 +1,5 @@
-//! Everything that a plan must report before anything is done: guards, warnings, repairs. Pure: no cluster is
-//! asked.
+//! Everything that a plan must report before anything is done: guards, warnings, repairs. Pure: what the cluster was asked
+//! is an input.
 
 mod replacing;
 mod restarts;
@@ -46,8 +46,8 @@ const GUARDED: [&str; 6] = [
     "cluster.num_shards",
 ];
 
-/// Judges a plan, and completes it.
-pub fn plan(change: &mut PlanChange<InstanceResource>) -> Vec<Diagnostic> {
+/// Judges a plan, and completes it. `cannot_grow`: why the cluster does not make the volumes larger.
+pub fn plan(change: &mut PlanChange<InstanceResource>, cannot_grow: Option<Diagnostic>) -> Vec<Diagnostic> {
     if let Some(planned) = &mut change.planned
         && is_within_the_cluster(planned)
     {
@@ -99,6 +99,7 @@ pub fn plan(change: &mut PlanChange<InstanceResource>) -> Vec<Diagnostic> {
     };
     let mut diagnostics: Vec<Diagnostic> = guards(prior, planned, &change.changes)
         .into_iter()
+        .chain(cannot_grow)
         .map(
             |found| {
                 if found.attribute.as_ref().is_some_and(by_somebody) { left_to_apply(found) } else { found }
@@ -305,6 +306,15 @@ mod tests {
 
     /// What a plan says of going from one to the other; `private` is as the last apply left it.
     fn judged(prior: &Instance, planned: Instance<Planned>, private: Private) -> (Vec<Diagnostic>, Private) {
+        judged_with(prior, planned, private, None)
+    }
+
+    fn judged_with(
+        prior: &Instance,
+        planned: Instance<Planned>,
+        private: Private,
+        cannot_grow: Option<Diagnostic>,
+    ) -> (Vec<Diagnostic>, Private) {
         let attributes = super::super::schema::schema().attributes;
         let values = (Instance::write::<Known>(prior), Instance::write::<Planned>(&planned));
         let changes = plan::changes(&attributes, &values.0, &values.1);
@@ -315,7 +325,7 @@ mod tests {
             requires_replace: Vec::new(),
             private,
         };
-        (super::plan(&mut change), change.private)
+        (super::plan(&mut change, cannot_grow), change.private)
     }
 
     #[test]
@@ -332,6 +342,19 @@ mod tests {
         assert_eq!(severities(&by_anybody), [Severity::Error], "{by_anybody:?}");
         // Whoever it was, apply does not do it.
         assert_eq!(severities(&refusals(&sized("2Gi"), &planned("1Gi"), &[])), [Severity::Error]);
+    }
+
+    #[test]
+    fn volumes_that_cannot_grow_are_refused_and_stop_no_destroy() {
+        let planned = |size: &str| as_planned::<Instance>(&sized(size)).unwrap();
+        let (_, applied) = judged(&sized("2Gi"), planned("2Gi"), Private::default());
+        let told = |size: &str| {
+            let cannot_grow = Diagnostic::error("No", "The class.").at(Path::of("persistence.size"));
+            let (found, _) = judged_with(&sized("1Gi"), planned(size), applied.clone(), Some(cannot_grow));
+            found.iter().map(|one| one.severity).collect::<Vec<_>>()
+        };
+        assert_eq!(told("3Gi"), [Severity::Error]);
+        assert_eq!(told("2Gi"), [Severity::Warning], "somebody has changed the cluster");
     }
 
     #[test]
