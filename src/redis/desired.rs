@@ -34,6 +34,8 @@ pub struct Desired {
     /// Whether objects with the labels of this instance are ours whatever their claim: a create continues a
     /// create that was cut off, or adopts.
     pub takes_over: bool,
+    /// Whether volumes that an earlier instance has left stand in the way: Redis would start with their data.
+    pub starts_empty: bool,
     /// Whether to create the namespace if it does not exist.
     pub create_namespace: bool,
     /// Whether to wait until Redis serves.

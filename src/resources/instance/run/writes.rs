@@ -5,6 +5,7 @@ use tokio::time::Instant;
 
 use super::super::addresses::Addresses;
 use super::super::gather::vantage;
+use super::super::remains::kept_claims;
 use super::{Failure, Run};
 use crate::kubernetes::{self, Cause as RequestCause, ObjectRef, Propagation};
 use crate::redis::desired::Form;
@@ -36,6 +37,10 @@ impl Run<'_> {
                 self.observer.wrote();
             }
             Step::Watch => self.begin_to_watch().await?,
+            Step::FindClaims => {
+                let kept = kept_claims(self.cluster, &self.addresses, self.deadline).await?;
+                self.picture.answers.kept_claims = Some(kept);
+            }
             Step::Save => self.save().await?,
             Step::Talk => self.talk().await?,
             Step::Roll(todo) => {
