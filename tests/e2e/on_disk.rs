@@ -79,7 +79,7 @@ for_alternate_clis! {
         case.proxy.add_fault(Fault { on, when: When::Before, what: What::Status(403, Some(denied)) });
         case.write("main.tf", &of(true, true).text());
         let output = case.apply_fails();
-        says(&case, &output, &["cannot be prepared for the restart", "create pods/portforward", "No pod was restarted"]);
+        says(&case, &output, &["cannot be prepared for the restart", "pods/portforward", "No pod was restarted"]);
         case.proxy.clear_faults();
         case.write("main.tf", &Configuration::small().with("persistence", &rarely).text());
         case.plan_is_empty();

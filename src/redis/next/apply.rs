@@ -194,6 +194,7 @@ mod tests {
                     picture.set_custom_resource(kind, Some(desired.data().clone()));
                 }
                 Step::CreateNamespace
+                | Step::ReadStatefulSets
                 | Step::FindClaims
                 | Step::DisownObject(_)
                 | Step::Nudge(_)
