@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::names::annotation;
-use super::object::{self, annotation as mark};
+use super::object::{annotation as mark, at, count, text};
 use super::objects::{Key, Role, Wanted};
 use super::opstree::{self, Kind};
 use super::password::PasswordAt;
@@ -84,6 +84,16 @@ impl Desired {
         written
     }
 
+    /// Whether an apply may end while pods of an older revision run: it does not wait, or the strategy keeps pods back.
+    pub fn may_leave_old_pods(&self) -> bool {
+        let keeps_back = |custom_resource: &Json| {
+            let strategy = at(custom_resource, &["spec", "kubernetesConfig", "updateStrategy"]);
+            text(strategy, &["type"]) == Some("OnDelete")
+                || count(strategy, &["rollingUpdate", "partition"]) > 0
+        };
+        !self.wait || self.custom_resources.iter().any(keeps_back)
+    }
+
     /// The object of that role, if there is one.
     pub fn of_role(&self, role: Role) -> Option<&Wanted> {
         self.objects.iter().find(|one| one.key.role == role)
@@ -101,7 +111,7 @@ impl Desired {
             &["spec", "redisConfig", "additionalRedisConfig"],
             &["spec", "redisLeader", "redisConfig", "additionalRedisConfig"],
         ];
-        paths.iter().any(|path| object::text(self.data(), path) == Some(name))
+        paths.iter().any(|path| text(self.data(), path) == Some(name))
     }
 }
 

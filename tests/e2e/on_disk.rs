@@ -134,6 +134,35 @@ for_alternate_clis! {
         case.assert_nothing_left();
     }
 
+    /// Nobody waits for pods that somebody else replaces: what they have started with goes with the first apply after that.
+    fn what_old_pods_needed_goes_once_they_are_gone(cli: Cli) {
+        let case = Case::new(cli, "no-old-pods");
+        let of = |length: u8| {
+            Configuration::small()
+                .with("update_strategy", "{ guarded = false, type = \"OnDelete\" }")
+                .with("additional_config", &format!("{{ slowlog-max-len = \"{length}\" }}"))
+        };
+        apply(&case, &of(100));
+        let configurations = || case.objects(CONFIG_MAPS).iter().filter(|one| is_ours(one)).count();
+        assert_eq!(configurations(), 1);
+        apply(&case, &of(101));
+        assert_eq!(configurations(), 2);
+        let before = case.object(&format!("{PODS}/cache-0")).expect("the pod")["metadata"]["uid"].clone();
+        case.kubectl(&["delete", "pod", "cache-0", "--wait=false"]);
+        case.wait_for_object("the new pod is Ready", PODS, Duration::from_secs(90), |pod| {
+            pod["metadata"]["uid"] != before && is_ready(pod)
+        });
+        case.wait_until("the plan shows what is left", Duration::from_secs(60), || {
+            let plan = case.plan();
+            let repairs = plan.json["resource_changes"][0]["change"]["before"]["repairs"].to_string();
+            repairs.contains("is no longer wanted").then_some(())
+        });
+        apply(&case, &of(101));
+        assert_eq!(configurations(), 1);
+        case.destroy();
+        case.assert_nothing_left();
+    }
+
     /// A cache that is full serves reads, and is to be changed like any other.
     fn a_master_that_is_full_is_a_master(cli: Cli) {
         let case = Case::new(cli, "full");

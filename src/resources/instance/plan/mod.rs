@@ -193,13 +193,18 @@ fn is_within_the_cluster(planned: &Instance<Planned>) -> bool {
     service == Some(&ServiceType::ClusterIp) && !has_other_service
 }
 
-/// The objects that the provider will manage, if they are known before apply.
+/// The objects that the provider will manage, if they are known before apply: one that pods of the old revision start
+/// with stays as long as they do.
 fn known_objects(
     prior: &Instance,
     planned: &Instance<Planned>,
 ) -> Option<Vec<Maybe<ManagedObject<Planned>>>> {
     planned.auth_secret.known()?;
-    as_planned::<Vec<ManagedObject>>(&objects(&build(&settle(planned, Some(prior)).ok()?, false, true)))
+    let instance = settle(planned, Some(prior)).ok()?;
+    let desired = build(&instance, false, instance.wait.enabled);
+    let objects = objects(&desired);
+    let may_stay = desired.may_leave_old_pods() && prior.objects.iter().any(|one| !objects.contains(one));
+    as_planned::<Vec<ManagedObject>>(&objects).filter(|_| !may_stay)
 }
 
 fn unprotected(planned: &Instance<Planned>) -> Option<Diagnostic> {
@@ -290,6 +295,7 @@ mod tests {
     use super::*;
     use crate::redis::quantity::Quantity;
     use crate::redis::topology::Topology;
+    use crate::resources::blocks::UpdateType;
     use crate::terraform::private::Private;
     use crate::terraform::{Known, plan};
 
@@ -355,6 +361,30 @@ mod tests {
         };
         assert_eq!(told("3Gi"), [Severity::Error]);
         assert_eq!(told("2Gi"), [Severity::Warning], "somebody has changed the cluster");
+    }
+
+    #[test]
+    fn the_objects_are_open_while_old_pods_may_need_one_that_goes() {
+        let mut prior = instance();
+        prior.objects = objects(&build(&prior, false, true));
+        let is_known = |edit: fn(&mut Instance)| {
+            let mut after = prior.clone();
+            edit(&mut after);
+            known_objects(&prior, &as_planned::<Instance>(&after).unwrap()).is_some()
+        };
+        let reconfigure = |instance: &mut Instance| {
+            instance.additional_config.insert("timeout".to_owned(), "1".to_owned());
+        };
+        assert!(is_known(reconfigure), "all pods are replaced before the apply ends");
+        assert!(is_known(|after| after.wait.enabled = false), "nothing goes");
+        assert!(!is_known(|after| {
+            after.additional_config.insert("timeout".to_owned(), "1".to_owned());
+            after.wait.enabled = false;
+        }));
+        assert!(!is_known(|after| {
+            after.additional_config.insert("timeout".to_owned(), "1".to_owned());
+            after.update_strategy.r#type = Some(UpdateType::OnDelete);
+        }));
     }
 
     #[test]

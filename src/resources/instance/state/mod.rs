@@ -230,6 +230,11 @@ fn unwanted<'p>(claim: &str, desired: &Desired, written: &Desired, picture: &'p 
     picture.objects.iter().filter(is_unwanted).map(|found| &found.key).collect()
 }
 
+/// Objects of ours that an apply has left, because a pod may still start with them.
+pub fn kept(desired: &Desired, picture: &Picture) -> Vec<ManagedObject> {
+    unwanted(&desired.claim, desired, desired, picture).into_iter().map(managed).collect()
+}
+
 fn managed(key: &Key) -> ManagedObject {
     let Key { kind, namespace, name, .. } = key;
     ManagedObject { kind: (*kind).to_owned(), namespace: namespace.clone(), name: name.clone() }
