@@ -135,18 +135,19 @@ pub async fn read_resource(
 }
 
 /// `PlanResourceChange`
-pub fn plan_resource_change(
+pub async fn plan_resource_change(
     server: &Server,
     request: plan_resource_change::Request,
 ) -> Result<plan_resource_change::Response, Diagnostic> {
     let resource = server.resources().get(&request.type_name)?;
     let (state, identity) = types(resource);
-    let planned = resource.plan(PlanResourceChange {
+    let request = PlanResourceChange {
         prior_state: decode::value(request.prior_state.as_ref(), state, "the prior state")?,
         config: decode::value(request.config.as_ref(), state, "the configuration")?,
         private: request.prior_private,
         identity: decode::identity(request.prior_identity.as_ref(), identity)?,
-    });
+    };
+    let planned = resource.plan(request).await;
     Ok(plan_resource_change::Response {
         planned_state: encode::value(&planned.state, state),
         requires_replace: encode::paths(planned.requires_replace),

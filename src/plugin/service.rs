@@ -162,7 +162,7 @@ impl Provider for ProviderService {
             planned_identity: request.prior_identity.clone(),
             ..Default::default()
         };
-        let body = async move { rpc::plan_resource_change(&server, request) };
+        let body = async move { rpc::plan_resource_change(&server, request).await };
         let refused = |diagnostics| plan_resource_change::Response { diagnostics, ..unchanged };
         self.answer("PlanResourceChange", &type_name, body, refused).await
     }

@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::names::annotation;
-use super::object::{self, annotation as mark};
+use super::object::{annotation as mark, at, count, text};
 use super::objects::{Key, Role, Wanted};
 use super::opstree::{self, Kind};
 use super::password::PasswordAt;
@@ -34,6 +34,8 @@ pub struct Desired {
     /// Whether objects with the labels of this instance are ours whatever their claim: a create continues a
     /// create that was cut off, or adopts.
     pub takes_over: bool,
+    /// Whether volumes that an earlier instance has left stand in the way: Redis would start with their data.
+    pub starts_empty: bool,
     /// Whether to create the namespace if it does not exist.
     pub create_namespace: bool,
     /// Whether to wait until Redis serves.
@@ -82,6 +84,16 @@ impl Desired {
         written
     }
 
+    /// Whether an apply may end while pods of an older revision run: it does not wait, or the strategy keeps pods back.
+    pub fn may_leave_old_pods(&self) -> bool {
+        let keeps_back = |custom_resource: &Json| {
+            let strategy = at(custom_resource, &["spec", "kubernetesConfig", "updateStrategy"]);
+            text(strategy, &["type"]) == Some("OnDelete")
+                || count(strategy, &["rollingUpdate", "partition"]) > 0
+        };
+        !self.wait || self.custom_resources.iter().any(keeps_back)
+    }
+
     /// The object of that role, if there is one.
     pub fn of_role(&self, role: Role) -> Option<&Wanted> {
         self.objects.iter().find(|one| one.key.role == role)
@@ -99,7 +111,7 @@ impl Desired {
             &["spec", "redisConfig", "additionalRedisConfig"],
             &["spec", "redisLeader", "redisConfig", "additionalRedisConfig"],
         ];
-        paths.iter().any(|path| object::text(self.data(), path) == Some(name))
+        paths.iter().any(|path| text(self.data(), path) == Some(name))
     }
 }
 

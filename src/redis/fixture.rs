@@ -93,6 +93,7 @@ pub fn desired(topology: Topology) -> Desired {
         former_password: None,
         creating: false,
         takes_over: false,
+        starts_empty: false,
         create_namespace: false,
         wait: true,
     }

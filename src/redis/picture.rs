@@ -24,6 +24,8 @@ pub struct Picture {
     pub has_password: Option<bool>,
     /// What runs; `None` until it was read.
     pub running: Option<Running>,
+    /// The StatefulSets, once a run has read them that does not watch what runs.
+    pub stateful_sets: Option<Vec<Json>>,
     /// All questions and their answers.
     pub answers: Answers,
 }

@@ -131,7 +131,10 @@ pub fn of_what_runs(topology: Topology, instance: &str, picture: &Picture) -> Ve
         None => {}
     }
     if set::is_without_master(topology, instance, picture) {
-        repairs.push(Repair::new(Subject::Master, "all pods are Ready, but none of them is the master"));
+        // A refresh asks no Redis which master the pods follow: it reads no password.
+        let line = "all pods are Ready, but none of them is the master; if they follow a Redis elsewhere, as while \
+                    data is moved here, the next apply does not end that";
+        repairs.push(Repair::new(Subject::Master, line));
     }
     repairs.extend(astray(topology, instance, picture).map(|line| Repair::new(Subject::Sentinels, line)));
     repairs.extend(not_whole(topology, data, picture).map(|line| Repair::new(Subject::Cluster, line)));

@@ -93,20 +93,6 @@ impl Running {
 }
 
 impl Running {
-    /// Whether a pod may start, or start again, with that Secret or ConfigMap: a StatefulSet refers to it, or has pods
-    /// of an older revision, as a partition and `OnDelete` leave them on purpose.
-    pub fn may_need(&self, kind: &str, wanted: &str) -> bool {
-        let is_of_pods = ["Secret", "ConfigMap"].contains(&kind);
-        is_of_pods
-            && self.stateful_sets.iter().any(|one| {
-                !is_acted_on(one)
-                    || count(one, &["status", "updatedReplicas"]) < count(one, &["spec", "replicas"])
-                    || refers_to(at(one, &["spec", "template", "spec"]), wanted)
-            })
-    }
-}
-
-impl Running {
     /// Whether a StatefulSet lacks pods that nobody has created yet.
     pub fn lacks_pods(&self) -> bool {
         self.stateful_sets.iter().any(|one| {
@@ -114,6 +100,22 @@ impl Running {
             is_acted_on(one) && pods < count(one, &["spec", "replicas"])
         })
     }
+}
+
+/// Whether pods start with objects of that kind.
+pub fn is_for_pods(kind: &str) -> bool {
+    ["Secret", "ConfigMap"].contains(&kind)
+}
+
+/// Whether a pod may start, or start again, with that Secret or ConfigMap: a StatefulSet refers to it, or has pods
+/// of an older revision, as a partition and `OnDelete` leave them on purpose.
+pub fn may_need<'a>(mut stateful_sets: impl Iterator<Item = &'a Json>, kind: &str, wanted: &str) -> bool {
+    is_for_pods(kind)
+        && stateful_sets.any(|one| {
+            !is_acted_on(one)
+                || count(one, &["status", "updatedReplicas"]) < count(one, &["spec", "replicas"])
+                || refers_to(at(one, &["spec", "template", "spec"]), wanted)
+        })
 }
 
 /// Whether a claim is of that instance: by its name, or by the operator's label, since the operator can be configured to
@@ -267,18 +269,19 @@ mod tests {
         let mut running = serving(Topology::Standalone);
         let replicas = running.stateful_sets[0]["spec"]["replicas"].clone();
         running.stateful_sets[0]["status"]["updatedReplicas"] = replicas;
-        assert!(!running.may_need("ConfigMap", "old"));
+        let may_need = |running: &Running, kind, name| may_need(running.stateful_sets.iter(), kind, name);
+        assert!(!may_need(&running, "ConfigMap", "old"));
         let mut refers = running.clone();
         refers.stateful_sets[0]["spec"]["template"]["spec"]["volumes"] =
             json!([{ "configMap": { "name": "old" } }]);
-        assert!(refers.may_need("ConfigMap", "old") && !refers.may_need("ConfigMap", "older"));
+        assert!(may_need(&refers, "ConfigMap", "old") && !may_need(&refers, "ConfigMap", "older"));
         let variable = json!({ "valueFrom": { "secretKeyRef": { "name": "auth", "key": "password" } } });
         refers.stateful_sets[0]["spec"]["template"]["spec"]["containers"] = json!([{ "env": [variable] }]);
-        assert!(refers.may_need("Secret", "auth"));
+        assert!(may_need(&refers, "Secret", "auth"));
         // A partition leaves a pod of the old revision.
         running.stateful_sets[0]["status"]["updatedReplicas"] = json!(0);
-        assert!(running.may_need("ConfigMap", "old"));
-        assert!(!running.may_need("Service", "old"));
+        assert!(may_need(&running, "ConfigMap", "old"));
+        assert!(!may_need(&running, "Service", "old"));
     }
 
     #[test]

@@ -34,15 +34,19 @@ pub fn saved(desired: &Desired, picture: &Picture, memory: &Memory) -> Option<Ne
     if differences.is_empty() {
         return None;
     }
+    // Another strategy lets the operator replace pods that were kept back until now.
+    let lets_go = differences.iter().any(|difference| difference.path.contains(".updateStrategy"));
+    let restarts = differences.iter().any(|difference| opstree::restarts_pods(&difference.path));
+    if !restarts && !lets_go {
+        return None;
+    }
     let Some(running) = &picture.running else { return Some(Next::Do(Step::Watch)) };
     let apps = || {
         let parts = desired.topology.parts().iter().filter(|part| part.has_data());
         parts.map(|part| part.name(&desired.name))
     };
     let has_pods = apps().any(|app| running.pods_of(&app).next().is_some());
-    // Another strategy alone lets the operator replace pods that were kept back until now.
-    let restarts = differences.iter().any(|difference| opstree::restarts_pods(&difference.path))
-        || apps().any(|app| running.has_old_pods(&app));
+    let restarts = restarts || apps().any(|app| running.has_old_pods(&app));
     (has_pods && restarts).then_some(Next::Do(Step::Save))
 }
 
@@ -106,7 +110,9 @@ mod tests {
     #[test]
     fn data_is_saved_before_the_operator_may_restart_a_pod() {
         let mut desired = Desired { creating: false, ..fixture::desired(Topology::Standalone) };
-        desired.custom_resources[0]["spec"]["kubernetesConfig"] = json!({ "image": "redis:7" });
+        let strategy = json!({ "type": "RollingUpdate" });
+        desired.custom_resources[0]["spec"]["kubernetesConfig"] =
+            json!({ "image": "redis:7", "updateStrategy": strategy });
         let mut picture = Picture { running: Some(serving(Topology::Standalone)), ..Picture::default() };
         let mut found = desired.data().clone();
         picture.set_custom_resource(Kind::Redis, Some(found.clone()));
@@ -115,6 +121,19 @@ mod tests {
         found["spec"]["storage"]["volumeClaimTemplate"] = json!({});
         picture.set_custom_resource(Kind::Redis, Some(found.clone()));
         assert_eq!(next(&picture, &Memory::default()), None, "that restarts no pod");
+        let unwatched = Picture { running: None, ..picture.clone() };
+        assert_eq!(next(&unwatched, &Memory::default()), None, "so nobody must watch");
+        found["spec"]["kubernetesConfig"]["updateStrategy"] = json!({ "type": "OnDelete" });
+        picture.set_custom_resource(Kind::Redis, Some(found.clone()));
+        assert_eq!(next(&picture, &Memory::default()), None, "no pod was kept back");
+        picture.running.as_mut().unwrap().pods[0]["metadata"]["labels"]["controller-revision-hash"] =
+            json!("a");
+        assert_eq!(
+            next(&picture, &Memory::default()),
+            Some(Next::Do(Step::Save)),
+            "the strategy held it back"
+        );
+        picture.running = Some(serving(Topology::Standalone));
         found["spec"]["kubernetesConfig"] = json!({ "image": "another" });
         picture.set_custom_resource(Kind::Redis, Some(found));
         assert_eq!(next(&picture, &Memory::default()), Some(Next::Do(Step::Save)));

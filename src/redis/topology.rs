@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 
-use super::object::{at, count};
-use super::opstree::Kind;
+use super::object::{at, count, text};
+use super::opstree::{Kind, of_kind};
 
 /// The shape of an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub enum Made {
     StatefulSet(String),
     /// A Service.
     Service(String),
+    /// A disruption budget.
+    DisruptionBudget(String),
 }
 
 /// One StatefulSet of the operator, with its pods, Services and claims.
@@ -88,13 +90,15 @@ impl Topology {
         matches!(self, Topology::Replication | Topology::Sentinel)
     }
 
-    /// The objects that the operator always makes for an instance of that name. (For an exporter, and for each pod of a
-    /// cluster with NodePort, there are more Services.) Claims and pods have the names of their StatefulSet.
-    pub fn made(self, name: &str) -> Vec<Made> {
+    /// The objects that the operator makes for an instance of that name with these custom resources. Claims and pods have
+    /// the names of their StatefulSet.
+    pub fn made(self, name: &str, custom_resources: &[Json]) -> Vec<Made> {
         let of_part = |part: &Part| {
             let own = part.name(name);
             let services = ["", "-headless", "-additional"].map(|suffix| format!("{own}{suffix}"));
-            services.into_iter().map(Made::Service).chain([Made::StatefulSet(own)]).collect::<Vec<_>>()
+            let on_request = part.made_on_request(&own, of_kind(custom_resources, part.kind));
+            let always = services.into_iter().map(Made::Service).chain([Made::StatefulSet(own)]);
+            always.chain(on_request).collect::<Vec<_>>()
         };
         let of_roles: &[&str] = match self {
             Topology::Standalone => &[],
@@ -183,6 +187,30 @@ impl Part {
         format!("{instance}{}", self.suffix)
     }
 
+    /// What the operator makes only if the custom resource asks for it: a Service for the metrics, a disruption budget, and
+    /// a Service for each pod of a cluster that is reached through the nodes.
+    fn made_on_request(self, own: &str, custom_resource: Option<&Json>) -> Vec<Made> {
+        let Some(custom_resource) = custom_resource else { return Vec::new() };
+        let spec = at(custom_resource, &["spec"]);
+        let mut made = Vec::new();
+        if at(spec, &["redisExporter", "enabled"]) == true {
+            made.push(Made::Service(format!("{own}-metrics")));
+        }
+        if at(self.section.map_or(spec, |section| at(spec, &[section])), &["pdb", "enabled"]) == true {
+            let is_of_set = self.kind == Kind::RedisReplication;
+            made.push(Made::DisruptionBudget(format!(
+                "{own}{}",
+                if is_of_set { "-replication" } else { "" }
+            )));
+        }
+        let service = text(spec, &["kubernetesConfig", "service", "serviceType"]);
+        if self.kind == Kind::RedisCluster && service == Some("NodePort") {
+            let pods = 0..self.replicas(custom_resource);
+            made.extend(pods.map(|pod| Made::Service(format!("{own}-{pod}"))));
+        }
+        made
+    }
+
     /// The label `app` of its pods: the operator's, unless the custom resource bears one.
     pub fn app(self, instance: &str, app_labels: &BTreeMap<String, String>) -> String {
         app_labels.get(self.kind.kind()).cloned().unwrap_or_else(|| self.name(instance))
@@ -256,8 +284,8 @@ mod tests {
     #[test]
     fn the_name_of_one_instance_can_be_the_name_of_anothers_object() {
         let shared = |(one, name): (Topology, &str), (other, another): (Topology, &str)| {
-            let made = other.made(another);
-            one.made(name).into_iter().filter(|one| made.contains(one)).count()
+            let made = other.made(another, &[]);
+            one.made(name, &[]).into_iter().filter(|one| made.contains(one)).count()
         };
         use Topology::{Cluster, Replication, Sentinel, Standalone};
         for (one, other) in [
@@ -272,6 +300,36 @@ mod tests {
         }
         assert_eq!(shared((Standalone, "a"), (Cluster, "a")), 0);
         assert_eq!(shared((Replication, "cache"), (Replication, "cache-2")), 0);
+    }
+
+    #[test]
+    fn more_is_made_on_request() {
+        let json = |kind: &str, spec: &str| {
+            let spec: Json = serde_json::from_str(spec).unwrap();
+            serde_json::json!({ "kind": kind, "spec": spec })
+        };
+        let more = |topology: Topology, custom_resource: Json| {
+            let always = topology.made("a", &[]);
+            let mut made = topology.made("a", &[custom_resource]);
+            made.retain(|one| !always.contains(one));
+            made
+        };
+        let service = |name: &str| Made::Service(name.to_owned());
+        let exporter = r#"{ "redisExporter": { "enabled": true } }"#;
+        assert_eq!(more(Topology::Standalone, json("Redis", exporter)), [service("a-metrics")]);
+        let sentinels = more(Topology::Sentinel, json("RedisSentinel", exporter));
+        assert_eq!(sentinels, [service("a-sentinel-metrics")]);
+        let cluster = more(Topology::Cluster, json("RedisCluster", exporter));
+        assert_eq!(cluster, [service("a-leader-metrics"), service("a-follower-metrics")]);
+        let budget =
+            more(Topology::Replication, json("RedisReplication", r#"{ "pdb": { "enabled": true } }"#));
+        assert_eq!(budget, [Made::DisruptionBudget("a-replication".to_owned())]);
+        let nodes = r#"{ "clusterSize": 2, "redisFollower": { "replicas": 1, "pdb": { "enabled": true } },
+                         "kubernetesConfig": { "service": { "serviceType": "NodePort" } } }"#;
+        let pods = ["a-leader-0", "a-leader-1"].map(service).into_iter();
+        let followers = [Made::DisruptionBudget("a-follower".to_owned()), service("a-follower-0")];
+        let expected: Vec<Made> = pods.chain(followers).collect();
+        assert_eq!(more(Topology::Cluster, json("RedisCluster", nodes)), expected);
     }
 
     #[test]

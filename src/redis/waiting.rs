@@ -92,6 +92,8 @@ pub enum Cause {
     ChangedBack,
     /// An object that is not ours has the name of a wanted object.
     Taken,
+    /// Volumes of an earlier instance stay.
+    Kept,
 }
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -102,7 +104,9 @@ impl Cause {
     /// How long a cause may last before the run gives up; `None`: until the timeout of the operation.
     pub fn patience(self) -> Option<Duration> {
         match self {
-            Cause::ImageName | Cause::Deleted | Cause::ChangedBack | Cause::Taken => Some(Duration::ZERO),
+            Cause::ImageName | Cause::Deleted | Cause::ChangedBack | Cause::Taken | Cause::Kept => {
+                Some(Duration::ZERO)
+            }
             // The watch may still show a pause of ours that is over.
             Cause::SkipReconcile => Some(Duration::from_secs(5)),
             Cause::PodsRefused => Some(Duration::from_secs(15)),
@@ -174,7 +178,8 @@ impl Cause {
             | Cause::Finalizer
             | Cause::Deleted
             | Cause::ChangedBack
-            | Cause::Taken => None,
+            | Cause::Taken
+            | Cause::Kept => None,
         }
     }
 

@@ -27,7 +27,7 @@ pub trait ResourceHandler: Send + Sync {
     fn upgrade_identity(&self, request: Upgrade) -> Upgraded;
 
     /// `PlanResourceChange`
-    fn plan(&self, request: PlanResourceChange) -> Planned;
+    fn plan(&self, request: PlanResourceChange) -> BoxFuture<'_, Planned>;
 
     /// `ReadResource`
     fn read(&self, request: ReadResource, call: Call) -> BoxFuture<'_, Answer>;

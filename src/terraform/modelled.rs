@@ -37,7 +37,7 @@ impl<R: Resource> Modelled<R> {
         read::<PlannedModel<R>>(value, R::Model::read::<PlannedPhase>)
     }
 
-    fn plan_destroy(&self, request: PlanResourceChange) -> Planned {
+    async fn plan_destroy(&self, request: PlanResourceChange) -> Planned {
         let prior = match model::<R::Model>(&request.prior_state) {
             Ok(prior) => prior,
             Err(problems) => return Planned { diagnostics: problems, ..Planned::default() },
@@ -49,7 +49,7 @@ impl<R: Resource> Modelled<R> {
             requires_replace: Vec::new(),
             private: Private::decode(&request.private),
         };
-        let diagnostics = self.resource.plan(&mut change);
+        let diagnostics = self.resource.plan(&mut change).await;
         Planned {
             state: Value::Null,
             requires_replace: Vec::new(),
@@ -59,7 +59,7 @@ impl<R: Resource> Modelled<R> {
         }
     }
 
-    fn plan_change(&self, request: &PlanResourceChange) -> Result<Planned, Problems> {
+    async fn plan_change(&self, request: &PlanResourceChange) -> Result<Planned, Problems> {
         let attributes = self.attributes();
         let mut private = Private::decode(&request.private);
         let derived_before: Option<plan::Derived> = private.get(DERIVED);
@@ -84,7 +84,7 @@ impl<R: Resource> Modelled<R> {
             changes,
             private,
         };
-        let diagnostics = self.resource.plan(&mut change);
+        let diagnostics = self.resource.plan(&mut change).await;
         let state = change.planned.as_ref().map_or(Value::Null, R::Model::write::<PlannedPhase>);
         Ok(Planned {
             state: plan::strip_write_only(attributes, &state),
@@ -146,11 +146,14 @@ impl<R: Resource> ResourceHandler for Modelled<R> {
         upgrade::identity(self.resource.type_name(), self.identity_schema().ty(), &request)
     }
 
-    fn plan(&self, request: PlanResourceChange) -> Planned {
-        if request.config.is_null() {
-            return self.plan_destroy(request);
-        }
-        self.plan_change(&request).unwrap_or_else(|diagnostics| Planned { diagnostics, ..Planned::default() })
+    fn plan(&self, request: PlanResourceChange) -> BoxFuture<'_, Planned> {
+        Box::pin(async move {
+            if request.config.is_null() {
+                return self.plan_destroy(request).await;
+            }
+            let planned = self.plan_change(&request).await;
+            planned.unwrap_or_else(|diagnostics| Planned { diagnostics, ..Planned::default() })
+        })
     }
 
     fn read(&self, request: ReadResource, call: Call) -> BoxFuture<'_, Answer> {
@@ -301,7 +304,7 @@ mod tests {
             Vec::new()
         }
 
-        fn plan(&self, _change: &mut PlanChange<Self>) -> Vec<Diagnostic> {
+        async fn plan(&self, _change: &mut PlanChange<Self>) -> Vec<Diagnostic> {
             Vec::new()
         }
 

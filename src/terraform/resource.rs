@@ -102,8 +102,9 @@ pub trait Resource: Send + Sync + Sized + 'static {
     /// here.
     fn validate(&self, config: &PlannedModel<Self>) -> Vec<Diagnostic>;
 
-    /// Guards, warnings and everything else that the plan needs. Must be pure.
-    fn plan(&self, change: &mut PlanChange<Self>) -> Vec<Diagnostic>;
+    /// Guards, warnings and everything else that the plan needs. What is planned follows from the input alone; the
+    /// cluster may be asked only for a reason to refuse the plan.
+    fn plan(&self, change: &mut PlanChange<Self>) -> impl Future<Output = Vec<Diagnostic>> + Send;
 
     /// Updates the record from the cluster.
     fn read(

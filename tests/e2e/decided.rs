@@ -171,6 +171,8 @@ for_alternate_clis! {
         case.wait_until("the operator finds no master", Duration::from_secs(90), || {
             master_and_other(&case).0.is_empty().then_some(())
         });
+        let plan = case.plan().json["resource_changes"].to_string();
+        assert!(plan.contains("if they follow a Redis elsewhere"), "{plan}");
         for further in [new.clone().with("labels", "{ team = \"a\" }"), new.clone().with("maxmemory_percent", "71")] {
             case.write("main.tf", &further.with("timeouts", "{ update = \"20s\" }").text());
             let output = case.apply_fails();

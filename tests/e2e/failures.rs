@@ -46,9 +46,13 @@ const RIGHTS: [(&str, &str, &[&str]); 8] = [
 
 /// A user with all of these rights but one.
 fn user_without(case: &Case, resource: &str, verb: &str) {
-    let name = format!("no-{verb}-{resource}");
+    user_who_may(case, &format!("no-{verb}-{resource}"), |right| right != (resource, verb));
+}
+
+/// A user with those of these rights.
+fn user_who_may(case: &Case, name: &str, may: impl Fn((&str, &str)) -> bool) {
     let rules = RIGHTS.iter().map(|(group, one, verbs)| {
-        let verbs: Vec<_> = verbs.iter().filter(|one_verb| (*one, **one_verb) != (resource, verb)).collect();
+        let verbs: Vec<_> = verbs.iter().filter(|verb| may((*one, **verb))).collect();
         json!({"apiGroups": [group], "resources": [one], "verbs": verbs})
     });
     let rules: Vec<Value> = rules.filter(|rule| rule["verbs"] != json!([])).collect();
@@ -59,7 +63,7 @@ fn user_without(case: &Case, resource: &str, verb: &str) {
         {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": name},
          "roleRef": role, "subjects": [subject]},
     ]});
-    case.use_kubeconfig(&case.as_user(&name, &objects.to_string()).kubeconfig);
+    case.use_kubeconfig(&case.as_user(name, &objects.to_string()).kubeconfig);
 }
 
 fn administrator(case: &Case) {
@@ -117,6 +121,27 @@ for_alternate_clis! {
             administrator(&case);
             end(&case);
         }
+    }
+
+    /// Whoever does not wait writes what is wanted, and needs no right to see what becomes of it.
+    fn an_apply_that_does_not_wait_needs_no_right_to_watch(cli: Cli) {
+        let case = Case::new(cli, "rights-no-watch");
+        let seen = ["pods", "services", "persistentvolumeclaims", "events"];
+        user_who_may(&case, "writer", |(resource, verb)| verb != "watch" && !seen.contains(&resource));
+        case.write("main.tf", &resting().text());
+        case.apply();
+        case.plan_is_empty();
+        case.write("main.tf", &resting().with("additional_config", "{ timeout = \"100\" }").text());
+        let output = case.apply();
+        let warnings: Vec<_> = case.diagnostics(&output).into_iter().map(|one| one.summary).collect();
+        assert!(warnings.iter().any(|one| one.ends_with("was not saved before the restart")), "{warnings:?}");
+        case.plan_is_empty();
+        // The pod would read other files, and nobody has had them written.
+        let other = "{ size = \"128Mi\", aof = { enabled = true } }";
+        case.write("main.tf", &resting().with("persistence", other).text());
+        says(&case, &case.apply_fails(), &["cannot be prepared for the restart"]);
+        administrator(&case);
+        end(&case);
     }
 
     fn a_right_is_missing_on_refresh(cli: Cli) {

@@ -42,7 +42,16 @@ for_alternate_clis! {
         assert!(case.resource(ADDRESS).is_null());
         assert!(case.objects(STATEFUL_SETS).is_empty());
         case.kubectl(&["delete", "service", "cache"]);
+        // What the operator makes only because the configuration asks for it.
+        case.kubectl(&["create", "service", "externalname", "cache-metrics", "--external-name=redis.example.com"]);
+        let exporter = "{ redis = jsonencode({ redisExporter = { enabled = true, image = \"none\" } }) }";
+        case.write("main.tf", &resting().with("custom_spec", exporter).text());
+        says(&case, &case.apply_fails(), &["is in use by another Service", "cache-metrics", "the operator did not make it"]);
+        case.write("main.tf", &resting().text());
         case.apply();
+        case.write("main.tf", &resting().with("custom_spec", exporter).text());
+        says(&case, &case.apply_fails(), &["is in use by another Service", "cache-metrics", "Undo the change"]);
+        case.kubectl(&["delete", "service", "cache-metrics"]);
         case.destroy();
         case.assert_nothing_left();
     }
@@ -70,15 +79,18 @@ for_alternate_clis! {
     /// In one apply nothing exists yet that could be found.
     fn two_of_one_apply_are_told_apart(cli: Cli) {
         let case = Case::new(cli, "one-apply");
-        let first = at_rest(cluster()).with("name", "\"db\"");
-        case.write("main.tf", &first.text());
-        case.write("second.tf", &second("db-leader", &resting()));
-        let output = case.apply_fails();
-        says(&case, &output, &["another instance of this configuration", "Choose another name"]);
-        let made = [ADDRESS, "redis_k8s_instance.second"].map(|address| !case.resource(address).is_null());
-        assert!(made[0] != made[1], "one of them is made: {made:?}");
-        case.destroy();
-        case.assert_nothing_left();
+        // The Services of the second have the names of one that the operator makes, and of one that the provider makes.
+        let from_outside = resting().with("service", "{ type = \"NodePort\" }");
+        for (first, name) in [(at_rest(cluster()), "db-leader"), (from_outside, "db-external")] {
+            case.write("main.tf", &first.with("name", "\"db\"").text());
+            case.write("second.tf", &second(name, &resting()));
+            let output = case.apply_fails();
+            says(&case, &output, &["another instance of this configuration", "Choose another name"]);
+            let made = [ADDRESS, "redis_k8s_instance.second"].map(|address| !case.resource(address).is_null());
+            assert!(made[0] != made[1], "one of them is made: {made:?}");
+            case.destroy();
+            case.assert_nothing_left();
+        }
     }
 
     /// The DNS domain of a cluster is a matter of its installation, and no host name is made of another one.

@@ -75,7 +75,7 @@ for_alternate_clis! {
         case.proxy.add_fault(Fault { on, when: When::Before, what: What::Status(403, Some(denied)) });
         case.write("main.tf", &of(true, true).text());
         let output = case.apply_fails();
-        says(&case, &output, &["cannot be prepared for the restart", "create pods/portforward", "No pod was restarted"]);
+        says(&case, &output, &["cannot be prepared for the restart", "pods/portforward", "No pod was restarted"]);
         case.proxy.clear_faults();
         case.write("main.tf", &Configuration::small().with("persistence", &rarely).text());
         case.plan_is_empty();
@@ -125,6 +125,35 @@ for_alternate_clis! {
             pod["metadata"]["name"] == "cache-0" && pod["metadata"]["uid"] != before && is_ready(pod)
         });
         apply(&case, &of(0, 101));
+        assert_eq!(configurations(), 1);
+        case.destroy();
+        case.assert_nothing_left();
+    }
+
+    /// Nobody waits for pods that somebody else replaces: what they have started with goes with the first apply after that.
+    fn what_old_pods_needed_goes_once_they_are_gone(cli: Cli) {
+        let case = Case::new(cli, "no-old-pods");
+        let of = |length: u8| {
+            Configuration::small()
+                .with("update_strategy", "{ guarded = false, type = \"OnDelete\" }")
+                .with("additional_config", &format!("{{ slowlog-max-len = \"{length}\" }}"))
+        };
+        apply(&case, &of(100));
+        let configurations = || case.objects(CONFIG_MAPS).iter().filter(|one| is_ours(one)).count();
+        assert_eq!(configurations(), 1);
+        apply(&case, &of(101));
+        assert_eq!(configurations(), 2);
+        let before = case.object(&format!("{PODS}/cache-0")).expect("the pod")["metadata"]["uid"].clone();
+        case.kubectl(&["delete", "pod", "cache-0", "--wait=false"]);
+        case.wait_for_object("the new pod is Ready", PODS, Duration::from_secs(90), |pod| {
+            pod["metadata"]["uid"] != before && is_ready(pod)
+        });
+        case.wait_until("the plan shows what is left", Duration::from_secs(60), || {
+            let plan = case.plan();
+            let repairs = plan.json["resource_changes"][0]["change"]["before"]["repairs"].to_string();
+            repairs.contains("is no longer wanted").then_some(())
+        });
+        apply(&case, &of(101));
         assert_eq!(configurations(), 1);
         case.destroy();
         case.assert_nothing_left();

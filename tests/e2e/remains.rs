@@ -1,13 +1,23 @@
 //! What an earlier instance of the same name has left: volumes with data, a custom resource that a state knows, a Secret
 //! with another password. A create takes none of it without a word of the user.
+use std::time::Duration;
+
+use serde_json::json;
+
 use crate::case::Case;
 use crate::ending::says;
 use crate::instance::{ADDRESS, CLAIMS, Configuration, SECRETS};
 use crate::interrupted::killed;
 use crate::proxy::{What, When};
 use crate::redis_client::RedisClient;
-use crate::resting::{custom_resource, end, resting};
+use crate::resting::{custom_resource, definition, end, patch, resting};
 use crate::topology::cluster;
+
+const CLAIM: &str = "apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: { name: NAME }
+spec: { accessModes: [ReadWriteOnce], resources: { requests: { storage: 64Mi } } }
+";
 
 fn keeping(more: &str) -> String {
     format!("{{ size = \"64Mi\", retain_on_delete = true{more} }}")
@@ -52,6 +62,34 @@ for_alternate_clis! {
         case.plan_is_empty();
         case.destroy();
         case.assert_nothing_left();
+    }
+
+    /// The operator deletes the claims of the pods that there are, and no others.
+    fn a_claim_that_outlives_the_older_instance_is_found_when_that_is_gone(cli: Cli) {
+        let case = Case::new(cli, "outlives");
+        case.write("main.tf", &resting().text());
+        case.apply();
+        let held = |held: bool| json!({"metadata": {"finalizers": if held { json!(["redisFinalizer", "redis-e2e/held"]) } else { json!(null) }}});
+        patch(&case, "merge", &held(true));
+        case.kubectl_apply(&CLAIM.replace("NAME", "cache-cache-1"));
+        case.write("terraform.tfstate", "");
+        case.kubectl(&["delete", &definition("redis"), "cache", "--wait=false"]);
+        let running = case.start_apply();
+        case.wait_until("the apply waits for the older instance", Duration::from_secs(30), || {
+            case.provider_log().contains("an older object of this name is still being deleted").then_some(())
+        });
+        case.wait_until("the operator has let go", Duration::from_secs(60), || {
+            (custom_resource(&case)["metadata"]["finalizers"] == json!(["redis-e2e/held"])).then_some(())
+        });
+        patch(&case, "merge", &held(false));
+        let output = running.wait();
+        assert_eq!(output.code, Some(1), "{output}");
+        says(&case, &output, &["Volumes of an earlier instance named", "cache-cache-1 (created", "existing_claims = \"reuse\""]);
+        assert!(case.resource(ADDRESS).is_null());
+        case.kubectl(&["delete", "pvc", "cache-cache-1"]);
+        case.apply();
+        case.plan_is_empty();
+        end(&case);
     }
 
     fn kept_volumes_of_a_cluster_are_used_again(cli: Cli) {

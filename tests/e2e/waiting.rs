@@ -184,11 +184,14 @@ for_alternate_clis! {
             let persistence = format!("{{ size = {size:?}, storage_class = \"{{namespace}}\" }}");
             Configuration::small().with("persistence", &persistence)
         };
+        let looks = || case.proxy.count(|request| request.path.starts_with(STORAGE_CLASSES));
         case.write("main.tf", &sized("64Mi").text());
         case.apply();
+        case.plan_is_empty();
+        assert_eq!(looks(), 0, "{}", case.proxy.describe());
         case.write("main.tf", &sized("128Mi").text());
         case.proxy.forget();
-        let output = case.apply_fails();
+        let output = case.plan_fails();
         let words = ["cannot grow to 128Mi", "allowVolumeExpansion", "Set persistence.size = \"64Mi\""];
         says(&case, &output, &words);
         assert_eq!(case.proxy.writes().len(), 0, "{}", case.proxy.describe());

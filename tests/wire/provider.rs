@@ -67,7 +67,7 @@ impl Resource for Things {
         Vec::new()
     }
 
-    fn plan(&self, change: &mut PlanChange<Self>) -> Vec<Diagnostic> {
+    async fn plan(&self, change: &mut PlanChange<Self>) -> Vec<Diagnostic> {
         let does = change.planned.as_ref().and_then(|planned| planned.does.known());
         assert_ne!(does.map(String::as_str), Some("panic in plan"), "as it was told to");
         Vec::new()

@@ -3,6 +3,8 @@
 pub mod set;
 pub mod shards;
 
+use serde_json::Value as Json;
+
 use self::set::Set;
 use self::shards::Shards;
 use super::password::PasswordAt;
@@ -20,6 +22,8 @@ pub struct Answers {
     pub missing_password: Option<PasswordAt>,
     /// Answers of the nodes of a cluster; `None`: not asked. `Err`: the nodes cannot be asked.
     pub shards: Option<Result<Shards, String>>,
+    /// The volume claims of an earlier instance that nobody deletes; `None`: not asked.
+    pub kept_claims: Option<Vec<Json>>,
     /// The address of the master that each sentinel names, by pod. A refresh asks sentinels nothing else.
     pub named_masters: Vec<(String, String)>,
 }

@@ -65,11 +65,13 @@ fn custom_resource(kind: Kind, desired: &Desired, picture: &Picture) -> Option<N
                 Next::Stuck(Waiting::new(Cause::Deleted, why).about(kind))
             }
             Some(left) => Next::wait(Cause::Terminating, left),
-            None => Next::Do(Step::ApplyCustomResource {
-                kind,
-                uid: None,
-                differences: Vec::new(),
-                form: Form::default(),
+            None => kept_volumes(desired, picture).filter(|_| carries_data).unwrap_or_else(|| {
+                Next::Do(Step::ApplyCustomResource {
+                    kind,
+                    uid: None,
+                    differences: Vec::new(),
+                    form: Form::default(),
+                })
             }),
         });
     };
@@ -82,6 +84,22 @@ fn custom_resource(kind: Kind, desired: &Desired, picture: &Picture) -> Option<N
         let uid = uid(found).map(str::to_owned);
         Next::Do(Step::ApplyCustomResource { kind, uid, differences, form })
     })
+}
+
+/// Volumes that stay although the older instance is gone. Until then they were its own, and about to go with it. Whoever
+/// has waited for that watches; all others have looked before the run.
+fn kept_volumes(desired: &Desired, picture: &Picture) -> Option<Next> {
+    if !desired.starts_empty || picture.running.is_none() {
+        return None;
+    }
+    match &picture.answers.kept_claims {
+        None => Some(Next::Do(Step::FindClaims)),
+        Some(kept) if kept.is_empty() => None,
+        Some(kept) => {
+            let names: Vec<&str> = kept.iter().map(object::name).collect();
+            Some(Next::stuck(Cause::Kept, format!("these volume claims stay: {}", names.join(", "))))
+        }
+    }
 }
 
 fn readiness(desired: &Desired, picture: &Picture, memory: &Memory) -> Option<Next> {
@@ -176,6 +194,8 @@ mod tests {
                     picture.set_custom_resource(kind, Some(desired.data().clone()));
                 }
                 Step::CreateNamespace
+                | Step::ReadStatefulSets
+                | Step::FindClaims
                 | Step::DisownObject(_)
                 | Step::Nudge(_)
                 | Step::Save
@@ -278,6 +298,28 @@ mod tests {
         };
         let why = "the CRD monitors.x is not installed";
         assert_eq!((waiting.cause, waiting.why.as_str()), (Cause::KindMissing, why));
+    }
+
+    #[test]
+    fn what_stays_of_an_older_instance_is_judged_once_that_is_gone() {
+        let desired = Desired { starts_empty: true, ..standalone() };
+        let mut scene = after(&desired, []);
+        assert_eq!(scene.next(&desired), Next::Do(written(Kind::Redis)), "nothing was waited for");
+        let mut going = desired.data().clone();
+        going["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+        scene.picture.set_custom_resource(Kind::Redis, Some(going));
+        scene.picture.running = Some(serving(desired.topology));
+        assert!(matches!(scene.next(&desired), Next::Wait(Waiting { cause: Cause::Terminating, .. })));
+        let claims = scene.picture.running.take().unwrap().claims;
+        scene.picture.running = Some(Running { claims: claims.clone(), ..Running::default() });
+        scene.picture.set_custom_resource(Kind::Redis, None);
+        assert_eq!(scene.next(&desired), Next::Do(Step::FindClaims));
+        scene.picture.answers.kept_claims = Some(claims);
+        assert!(matches!(scene.next(&desired), Next::Stuck(Waiting { cause: Cause::Kept, .. })));
+        let reusing = Desired { starts_empty: false, ..desired.clone() };
+        assert_eq!(scene.next(&reusing), Next::Do(written(Kind::Redis)));
+        scene.picture.answers.kept_claims = Some(Vec::new());
+        assert_eq!(scene.next(&desired), Next::Do(written(Kind::Redis)));
     }
 
     #[test]

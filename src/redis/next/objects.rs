@@ -4,6 +4,7 @@ use crate::redis::desired::Desired;
 use crate::redis::memory::{Denial, Memory};
 use crate::redis::objects::{Found, Key, Stage, Wanted, Write, labelling};
 use crate::redis::picture::Picture;
+use crate::redis::running::{is_for_pods, may_need};
 use crate::redis::step::{Next, Step};
 use crate::redis::waiting::Cause;
 
@@ -66,13 +67,20 @@ pub(super) fn ready(desired: &Desired, picture: &Picture, memory: &Memory) -> Op
 /// An object that is no longer wanted, and that no pod needs.
 pub(super) fn superseded(desired: &Desired, picture: &Picture) -> Option<Next> {
     let is_superseded = |found: &&Found| desired.object(&found.key).is_none() && is_ours(found, desired);
-    let mut found = picture.objects.iter().filter(is_superseded).peekable();
-    found.peek()?;
-    let Some(running) = &picture.running else { return Some(Next::Do(Step::Watch)) };
+    let superseded = || picture.objects.iter().filter(is_superseded);
     // A create that does not wait takes over what a lost state has left, and nobody would know of that later.
-    let may_stay = desired.wait || !desired.takes_over;
-    let found = found.find(|found| !may_stay || !running.may_need(found.key.kind, &found.key.name))?;
-    Some(Next::Do(Step::DeleteObject(found.key.clone())))
+    let may_stay = |found: &Found| is_for_pods(found.key.kind) && (desired.wait || !desired.takes_over);
+    let delete = |found: &Found| Next::Do(Step::DeleteObject(found.key.clone()));
+    if let Some(found) = superseded().find(|found| !may_stay(found)) {
+        return Some(delete(found));
+    }
+    superseded().next()?;
+    let watched = picture.running.as_ref().map(|running| &running.stateful_sets);
+    let Some(stateful_sets) = watched.or(picture.stateful_sets.as_ref()) else {
+        return Some(Next::Do(Step::ReadStatefulSets));
+    };
+    let is_needed = |found: &Found| may_need(stateful_sets.iter(), found.key.kind, &found.key.name);
+    superseded().find(|found| !is_needed(found)).map(delete)
 }
 
 /// An object that is not ours but has the name of a wanted object.
@@ -95,7 +103,7 @@ mod tests {
     use serde_json::{Value as Json, json};
 
     use super::*;
-    use crate::redis::fixture::{self, claimed};
+    use crate::redis::fixture::{self, claimed, serving};
     use crate::redis::objects::{Need, Role};
     use crate::redis::running::Running;
     use crate::redis::topology::Topology;
@@ -172,6 +180,30 @@ mod tests {
         picture.set_object(&other, Some(claimed("of a create that was cut off")));
         let creating = Desired { takes_over: true, ..desired };
         assert_eq!(step(&creating, &picture, &Memory::default()), Some(Next::Do(Step::DeleteObject(other))));
+    }
+
+    /// Neither needs the rights to watch what runs.
+    #[test]
+    fn who_does_not_wait_reads_the_stateful_sets_only_for_what_pods_start_with() {
+        let desired = Desired { wait: false, ..update() };
+        let mut picture = found(&desired, Role::Configuration, |_| ());
+        assert_eq!(step(&desired, &picture, &Memory::default()), None);
+        let key = desired.of_role(Role::Configuration).unwrap().key.clone();
+        let former = Key { name: "cache-config-0".to_owned(), ..key.clone() };
+        let policy =
+            Key { role: Role::NetworkPolicy, kind: "NetworkPolicy", name: "cache".to_owned(), ..key };
+        picture.set_object(&former, Some(claimed(&desired.claim)));
+        picture.set_object(&policy, Some(claimed(&desired.claim)));
+        let next = |picture: &Picture| step(&desired, picture, &Memory::default());
+        assert_eq!(next(&picture), Some(Next::Do(Step::DeleteObject(policy.clone()))));
+        picture.set_object(&policy, None);
+        assert_eq!(next(&picture), Some(Next::Do(Step::ReadStatefulSets)));
+        let mut stateful_sets = serving(desired.topology).stateful_sets;
+        picture.stateful_sets = Some(stateful_sets.clone());
+        assert_eq!(next(&picture), Some(Next::Do(Step::DeleteObject(former))));
+        stateful_sets[0]["status"]["updatedReplicas"] = json!(0);
+        picture.stateful_sets = Some(stateful_sets);
+        assert_eq!(next(&picture), None, "a pod of the old revision may start again");
     }
 
     #[test]

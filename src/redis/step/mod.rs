@@ -63,6 +63,10 @@ pub enum Step {
     },
     /// Begin to watch what runs.
     Watch,
+    /// Read the StatefulSets.
+    ReadStatefulSets,
+    /// Look for volume claims that an earlier instance has left.
+    FindClaims,
     /// Have every pod write its data in the form that it reads after the restart.
     Save,
     /// Make the operator look again, which it does at every write of a custom resource.
@@ -139,6 +143,8 @@ impl Step {
             Step::DeleteObject(_) => "delete an object that is no longer wanted",
             Step::ApplyCustomResource { .. } => "write the custom resource",
             Step::Watch => "watch",
+            Step::ReadStatefulSets => "read the StatefulSets",
+            Step::FindClaims => "look for volumes of an earlier instance",
             Step::Save => "save the data before a restart",
             Step::Nudge(_) => "make the operator look again",
             Step::Talk => "ask Redis and the sentinels",
@@ -168,7 +174,15 @@ impl Step {
 
     /// Whether the step only looks, and changes nothing.
     pub fn is_a_look(&self) -> bool {
-        matches!(self, Step::Watch | Step::Talk | Step::AskNodes | Step::Reach)
+        matches!(
+            self,
+            Step::Watch
+                | Step::ReadStatefulSets
+                | Step::FindClaims
+                | Step::Talk
+                | Step::AskNodes
+                | Step::Reach
+        )
     }
 }
 

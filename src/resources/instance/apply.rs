@@ -52,7 +52,7 @@ pub async fn apply(
                 return Err(refused);
             }
             let operation = if for_the_cluster { Operation::Update } else { Operation::Mend };
-            Box::pin(update(&cluster, operation, prior, instance, record, call)).await
+            Box::pin(update(connection, &cluster, operation, prior, instance, record, call)).await
         }
         Change::Delete { prior } => super::delete::delete(&cluster, prior, record, call).await,
     }
@@ -75,7 +75,9 @@ async fn create(
     if let Some(taken) = taken(&addresses, &existing, instance.adopt_existing) {
         return Err(vec![taken]);
     }
-    if let Some(clash) = clashes::with_objects(connection, cluster, &addresses, &existing, deadline).await? {
+    let named = build(&instance, true, instance.wait.enabled);
+    let clash = clashes::with_objects(connection, cluster, &addresses, &named, &existing, deadline).await?;
+    if let Some(clash) = clash {
         return Err(vec![clash]);
     }
     if let Some(unusable) = existing_secret::unusable(cluster, &instance, deadline).await {
@@ -159,6 +161,7 @@ fn taken(addresses: &Addresses, existing: &[Json], adopts: bool) -> Option<Diagn
 }
 
 async fn update(
+    connection: &Connection,
     cluster: &Cluster,
     operation: Operation,
     prior: Instance,
@@ -205,6 +208,10 @@ async fn update(
     instance.as_found.retain(|field, _| is_there(field));
     instance.as_found = still_held(&instance);
     let mut desired = build(&instance, false, instance.wait.enabled);
+    let clash = clashes::with_objects(connection, cluster, &addresses, &desired, &existing, deadline).await?;
+    if let Some(clash) = clash {
+        return Err(vec![clash]);
+    }
     // An object that is being deleted cannot be changed: once it is gone, it is recreated.
     desired.creating = going;
     desired.takes_over = going;

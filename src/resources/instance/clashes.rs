@@ -7,13 +7,15 @@ use tokio::time::Instant;
 
 use super::addresses::Addresses;
 use super::failure;
+use super::objects::address;
 use crate::kubernetes::{self, Cause as RequestCause, Cluster, Lookup, ObjectRef};
+use crate::redis::desired::Desired;
 use crate::redis::names::annotation;
 use crate::redis::object::{annotation as mark, at, is_terminating, list, text, uid};
 use crate::redis::opstree::{Kind, of_kind};
 use crate::redis::topology::Made;
 use crate::resources::connection::Connection;
-use crate::resources::kinds::{SERVICE, STATEFUL_SET};
+use crate::resources::kinds::{DISRUPTION_BUDGET, SERVICE, STATEFUL_SET};
 use crate::terraform::resource::Problems;
 use crate::terraform::{Diagnostic, Path};
 
@@ -41,34 +43,39 @@ pub async fn with_a_custom_resource(
 }
 
 /// Why an object that the operator would make cannot be made: it exists and belongs to somebody else, or another
-/// instance of this configuration is about to have it.
+/// instance of this configuration is about to have it. `existing`: the custom resources, whose objects exist unless the
+/// instance is about to be created.
 pub async fn with_objects(
     connection: &Connection,
     cluster: &Cluster,
     addresses: &Addresses,
+    desired: &Desired,
     existing: &[Json],
     deadline: Instant,
 ) -> Result<Option<Diagnostic>, Problems> {
-    let made = addresses.topology.made(&addresses.name);
+    let made = |custom_resources: &[Json]| addresses.topology.made(&addresses.name, custom_resources);
+    let before = if desired.creating { Vec::new() } else { made(existing) };
+    let mut made = made(&desired.custom_resources);
+    made.retain(|one| !before.contains(one));
     let places: Vec<ObjectRef> = made.iter().map(|made| place(made, &addresses.namespace)).collect();
     let id = addresses.to_string();
-    if let Err((object, owner)) = connection.reserve(&id, places.iter().map(ToString::to_string)) {
-        return Ok(Some(clash(
-            addresses,
-            &object,
-            &format!("{owner}, another instance of this configuration, is about to have it"),
-        )));
+    let ours: Vec<String> = desired.objects.iter().map(|wanted| address(&wanted.key).to_string()).collect();
+    let reserved = places.iter().map(ToString::to_string).chain(ours.iter().cloned());
+    if let Err((object, owner)) = connection.reserve(&id, reserved) {
+        let maker = if ours.contains(&object) { "provider" } else { "operator" };
+        let why = format!("{owner}, another instance of this configuration, is about to have it");
+        return Ok(Some(clash(addresses, desired, maker, &object, &why)));
     }
     let looks = places.iter().map(|place| cluster.get_metadata(place, deadline));
     for (place, found) in places.iter().zip(join_all(looks).await) {
         match found {
             Ok(Lookup::Found(found)) if !is_terminating(&found) => {
                 if let Some(owner) = somebody_else(&found, addresses, existing) {
-                    return Ok(Some(clash(addresses, &place.to_string(), &owner)));
+                    return Ok(Some(clash(addresses, desired, "operator", &place.to_string(), &owner)));
                 }
             }
             Ok(_) => {}
-            // Without the right to read that kind, a create still works.
+            // Without the right to read that kind, an apply still works.
             Err(kubernetes::Error { cause: RequestCause::Forbidden { .. }, .. }) => {}
             Err(error) => return Err(vec![failure::refused(&error)]),
         }
@@ -80,6 +87,7 @@ fn place(made: &Made, namespace: &str) -> ObjectRef {
     match made {
         Made::StatefulSet(name) => ObjectRef::namespaced(&STATEFUL_SET, namespace, name),
         Made::Service(name) => ObjectRef::namespaced(&SERVICE, namespace, name),
+        Made::DisruptionBudget(name) => ObjectRef::namespaced(&DISRUPTION_BUDGET, namespace, name),
     }
 }
 
@@ -100,14 +108,15 @@ fn somebody_else(found: &Json, addresses: &Addresses, existing: &[Json]) -> Opti
     ours.is_none().then(|| format!("it belongs to {kind} {owner_name}"))
 }
 
-fn clash(addresses: &Addresses, object: &str, why: &str) -> Diagnostic {
+fn clash(addresses: &Addresses, desired: &Desired, maker: &str, object: &str, why: &str) -> Diagnostic {
     let Addresses { namespace, name, topology, .. } = addresses;
+    let remedy = if desired.creating { "Choose another name for the instance." } else { "Undo the change." };
     Diagnostic::error(
         format!("The name {namespace}/{name} is in use by another {object}"),
         format!(
-            "The operator makes {object} for a {} named {name}, but {why}. The operator would take the \
+            "The {maker} makes {object} for a {} named {name}, but {why}. The operator would take the \
              object over, send its clients to another Redis, and delete it with the instance. Nothing was changed. \
-             Choose another name for the instance. If nobody needs the object any more, delete it and apply again.",
+             {remedy} If nobody needs the object any more, delete it and apply again.",
             topology.data().kind(),
         ),
     )

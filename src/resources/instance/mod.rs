@@ -80,8 +80,9 @@ impl Resource for InstanceResource {
         validate::validate(config)
     }
 
-    fn plan(&self, change: &mut PlanChange<Self>) -> Vec<Diagnostic> {
-        let diagnostics = plan::plan(change);
+    async fn plan(&self, change: &mut PlanChange<Self>) -> Vec<Diagnostic> {
+        let cannot_grow = growth::refused_at_plan(&self.connection, change).await;
+        let diagnostics = plan::plan(change, cannot_grow);
         let domain = self.connection.domain();
         change.planned = change.planned.take().map(|planned| {
             let moved = endpoints::under(&Instance::write::<Planned>(&planned), domain.as_deref());

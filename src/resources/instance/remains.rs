@@ -4,6 +4,7 @@
 use serde_json::Value as Json;
 use tokio::time::Instant;
 
+use super::addresses::Addresses;
 use super::failure;
 use super::model::Instance;
 use crate::kubernetes::{self, Cause as RequestCause, Cluster, Lookup, Propagation};
@@ -69,7 +70,7 @@ impl Remains<'_> {
         of_kind(self.existing, self.instance.topology().data()).is_some_and(|data| !is_terminating(data))
     }
 
-    /// The operator deletes the claims before the custom resource is gone.
+    /// The operator deletes the claims before the custom resource is gone. The run judges those that stay.
     fn is_about_to_go_with_its_claims(self) -> bool {
         let data = of_kind(self.existing, self.instance.topology().data());
         data.is_some_and(|data| {
@@ -80,21 +81,13 @@ impl Remains<'_> {
     /// A StatefulSet mounts whatever claims have the names of its own: Redis would start with the data of another
     /// time, and a destroy would delete claims that somebody had asked to keep.
     async fn claims(self) -> Result<Option<Diagnostic>, kubernetes::Error> {
-        let persistence = &self.instance.persistence;
-        let may_be_reused = !persistence.enabled || persistence.existing_claims == ExistingClaims::Reuse;
-        if may_be_reused || self.has_data() || self.is_about_to_go_with_its_claims() {
+        let is_to_start_empty = is_to_start_empty(self.instance);
+        if !is_to_start_empty || self.has_data() || self.is_about_to_go_with_its_claims() {
             return Ok(None);
         }
         let addresses = self.instance.addresses();
-        let namespace = Some(addresses.namespace.as_str());
-        let all = match self.cluster.list_metadata(&CLAIM, namespace, None, self.deadline).await {
-            Err(kubernetes::Error { cause: RequestCause::Forbidden { .. }, .. }) => return Ok(None),
-            all => all?,
-        };
-        let is_left =
-            |claim: &&Json| is_claim_of(addresses.topology, &addresses.name, claim) && !is_terminating(claim);
-        let left: Vec<&Json> = all.iter().filter(is_left).collect();
-        Ok((!left.is_empty()).then(|| volumes_exist(self.instance, &left)))
+        let kept = kept_claims(self.cluster, &addresses, self.deadline).await?;
+        Ok((!kept.is_empty()).then(|| volumes_exist(&addresses, &kept)))
     }
 
     /// The Secret of a create that was cut off has the password that was given then.
@@ -128,17 +121,41 @@ impl Remains<'_> {
     }
 }
 
-fn volumes_exist(instance: &Instance, left: &[&Json]) -> Diagnostic {
-    let namespace = &instance.namespace.0;
+/// Whether the instance must not begin with the data of an earlier one.
+pub fn is_to_start_empty(instance: &Instance) -> bool {
+    instance.persistence.enabled && instance.persistence.existing_claims != ExistingClaims::Reuse
+}
+
+/// The volume claims that pods of an instance of that name would mount, and that nobody deletes; none, if they cannot be
+/// listed.
+///
+/// # Errors
+/// What the API server refuses but for a missing right.
+pub async fn kept_claims(
+    cluster: &Cluster,
+    addresses: &Addresses,
+    deadline: Instant,
+) -> Result<Vec<Json>, kubernetes::Error> {
+    let mut claims = match cluster.list_metadata(&CLAIM, Some(&addresses.namespace), None, deadline).await {
+        Err(kubernetes::Error { cause: RequestCause::Forbidden { .. }, .. }) => return Ok(Vec::new()),
+        claims => claims?,
+    };
+    claims.retain(|claim| is_claim_of(addresses.topology, &addresses.name, claim) && !is_terminating(claim));
+    Ok(claims)
+}
+
+/// Why volumes of an earlier instance are in the way.
+pub fn volumes_exist(addresses: &Addresses, left: &[Json]) -> Diagnostic {
+    let namespace = &addresses.namespace;
     let since = |claim: &Json| text(claim, &["metadata", "creationTimestamp"]).unwrap_or_default().to_owned();
     let mut names: Vec<String> =
         left.iter().take(NAMED).map(|claim| format!("{} (created {})", name(claim), since(claim))).collect();
     if left.len() > NAMED {
         names.push(format!("{} more", left.len() - NAMED));
     }
-    let all: Vec<&str> = left.iter().map(|claim| name(claim)).collect();
+    let all: Vec<&str> = left.iter().map(name).collect();
     Diagnostic::error(
-        format!("Volumes of an earlier instance named {} exist", instance.id),
+        format!("Volumes of an earlier instance named {addresses} exist"),
         format!(
             "The pods would mount these claims, and Redis would start with the data on them: {}. Nothing was changed. \
              To start with this data, set persistence.existing_claims = \"reuse\"; a destroy then deletes the \

@@ -8,7 +8,7 @@ use super::InstanceResource;
 use super::model::{Instance, ManagedObject};
 use super::objects::{external_host, external_service_name};
 use super::run::{Observer, Outcome};
-use super::state::{not_ready, objects, status};
+use super::state::{kept, not_ready, objects, status};
 use crate::kubernetes::Cluster;
 use crate::redis::desired::Desired;
 use crate::redis::repair::Subject;
@@ -88,8 +88,13 @@ pub async fn conclude(
     known: &[ManagedObject],
 ) -> Result<(), Problems> {
     let Outcome { picture, desired, wrote, served, problem } = outcome;
+    // Core insists on what was planned. An object stays only where the plan left that open.
+    let is_planned = !instance.objects.is_empty();
     instance.objects = objects(&desired);
     let Some(problem) = problem else {
+        if !is_planned {
+            instance.objects.extend(kept(&desired, &picture));
+        }
         instance.status = match &picture.running {
             Some(_) => status(desired.topology, &desired.name, &picture),
             None => not_ready("Progressing", "the apply did not wait (wait.enabled = false)"),

@@ -9,7 +9,7 @@ mod kinds;
 use serde_json::{Value as Json, json};
 
 use super::model::{CustomSpec, Instance};
-use super::objects;
+use super::{objects, remains};
 use crate::redis::config::short_hash;
 use crate::redis::desired::Desired;
 use crate::redis::names::annotation;
@@ -39,6 +39,7 @@ pub fn build(instance: &Instance, creating: bool, wait: bool) -> Desired {
         former_password: None,
         creating,
         takes_over: creating,
+        starts_empty: creating && remains::is_to_start_empty(instance),
         create_namespace: instance.create_namespace,
         wait,
     }

@@ -25,6 +25,9 @@ pub(super) fn remedy(waiting: &Waiting, addresses: &Addresses) -> String {
         Cause::Taken => {
             "Delete the object if nobody needs it, or choose another name for the instance.".to_owned()
         }
+        Cause::Kept => "Set persistence.existing_claims = \"reuse\", delete the claims if nobody needs their data, \
+                        or choose another name for the instance."
+            .to_owned(),
         Cause::KindMissing => "Install the OpsTree Redis operator, which brings the CRD (Helm chart \
                                ot-helm/redis-operator), and let this resource depend on it."
             .to_owned(),

@@ -1,5 +1,5 @@
-//! Everything that a plan must report before anything is done: guards, warnings, repairs. Pure: no cluster is
-//! asked.
+//! Everything that a plan must report before anything is done: guards, warnings, repairs. Pure: what the cluster was asked
+//! is an input.
 
 mod replacing;
 mod restarts;
@@ -46,8 +46,8 @@ const GUARDED: [&str; 6] = [
     "cluster.num_shards",
 ];
 
-/// Judges a plan, and completes it.
-pub fn plan(change: &mut PlanChange<InstanceResource>) -> Vec<Diagnostic> {
+/// Judges a plan, and completes it. `cannot_grow`: why the cluster does not make the volumes larger.
+pub fn plan(change: &mut PlanChange<InstanceResource>, cannot_grow: Option<Diagnostic>) -> Vec<Diagnostic> {
     if let Some(planned) = &mut change.planned
         && is_within_the_cluster(planned)
     {
@@ -99,6 +99,7 @@ pub fn plan(change: &mut PlanChange<InstanceResource>) -> Vec<Diagnostic> {
     };
     let mut diagnostics: Vec<Diagnostic> = guards(prior, planned, &change.changes)
         .into_iter()
+        .chain(cannot_grow)
         .map(
             |found| {
                 if found.attribute.as_ref().is_some_and(by_somebody) { left_to_apply(found) } else { found }
@@ -192,13 +193,18 @@ fn is_within_the_cluster(planned: &Instance<Planned>) -> bool {
     service == Some(&ServiceType::ClusterIp) && !has_other_service
 }
 
-/// The objects that the provider will manage, if they are known before apply.
+/// The objects that the provider will manage, if they are known before apply: one that pods of the old revision start
+/// with stays as long as they do.
 fn known_objects(
     prior: &Instance,
     planned: &Instance<Planned>,
 ) -> Option<Vec<Maybe<ManagedObject<Planned>>>> {
     planned.auth_secret.known()?;
-    as_planned::<Vec<ManagedObject>>(&objects(&build(&settle(planned, Some(prior)).ok()?, false, true)))
+    let instance = settle(planned, Some(prior)).ok()?;
+    let desired = build(&instance, false, instance.wait.enabled);
+    let objects = objects(&desired);
+    let may_stay = desired.may_leave_old_pods() && prior.objects.iter().any(|one| !objects.contains(one));
+    as_planned::<Vec<ManagedObject>>(&objects).filter(|_| !may_stay)
 }
 
 fn unprotected(planned: &Instance<Planned>) -> Option<Diagnostic> {
@@ -289,6 +295,7 @@ mod tests {
     use super::*;
     use crate::redis::quantity::Quantity;
     use crate::redis::topology::Topology;
+    use crate::resources::blocks::UpdateType;
     use crate::terraform::private::Private;
     use crate::terraform::{Known, plan};
 
@@ -305,6 +312,15 @@ mod tests {
 
     /// What a plan says of going from one to the other; `private` is as the last apply left it.
     fn judged(prior: &Instance, planned: Instance<Planned>, private: Private) -> (Vec<Diagnostic>, Private) {
+        judged_with(prior, planned, private, None)
+    }
+
+    fn judged_with(
+        prior: &Instance,
+        planned: Instance<Planned>,
+        private: Private,
+        cannot_grow: Option<Diagnostic>,
+    ) -> (Vec<Diagnostic>, Private) {
         let attributes = super::super::schema::schema().attributes;
         let values = (Instance::write::<Known>(prior), Instance::write::<Planned>(&planned));
         let changes = plan::changes(&attributes, &values.0, &values.1);
@@ -315,7 +331,7 @@ mod tests {
             requires_replace: Vec::new(),
             private,
         };
-        (super::plan(&mut change), change.private)
+        (super::plan(&mut change, cannot_grow), change.private)
     }
 
     #[test]
@@ -332,6 +348,43 @@ mod tests {
         assert_eq!(severities(&by_anybody), [Severity::Error], "{by_anybody:?}");
         // Whoever it was, apply does not do it.
         assert_eq!(severities(&refusals(&sized("2Gi"), &planned("1Gi"), &[])), [Severity::Error]);
+    }
+
+    #[test]
+    fn volumes_that_cannot_grow_are_refused_and_stop_no_destroy() {
+        let planned = |size: &str| as_planned::<Instance>(&sized(size)).unwrap();
+        let (_, applied) = judged(&sized("2Gi"), planned("2Gi"), Private::default());
+        let told = |size: &str| {
+            let cannot_grow = Diagnostic::error("No", "The class.").at(Path::of("persistence.size"));
+            let (found, _) = judged_with(&sized("1Gi"), planned(size), applied.clone(), Some(cannot_grow));
+            found.iter().map(|one| one.severity).collect::<Vec<_>>()
+        };
+        assert_eq!(told("3Gi"), [Severity::Error]);
+        assert_eq!(told("2Gi"), [Severity::Warning], "somebody has changed the cluster");
+    }
+
+    #[test]
+    fn the_objects_are_open_while_old_pods_may_need_one_that_goes() {
+        let mut prior = instance();
+        prior.objects = objects(&build(&prior, false, true));
+        let is_known = |edit: fn(&mut Instance)| {
+            let mut after = prior.clone();
+            edit(&mut after);
+            known_objects(&prior, &as_planned::<Instance>(&after).unwrap()).is_some()
+        };
+        let reconfigure = |instance: &mut Instance| {
+            instance.additional_config.insert("timeout".to_owned(), "1".to_owned());
+        };
+        assert!(is_known(reconfigure), "all pods are replaced before the apply ends");
+        assert!(is_known(|after| after.wait.enabled = false), "nothing goes");
+        assert!(!is_known(|after| {
+            after.additional_config.insert("timeout".to_owned(), "1".to_owned());
+            after.wait.enabled = false;
+        }));
+        assert!(!is_known(|after| {
+            after.additional_config.insert("timeout".to_owned(), "1".to_owned());
+            after.update_strategy.r#type = Some(UpdateType::OnDelete);
+        }));
     }
 
     #[test]

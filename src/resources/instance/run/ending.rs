@@ -7,6 +7,7 @@ use serde_json::Value as Json;
 
 use super::super::failure::{explain, refused};
 use super::super::objects::taken;
+use super::super::remains::volumes_exist;
 use super::{Failure, Run};
 use crate::kubernetes::Propagation;
 use crate::redis::desired::Desired;
@@ -81,10 +82,15 @@ impl Run<'_> {
 
     /// The failure if nothing that this run could do will help.
     pub(super) fn stuck(&self, waiting: Waiting) -> Failure {
-        match next::taken(&self.desired, &self.picture).filter(|_| waiting.cause == Cause::Taken) {
-            Some(key) => Failure::Problem(taken(key)),
-            None => Failure::Wait(waiting, Ended::GivenUp),
-        }
+        let problem = match waiting.cause {
+            Cause::Taken => next::taken(&self.desired, &self.picture).map(taken),
+            Cause::Kept => {
+                let kept = self.picture.answers.kept_claims.as_ref();
+                kept.map(|kept| volumes_exist(&self.addresses, kept))
+            }
+            _ => None,
+        };
+        problem.map_or(Failure::Wait(waiting, Ended::GivenUp), Failure::Problem)
     }
 
     pub(super) async fn fail(mut self, failure: Failure) -> Outcome {

@@ -50,6 +50,10 @@ impl Run<'_> {
                 self.observer.warn(keeps_its_labels(&address(key), &error));
                 self.memory.denied.add(Denial::Metadata(key.clone()));
             }
+            // Who does not wait watches only to find the pods that must save.
+            (_, Step::Watch) if !self.desired.wait && !self.memory.denied.has(&Denial::Saving) => {
+                self.go_unsaved(&id, &error)?;
+            }
             (Topology::Cluster, Step::Roll(Move::Pause)) => {
                 self.keep_off_cluster().await?;
                 self.take_for_quiet();

@@ -97,8 +97,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Without the right to ask the pods: Redis saves by itself when it is told to end, but only in its present form.
-    fn go_unsaved(&mut self, id: &str, error: &kubernetes::Error) -> Result<(), Failure> {
+    /// Without the right to find the pods, or to ask them: Redis saves by itself when it is told to end, but only in its present form.
+    pub(super) fn go_unsaved(&mut self, id: &str, error: &kubernetes::Error) -> Result<(), Failure> {
         if !reads_the_same(&self.desired, &self.picture) {
             return Err(Failure::Problem(denied(id, error)));
         }
@@ -200,9 +200,8 @@ fn denied(id: &str, error: &kubernetes::Error) -> Diagnostic {
         format!("The data of {id} cannot be prepared for the restart"),
         format!(
             "Cause: {error}.\n\nThe restarted pods read other files than the running pods write: persistence.rdb \
-             or persistence.aof changes. Without the right to create pods/portforward, the provider cannot have \
-             Redis write them first, and Redis would start empty. No pod was restarted. Grant that right, or \
-             leave persistence as it is."
+             or persistence.aof changes. Without that right, the provider cannot have Redis write them first, and \
+             Redis would start empty. No pod was restarted. Grant that right, or leave persistence as it is."
         ),
     )
 }
@@ -212,8 +211,9 @@ fn not_asked(id: &str, error: &kubernetes::Error) -> Diagnostic {
         format!("The data of {id} was not saved before the restart"),
         format!(
             "Cause: {error}.\n\nRedis itself saves its data when its pod is told to end, within \
-             termination_grace_period_seconds. To save the data beforehand, the provider needs the right to \
-             create pods/portforward and to get Secrets."
+             termination_grace_period_seconds. To save the data beforehand, the provider needs the rights to \
+             create pods/portforward, to get Secrets, and to list and watch what runs (StatefulSets, Services, pods \
+             and volume claims)."
         ),
     )
 }

@@ -5,6 +5,7 @@ use tokio::time::Instant;
 
 use super::super::addresses::Addresses;
 use super::super::gather::vantage;
+use super::super::remains::kept_claims;
 use super::{Failure, Run};
 use crate::kubernetes::{self, Cause as RequestCause, ObjectRef, Propagation};
 use crate::redis::desired::Form;
@@ -36,6 +37,11 @@ impl Run<'_> {
                 self.observer.wrote();
             }
             Step::Watch => self.begin_to_watch().await?,
+            Step::ReadStatefulSets => self.read_stateful_sets().await?,
+            Step::FindClaims => {
+                let kept = kept_claims(self.cluster, &self.addresses, self.deadline).await?;
+                self.picture.answers.kept_claims = Some(kept);
+            }
             Step::Save => self.save().await?,
             Step::Talk => self.talk().await?,
             Step::Roll(todo) => {
@@ -61,6 +67,15 @@ impl Run<'_> {
             }
             Step::Finish { uid } => self.finish(uid.as_deref()).await?,
         }
+        Ok(())
+    }
+
+    async fn read_stateful_sets(&mut self) -> Result<(), kubernetes::Error> {
+        let mut found = Vec::new();
+        for stateful_set in self.addresses.stateful_sets() {
+            found.extend(self.cluster.get(&stateful_set, self.deadline).await?.found());
+        }
+        self.picture.stateful_sets = Some(found);
         Ok(())
     }
 

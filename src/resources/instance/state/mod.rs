@@ -22,7 +22,7 @@ use crate::redis::opstree::{self, Kind};
 use crate::redis::picture::Picture;
 use crate::redis::ready;
 use crate::redis::repair::{self, Repair, Subject};
-use crate::redis::running::{Running, image, image_of_pod, restarted_at};
+use crate::redis::running::{Running, image, image_of_pod, may_need, restarted_at};
 use crate::redis::topology::Topology;
 
 /// The instance as it is found, given what is known of it. `written` is the known instance, built.
@@ -102,9 +102,9 @@ fn repairs(instance: &Instance, desired: &Desired, written: &Desired, picture: &
     };
     let needed = written.objects.iter().filter(|wanted| !is_unused(wanted));
     repairs.extend(needed.filter_map(|wanted| repair_of_object(wanted, picture)));
-    // An object that a pod may still start with goes with a later apply.
-    let is_needed =
-        |key: &Key| picture.running.as_ref().is_some_and(|running| running.may_need(key.kind, &key.name));
+    // An object that a pod may still start with becomes an entry once no pod does.
+    let stateful_sets = picture.running.iter().flat_map(|running| &running.stateful_sets);
+    let is_needed = |key: &Key| may_need(stateful_sets.clone(), key.kind, &key.name);
     let superfluous = unwanted(&instance.claim, desired, written, picture).into_iter();
     let superfluous = superfluous.filter(|key| !is_needed(key));
     repairs.extend(superfluous.map(|key| Repair::new(Subject::object(key), "is no longer wanted")));
@@ -228,6 +228,11 @@ fn unwanted<'p>(claim: &str, desired: &Desired, written: &Desired, picture: &'p 
         !is_wanted && found.is_claimed_by(claim)
     };
     picture.objects.iter().filter(is_unwanted).map(|found| &found.key).collect()
+}
+
+/// Objects of ours that an apply has left, because a pod may still start with them.
+pub fn kept(desired: &Desired, picture: &Picture) -> Vec<ManagedObject> {
+    unwanted(&desired.claim, desired, desired, picture).into_iter().map(managed).collect()
 }
 
 fn managed(key: &Key) -> ManagedObject {
