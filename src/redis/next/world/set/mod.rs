@@ -10,6 +10,7 @@ mod frame;
 mod scenarios;
 mod seen;
 mod sentinels;
+mod stories;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -72,6 +72,10 @@ impl SetWorld {
         let members = of(*data).map(|(json, server)| {
             let said = (server.is_ready && !self.is_silent(server)).then(|| self.replication(server));
             let mut pod = Pod::of(json, revision(*data), said).unwrap();
+            // It is asked with the password that it was started with.
+            if !server.accepts.contains(&server.password) {
+                (pod.said, pod.refuses) = (None, Some("WRONGPASS".to_owned()));
+            }
             pod.accepts = pod.said.is_some().then(|| server.accepts.iter().map(password).collect());
             pod
         });
