@@ -40,6 +40,8 @@ pub enum Cause {
     OperatorBehind,
     /// An annotation pauses the operator.
     SkipReconcile,
+    /// An earlier apply has paused the operator, and this one may not continue.
+    LeftPaused,
     /// The image cannot be pulled.
     Image,
     /// The image reference is malformed.
@@ -132,6 +134,7 @@ impl Cause {
             | Cause::Roles
             | Cause::Assembling
             | Cause::Unreachable
+            | Cause::LeftPaused
             | Cause::Rolling
             | Cause::Nodes
             | Cause::Terminating
@@ -163,6 +166,7 @@ impl Cause {
             Cause::OperatorAbsent
             | Cause::OperatorBehind
             | Cause::SkipReconcile
+            | Cause::LeftPaused
             | Cause::Image
             | Cause::ImageName
             | Cause::Crash

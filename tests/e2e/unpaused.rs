@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use crate::case::Case;
-use crate::ending::leaves_nothing;
-use crate::topology::{every_endpoint_serves, sentinel};
+use crate::ending::{leaves_nothing, says};
+use crate::proxy::{Fault, Matcher, What, When, status_body};
+use crate::topology::{every_endpoint_serves, replication, sentinel, through};
 use crate::writer::Writer;
 
 const OURS: &str = r"jsonpath={.metadata.annotations.terraform-provider-redis/paused}";
@@ -38,6 +39,40 @@ for_alternate_clis! {
         every_endpoint_serves(&case);
         let (acknowledged, lost, _) = writer.ends();
         assert_eq!(lost, 0, "of {acknowledged} writes");
+        leaves_nothing(&case);
+    }
+
+    /// The master has handed over when the provider is killed, and whoever applies next may not reach into pods.
+    fn a_rollout_that_was_cut_off_waits_for_the_missing_right(cli: Cli) {
+        let case = Case::new(cli, "left-paused");
+        let changed = replication().with("authentication", "{ rotate = { time = \"1\" } }");
+        case.write("main.tf", &replication().text());
+        case.apply();
+        through(&case, "host").set("kept", "yes");
+        case.write("main.tf", &changed.text());
+        // The replica goes first, then the master, which has handed over.
+        let on = Matcher::on("DELETE", "/api/v1/namespaces/*/pods/*").nth(2);
+        case.proxy.add_fault(Fault { on, when: When::Before, what: What::KillProvider });
+        let output = case.try_apply();
+        assert!(!output.succeeded(), "it was to be killed:\n{output}");
+        case.proxy.clear_faults();
+        assert!(pause(&case).is_some());
+
+        let words = "pods \"cache-0\" is forbidden: User \"ci\" cannot get resource \"pods/portforward\" in API group \"\" in the namespace \"a\"";
+        let denied = status_body(403, "Forbidden", words, None);
+        let on = Matcher::on("GET", "/api/v1/namespaces/*/pods/*/portforward");
+        case.proxy.add_fault(Fault { on, when: When::Before, what: What::Status(403, Some(denied)) });
+        let output = case.apply_fails();
+        case.proxy.clear_faults();
+        says(&case, &output, &["paused the operator in the middle of a rollout", "lacks a right", "Do not unpause"]);
+        assert!(output.to_string().contains("pods/portforward"), "{output}");
+        assert!(pause(&case).is_some(), "the operator does not know the master");
+
+        case.apply();
+        assert_eq!(pause(&case), None);
+        case.plan_is_empty();
+        every_endpoint_serves(&case);
+        assert_eq!(through(&case, "host").get("kept"), "yes");
         leaves_nothing(&case);
     }
 

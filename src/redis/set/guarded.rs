@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 
 use super::decided::decided_by_others;
 use super::growth::{self, is_present as stays};
-use super::{Decision, asked, labels};
+use super::{Decision, asked, labels, remains};
 use crate::redis::answers::set::Set;
 use crate::redis::desired::{Desired, Form};
 use crate::redis::diagnose;
@@ -27,7 +27,7 @@ use crate::redis::waiting::{Cause, Waiting};
 /// The next step as long as the set is not in its final form; `None` if nothing must be rolled.
 pub fn rolling(desired: &Desired, picture: &Picture, memory: &Memory) -> Option<Next> {
     if !is_possible(desired, memory) {
-        return None;
+        return remains::left_paused(desired, picture, memory);
     }
     let data = picture.custom_resource(desired.topology.data())?;
     if is_terminating(data) {

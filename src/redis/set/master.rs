@@ -188,10 +188,9 @@ pub fn follows_another(set: &Set) -> Option<String> {
     let is_ours = |host: &str| set.members.iter().any(|pod| pod.address == host);
     set.members.iter().find_map(|pod| {
         let link = said(pod)?.master.as_ref().filter(|link| !is_ours(&link.address.host))?;
-        // While it copies, or waits for that, others follow it: replicas of a pod that is gone follow only that one. But
-        // a handover during our pause makes a former master follow, and its replicas follow that one for a moment.
-        let is_former_master = set.is_paused && link.was_up;
-        let is_live = link.is_up || (followers(set, pod) > 0 && !is_former_master);
+        // While it copies, or waits for that, others follow it. So they do a former master that has handed over while the
+        // operator was paused; all other replicas of a pod that is gone follow only that one.
+        let is_live = link.is_up || (followers(set, pod) > 0 && !(set.is_paused && link.was_up));
         is_live.then(|| format!("pod {} follows {}, which is none of the pods", pod.name, link.address))
     })
 }

@@ -137,6 +137,10 @@ fn drive<W: World>(
                 story.tell(format!("we wait: {}", waiting.why));
                 world.time_passes();
             }
+            Next::Stuck(waiting) if world.may_wait_in_vain() => {
+                story.tell(format!("we end with an error: {}", waiting.why));
+                return (End::CutOff, taken);
+            }
             Next::Stuck(waiting) => panic!("stuck: {waiting:?} after {taken:#?}"),
         }
         world.news().into_iter().for_each(|one| story.tell(one));

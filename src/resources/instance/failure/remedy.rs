@@ -130,6 +130,10 @@ pub(super) fn remedy(waiting: &Waiting, addresses: &Addresses) -> String {
             "See `kubectl -n {namespace} get {} {name} -o yaml` for the finalizers that block the deletion.",
             addresses.topology.data().crd()
         ),
+        Cause::LeftPaused => "The warning names the right. Give it to these credentials, and apply again: the rollout \
+                              continues from there. Do not unpause the operator by hand: it does not know which pod is \
+                              the master now, and the latest writes could be lost."
+            .to_owned(),
         Cause::SkipReconcile => format!(
             "Remove the annotation, unless somebody has paused the operator on purpose: `kubectl -n \
              {namespace} annotate {} {name} {}-`. Then apply again.",

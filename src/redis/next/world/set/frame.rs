@@ -122,6 +122,11 @@ impl World for SetWorld {
                     return None;
                 }
                 let name = replicas[pod % replicas.len()].clone();
+                // The last one with everything would take it along.
+                let offset = self.find(&name).offset;
+                if !self.data().any(|one| one.name() != name && one.offset >= offset) {
+                    return None;
+                }
                 self.is_killed(&name);
                 (self.run.has_talked, self.has_struck) = (false, true);
                 return Some(format!("{name} is killed"));
