@@ -132,7 +132,10 @@ impl SetWorld {
             );
             for gone in self.servers.iter().filter(|one| is_ours(one) && one.ordinal >= size) {
                 assert!(
-                    !part.has_data() || gone.master.is_some() || self.is_left_to_operator,
+                    !part.has_data()
+                        || gone.master.is_some()
+                        || self.is_left_to_operator
+                        || self.has_unpaused,
                     "{} goes, and is the master",
                     gone.name()
                 );

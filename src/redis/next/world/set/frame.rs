@@ -89,6 +89,7 @@ impl World for SetWorld {
             Fault::Unpause => {
                 let kind = self.kinds().find(|kind| self.is_paused(*kind))?;
                 self.live_mut(kind)["metadata"]["annotations"][kind.skip_reconcile()] = Json::Null;
+                self.has_unpaused = true;
                 return Some(format!("somebody unpauses the {}", kind.kind()));
             }
             Fault::Lose => {
@@ -142,7 +143,7 @@ impl World for SetWorld {
 
     fn is_as_wanted(&mut self) {
         // Whoever is silent at the end comes back.
-        (0..6).for_each(|_| self.time_passes());
+        (0..12).for_each(|_| self.time_passes());
         let wanted = text(self.desired.data(), &["spec", "kubernetesConfig", "redisSecret", "name"]).unwrap();
         for server in &self.servers {
             // Without the right to reach into pods nobody can take the former password away; the apply says so.

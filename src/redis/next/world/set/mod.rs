@@ -132,6 +132,8 @@ pub(super) struct SetWorld {
     /// Until when we may not reach into pods, and whether the operator was left to restart them for that reason.
     forbidden_until: u32,
     is_left_to_operator: bool,
+    /// Whether somebody has unpaused the operator: it may remove pods that it does not know, a master among them.
+    has_unpaused: bool,
     run: Run,
     /// Another apply at the same time.
     other_run: Run,
@@ -214,6 +216,7 @@ impl SetWorld {
             news: Vec::new(),
             may_not_enlarge: false,
             pauses: 0,
+            has_unpaused: false,
             forbidden_until: 0,
             is_left_to_operator: false,
             run: Run::default(),
