@@ -1,10 +1,11 @@
-//! Which pod is the master, and which pod becomes the master if there is none.
+//! Which pod is the master; `promotion`: which pod becomes the master if there is none.
 //!
 //! Those decide who decide in Redis: the sentinels, by the highest config-epoch; then the replicas, by the master that
 //! they follow; then the operator's label, unless it is overtaken: nobody moves it while the operator is paused. If none
 //! of them knows a master, the data decides: one pod certainly has everything that the others have.
 
-use super::history::{has_all_of, has_all_of_former, was_given};
+use super::history::{has_all_of, was_given};
+use super::promotion::{has_own_writes, promotion};
 use super::verdict::{Verdict, can_fail_over, named_by_sentinels};
 use super::{Decision, ordinal};
 use crate::redis::answers::set::{Pod, Set};
@@ -54,7 +55,8 @@ pub(super) fn master(set: &Set) -> Result<&Pod<Replication>, Decision> {
         [first, second, ..] => return Err(two_masters(first, second)),
         [] => {}
     }
-    let labelled = only(masters.iter().copied().filter(|pod| pod.label.as_deref() == Some("master")));
+    let labelled = |pod: &&&Pod<Replication>| pod.label.as_deref() == Some("master");
+    let labelled = only(masters.iter().filter(labelled).copied()).filter(|pod| !is_overtaken(set, pod));
     if let Some(labelled) = labelled {
         let promoted = masters.iter().find(|pod| {
             pod.name != labelled.name && !is_being_added(set, pod) && was_promoted_over(pod, labelled)
@@ -125,7 +127,7 @@ fn followers(set: &Set, master: &Pod<Replication>) -> usize {
 }
 
 /// Whether all pods answer, and this pod certainly has everything that the others have.
-fn has_everything(set: &Set, pod: &Pod<Replication>) -> bool {
+pub(super) fn has_everything(set: &Set, pod: &Pod<Replication>) -> bool {
     let Some(mine) = said(pod) else { return false };
     let mut others = set.members.iter().filter(|other| other.name != pod.name);
     set.members.len() >= set.size
@@ -165,6 +167,19 @@ fn is_back_with_the_data(set: &Set, pod: &Pod<Replication>) -> bool {
     said(pod).is_some_and(|mine| mine.former.is_some())
         && set.members.len() >= set.size
         && others.all(|other| said(other).is_some_and(holds_nothing))
+}
+
+/// Whether a labelled master has come back with less than a replica of its history has, and nobody has written to it since:
+/// whoever labelled it has only seen that it is a master.
+fn is_overtaken(set: &Set, labelled: &Pod<Replication>) -> bool {
+    let has_more = |mine: &Replication, its: &Replication| {
+        was_given(its) && has_all_of(its, mine) && !has_all_of(mine, its)
+    };
+    let said_by_all = || set.members.iter().filter_map(said);
+    said(labelled).is_some_and(|mine| {
+        mine.former.as_ref().is_some_and(|former| mine.offset < former.until)
+            && said_by_all().any(|its| has_more(mine, its))
+    })
 }
 
 /// Whether somebody made the pod a master while it followed that one, and the two have gone separate ways.
@@ -236,63 +251,6 @@ pub fn may_let_go(picture: &Picture, topology: Topology, master: Option<&str>) -
 pub fn astray(named: &[(String, String)], addresses: &[&str]) -> Option<String> {
     let (pod, host) = named.iter().find(|(_, host)| !addresses.contains(&host.as_str()))?;
     Some(format!("{pod} watches a master at {host}, but no pod has that address"))
-}
-
-/// There is no master: the replica that is furthest in the common history becomes the master. A replica that
-/// has had no link since it started, and was not written to, holds only what its disk held; a replica that is copying
-/// holds less.
-fn promotion(set: &Set) -> Decision {
-    if let Some(silent) = set.members.iter().find(|pod| pod.said.is_none()) {
-        return Decision::Wait(format!("no pod is the master, and {} does not answer", silent.name));
-    }
-    if set.members.len() < set.size {
-        return Decision::Wait("no pod is the master, and not all pods exist".to_owned());
-    }
-    if let Some(why) = follows_another(set) {
-        return Decision::Doubt(Cause::Elsewhere, why);
-    }
-    let promote = |pod: &Pod<Replication>| Decision::Do(Move::Promote { pod: pod.name.clone() });
-    let replicas = || set.members.iter().filter(|pod| said(pod).is_some_and(|said| said.master.is_some()));
-    let furthest = replicas().max_by_key(|pod| said(pod).map(|said| said.offset));
-    if let Some(whole) = furthest.into_iter().chain(replicas()).find(|pod| has_everything(set, pod)) {
-        return promote(whole);
-    }
-    let given = replicas().filter(|pod| said(pod).is_some_and(was_given));
-    let best = given.max_by_key(|pod| said(pod).map(|said| said.offset));
-    let has_all = |best: &Pod<Replication>| {
-        let mut others = replicas().filter_map(said).filter(|said| was_given(said) || has_own_writes(said));
-        others.all(|other| said(best).is_some_and(|best| has_all_of(best, other)))
-    };
-    // Who has come back with a history that nobody knows may have been the master until then. No Service has led to it
-    // since, unless it is labelled: keys that expire are all that it can have added.
-    let has_all_of_masters = |best: &Pod<Replication>| {
-        let is_back = |pod: &&Pod<Replication>| {
-            said(pod).is_some_and(|its| its.master.is_none() && its.former.is_some())
-        };
-        set.members.iter().filter(is_back).all(|pod| {
-            let has_all = match pod.label.as_deref() {
-                Some("master") => has_all_of,
-                _ => has_all_of_former,
-            };
-            said(best).zip(said(pod)).is_some_and(|(best, its)| has_all(best, its))
-        })
-    };
-    let Some(best) = best.filter(|best| has_all(best) && has_all_of_masters(best)) else {
-        return Decision::Doubt(
-            Cause::Ambiguous,
-            "no pod is the master, and the data of the pods has different histories, so the provider cannot \
-             decide whose data to keep"
-                .to_owned(),
-        );
-    };
-    promote(best)
-}
-
-/// Whether a replica may have been written to as a master since it started: it has gone on from what its disk held.
-/// (A pod that has just come back as a master counts keys that expire, too, and is behind the replicas.)
-fn has_own_writes(said: &Replication) -> bool {
-    let is_copying = said.master.as_ref().is_some_and(|link| link.is_syncing);
-    !is_copying && said.former.as_ref().map_or(said.offset > 1, |former| said.offset >= former.until)
 }
 
 pub(super) fn said(pod: &Pod<Replication>) -> Option<&Replication> {

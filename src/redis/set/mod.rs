@@ -20,6 +20,7 @@ mod health;
 mod history;
 mod master;
 mod passwords;
+mod promotion;
 mod remains;
 mod verdict;
 

@@ -146,6 +146,24 @@ fn keys_that_expire_do_not_count_where_no_service_leads() {
     assert_ne!(next(&with(Some("master"))), Decision::Do(Move::Promote { pod: "a-1".to_owned() }));
 }
 
+/// The operator has labelled a pod that had just come back from an older snapshot, because it said that it is a master.
+#[test]
+fn a_label_is_overtaken_by_a_replica_that_has_more() {
+    let back = |offset: i64| Pod {
+        label: Some("master".to_owned()),
+        ..pod(2, "own", offset, Some(("h", 51)), None)
+    };
+    let replica = || pod(1, "h", 109, None, Some("gone"));
+    let given = |mut pod: Pod<Replication>| {
+        pod.said.as_mut().unwrap().master.as_mut().unwrap().was_up = true;
+        pod
+    };
+    let killed = || pod(0, "another", 50, Some(("h", 51)), None);
+    let all = |back: Pod<Replication>| set(vec![killed(), given(replica()), back]);
+    assert_eq!(next(&all(back(50))), Decision::Do(Move::Promote { pod: "a-1".to_owned() }));
+    assert_eq!(master_of(&all(back(60))), Some("a-2"), "somebody has written to it");
+}
+
 /// Seed 125: a replica that missed the handover is not promoted over the evicted master.
 #[test]
 fn a_replica_is_not_promoted_over_a_history_that_nobody_knows() {

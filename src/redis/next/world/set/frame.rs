@@ -95,8 +95,13 @@ impl World for SetWorld {
             Fault::Lose => {
                 let name = self.written_to()?;
                 let master = self.find(&name).clone();
+                let known =
+                    usize::try_from(count(self.live(Kind::RedisReplication), &["spec", "clusterSize"]))
+                        .unwrap();
+                // An operator that somebody lets go removes pods that it does not know.
                 let has_all = |one: &Server| {
-                    one.offset == master.offset
+                    one.ordinal < known
+                        && one.offset == master.offset
                         && one.master == Some(master.address())
                         && one.copying_until.is_none()
                 };
