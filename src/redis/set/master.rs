@@ -11,7 +11,6 @@ use super::{Decision, ordinal};
 use crate::redis::answers::set::{Pod, Set};
 use crate::redis::object::{count, text};
 use crate::redis::picture::Picture;
-use crate::redis::step::Move;
 use crate::redis::talk::Replication;
 use crate::redis::topology::Topology;
 use crate::redis::waiting::Cause;
