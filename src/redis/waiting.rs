@@ -40,7 +40,7 @@ pub enum Cause {
     OperatorBehind,
     /// An annotation pauses the operator.
     SkipReconcile,
-    /// An earlier apply has paused the operator, and this one may not continue.
+    /// The operator is paused in the middle of a rollout, and this apply cannot continue it.
     LeftPaused,
     /// The image cannot be pulled.
     Image,

@@ -34,6 +34,7 @@ for_alternate_clis! {
         });
         let output = running.wait();
         assert!(output.succeeded(), "{output}");
+        assert!(output.to_string().contains("Somebody else has unpaused the operator"), "{output}");
         assert_eq!(pause(&case), None);
         case.plan_is_empty();
         every_endpoint_serves(&case);
@@ -64,7 +65,7 @@ for_alternate_clis! {
         case.proxy.add_fault(Fault { on, when: When::Before, what: What::Status(403, Some(denied)) });
         let output = case.apply_fails();
         case.proxy.clear_faults();
-        says(&case, &output, &["paused the operator in the middle of a rollout", "lacks a right", "Do not unpause"]);
+        says(&case, &output, &["is paused in the middle of a rollout", "says what is missing", "Do not unpause"]);
         assert!(output.to_string().contains("pods/portforward"), "{output}");
         assert!(pause(&case).is_some(), "the operator does not know the master");
 

@@ -6,7 +6,7 @@
 
 use super::history::{has_all_of, was_given};
 use super::promotion::{has_own_writes, promotion};
-use super::verdict::{Verdict, can_fail_over, named_by_sentinels};
+use super::verdict::{Verdict, can_fail_over, may_have_failed_over, named_by_sentinels};
 use super::{Decision, ordinal};
 use crate::redis::answers::set::{Pod, Set};
 use crate::redis::object::{count, text};
@@ -151,11 +151,9 @@ fn is_of_another_life(set: &Set, other: &Pod<Replication>, mine: &Replication) -
 /// Whether a pod is one of those that are being added, and nobody can have made it the master: no sentinel has failed
 /// over, and it is not labelled.
 fn is_being_added(set: &Set, pod: &Pod<Replication>) -> bool {
-    let has_failed_over =
-        set.watchers.iter().filter_map(|pod| pod.said.as_ref()).any(|view| view.master.config_epoch > 0);
     ordinal(&pod.name).is_some_and(|ordinal| ordinal >= set.known)
         && pod.label.as_deref() != Some("master")
-        && !has_failed_over
+        && !may_have_failed_over(set)
 }
 
 /// Whether the pod has come back with what was on its disk, and nobody else has anything: all others were told to follow

@@ -3,6 +3,7 @@
 use super::Decision;
 use super::history::{has_all_of, has_all_of_former, was_given};
 use super::master::{follows_another, has_everything, said};
+use super::verdict::may_have_failed_over;
 use crate::redis::answers::set::{Pod, Set};
 use crate::redis::step::Move;
 use crate::redis::talk::Replication;
@@ -33,17 +34,16 @@ pub(super) fn promotion(set: &Set) -> Decision {
         let mut others = replicas().filter_map(said).filter(|said| was_given(said) || has_own_writes(said));
         others.all(|other| said(best).is_some_and(|best| has_all_of(best, other)))
     };
-    // Who has come back with a history that nobody knows may have been the master until then. No Service has led to it
-    // since, unless it is labelled: keys that expire are all that it can have added.
+    // Who has come back with a history that nobody knows may have been the master until then. If no Service has led to it
+    // since, nor any sentinel, keys that expire are all that it can have added.
+    let is_written_to =
+        |pod: &Pod<Replication>| pod.label.as_deref() == Some("master") || may_have_failed_over(set);
     let has_all_of_masters = |best: &Pod<Replication>| {
         let is_back = |pod: &&Pod<Replication>| {
             said(pod).is_some_and(|its| its.master.is_none() && its.former.is_some())
         };
         set.members.iter().filter(is_back).all(|pod| {
-            let has_all = match pod.label.as_deref() {
-                Some("master") => has_all_of,
-                _ => has_all_of_former,
-            };
+            let has_all = if is_written_to(pod) { has_all_of } else { has_all_of_former };
             said(best).zip(said(pod)).is_some_and(|(best, its)| has_all(best, its))
         })
     };

@@ -7,7 +7,7 @@ use crate::redis::picture::Picture;
 use crate::redis::step::Next;
 use crate::redis::waiting::{Cause, Waiting};
 
-/// A pause of an earlier run, which has moved the master, while a right is missing to continue. Nothing is written
+/// A pause of an earlier run, which has moved the master, while something is missing to continue. Nothing is written
 /// meanwhile: the StatefulSet would not have it, and whoever continues would take all pods for new ones, and take the
 /// password away from them with which they were started.
 pub(super) fn left_paused(desired: &Desired, picture: &Picture, memory: &Memory) -> Option<Next> {
@@ -15,7 +15,7 @@ pub(super) fn left_paused(desired: &Desired, picture: &Picture, memory: &Memory)
         return None;
     }
     let kind = desired.topology.kinds().iter().find(|kind| picture.hold(**kind) == Hold::Ours)?;
-    let why = "an earlier apply has paused the operator in the middle of a rollout, and this one lacks a right to continue";
+    let why = "the operator is paused in the middle of a rollout, and this apply cannot continue it";
     Some(Next::Stuck(Waiting::new(Cause::LeftPaused, why).about(*kind)))
 }
 

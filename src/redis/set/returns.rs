@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::redis::fixture::{self, link};
-use crate::redis::talk::{Address, Attached, Flags, Former, Master, MasterLink, Quorum, Replica};
+use crate::redis::talk::{Address, Attached, Flags, Former, Master, MasterLink, Peer, Quorum, Replica};
 
 /// A pod that answers: its history and offset, and what it follows.
 fn pod(
@@ -37,6 +37,8 @@ fn pod(
 /// A sentinel that names a master at that address, by that failover, and knows a replica of it.
 fn sentinel(named: &str, epoch: u64, replica: &str) -> Pod<View> {
     let address = |host: &str| Address { host: host.to_owned(), port: 6379 };
+    let peer =
+        |host: &str| Peer { address: address(host), run_id: String::new(), flags: Flags::of("sentinel") };
     let view = View {
         master: Master {
             name: "mymaster".to_owned(),
@@ -58,7 +60,7 @@ fn sentinel(named: &str, epoch: u64, replica: &str) -> Pod<View> {
             priority: 100,
             offset: 0,
         }],
-        peers: Vec::new(),
+        peers: ["ipS1", "ipS2"].map(peer).to_vec(),
         quorum: Quorum::Reached { usable: 3 },
     };
     let Pod { name, uid, .. } = pod(7, "", 0, None, None);
@@ -143,7 +145,12 @@ fn keys_that_expire_do_not_count_where_no_service_leads() {
     };
     let with = |label| set([vec![back(label)], replicas()].concat());
     assert_eq!(next(&with(None)), Decision::Do(Move::Promote { pod: "a-1".to_owned() }));
-    assert_ne!(next(&with(Some("master"))), Decision::Do(Move::Promote { pod: "a-1".to_owned() }));
+    let promote = Decision::Do(Move::Promote { pod: "a-1".to_owned() });
+    assert_ne!(next(&with(Some("master"))), promote);
+    // The sentinels had led applications to it.
+    let mut elected = with(None);
+    elected.watchers = vec![sentinel("gone", 1, "nobody")];
+    assert_ne!(next(&elected), promote);
 }
 
 /// The operator has labelled a pod that had just come back from an older snapshot, because it said that it is a master.
@@ -200,9 +207,20 @@ fn the_last_choice_of_the_sentinels_is_not_passed_over() {
     assert_eq!(master_of(&both), Some("a-0"));
     // As long as they can choose, nobody else does.
     let mut able = set(vec![master(), pod(1, "h", 137, None, Some("gone"))]);
-    able.sentinels = 3;
     able.watchers = vec![sentinel("gone", 1, "ip1")];
-    assert_eq!(next(&able), Decision::Wait("the sentinels are choosing another master".to_owned()));
+    let choosing = Decision::Wait("the sentinels are choosing another master".to_owned());
+    assert_eq!(next(&able), choosing);
+    // Fewer sentinels are wanted; those that live decide.
+    able.sentinels = 1;
+    assert_eq!(next(&able), choosing);
+    // One was told of the pod that is back, and the others would promote another one all the same.
+    let told = sentinel("ip0", 1, "ip1");
+    let mut both = able.clone();
+    both.watchers.extend([sentinel("gone", 1, "ip1"), told.clone()]);
+    assert_eq!(next(&both), choosing);
+    // One alone elects nobody.
+    both.watchers = vec![sentinel("gone", 1, "ip1"), told.clone(), told];
+    assert_ne!(next(&both), choosing);
 }
 
 /// A growth was cut off, a sentinel has made a new pod the master, and another wish comes first: the operator would remove

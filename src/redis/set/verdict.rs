@@ -37,6 +37,10 @@ pub(super) fn named_by_sentinels(set: &Set) -> Verdict<'_> {
             (_, false) => Verdict::Gone,
         };
     };
+    // Those that know the former address still may be about to promote another one.
+    if named().any(|view| !lives(&view) && can_fail_over(set, view)) {
+        return Verdict::Pending;
+    }
     let host = first.master.address.host.as_str();
     if first.master.flags.is_down() || named().filter(lives).any(|view| view.master.address.host != host) {
         return Verdict::None;
@@ -61,13 +65,19 @@ pub(super) fn can_fail_over(set: &Set, view: &View) -> bool {
 }
 
 /// Whether enough sentinels may watch the same address, and so may agree that the master is down and elect the one that
-/// fails over. A sentinel counts the others that it knows, even if they watch another address.
+/// fails over. A sentinel counts all others that it knows, even if they watch another address.
 fn may_be_agreed(set: &Set, view: &View) -> bool {
     let watches_another = |pod: &&Pod<View>| {
         pod.said.as_ref().is_some_and(|its| its.master.address.host != view.master.address.host)
     };
     let others = set.watchers.iter().filter(watches_another).count();
-    let majority = set.sentinels / 2 + 1;
+    let known = view.peers.len() + 1;
+    let majority = known / 2 + 1;
     let quorum = usize::try_from(view.master.quorum).unwrap_or(majority);
-    set.sentinels.saturating_sub(others) >= majority.max(quorum)
+    known.saturating_sub(others) >= majority.max(quorum)
+}
+
+/// Whether sentinels may have made another pod the master, to which applications write that ask them.
+pub(super) fn may_have_failed_over(set: &Set) -> bool {
+    set.watchers.iter().any(|pod| pod.said.as_ref().is_none_or(|view| view.master.config_epoch > 0))
 }

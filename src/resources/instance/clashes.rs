@@ -111,11 +111,17 @@ fn somebody_else(found: &Json, addresses: &Addresses, existing: &[Json]) -> Opti
 fn clash(addresses: &Addresses, desired: &Desired, maker: &str, object: &str, why: &str) -> Diagnostic {
     let Addresses { namespace, name, topology, .. } = addresses;
     let remedy = if desired.creating { "Choose another name for the instance." } else { "Undo the change." };
+    let harm = match maker {
+        "operator" => {
+            " The operator would take the object over, send its clients to another Redis, and delete it with the \
+             instance."
+        }
+        _ => "",
+    };
     Diagnostic::error(
         format!("The name {namespace}/{name} is in use by another {object}"),
         format!(
-            "The {maker} makes {object} for a {} named {name}, but {why}. The operator would take the \
-             object over, send its clients to another Redis, and delete it with the instance. Nothing was changed. \
+            "The {maker} makes {object} for a {} named {name}, but {why}.{harm} Nothing was changed. \
              {remedy} If nobody needs the object any more, delete it and apply again.",
             topology.data().kind(),
         ),

@@ -130,8 +130,9 @@ pub(super) fn remedy(waiting: &Waiting, addresses: &Addresses) -> String {
             "See `kubectl -n {namespace} get {} {name} -o yaml` for the finalizers that block the deletion.",
             addresses.topology.data().crd()
         ),
-        Cause::LeftPaused => "The warning names the right. Give it to these credentials, and apply again: the rollout \
-                              continues from there. Do not unpause the operator by hand: it does not know which pod is \
+        Cause::LeftPaused => "The warning says what is missing: a right, the Secret with a password of the pods, an \
+                              operator that runs; or authentication is being switched on or off. Restore that, and \
+                              apply again: the rollout continues from there. Do not unpause the operator by hand: it does not know which pod is \
                               the master now, and the latest writes could be lost."
             .to_owned(),
         Cause::SkipReconcile => format!(

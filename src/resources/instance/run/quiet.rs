@@ -9,13 +9,17 @@ use std::collections::BTreeSet;
 
 use serde_json::Value as Json;
 
-use super::{Failure, Run};
+use super::{Ended, Failure, Run};
 use crate::kubernetes::{self, LogOptions, ObjectRef};
 use crate::redis::diagnose::{self, Operator};
 use crate::redis::object::{name, text};
 use crate::redis::opstree::Kind;
+use crate::redis::waiting::{Cause, Waiting};
 use crate::resources::kinds::{DEPLOYMENT, POD};
+use crate::terraform::Diagnostic;
 
+/// How often somebody else may end the pause.
+const MOST_LOST: u32 = 3;
 /// How many lines of the log are read at once, from its end.
 const LINES: i64 = 10_000;
 
@@ -39,17 +43,30 @@ impl Run<'_> {
     }
 
     /// Another apply, or a person, may have ended the pause: answers from before that no longer count.
-    pub(super) fn forget_the_quiet(&mut self) {
+    ///
+    /// # Errors
+    /// If somebody does so again and again: each time the operator acts in the middle of the rollout.
+    pub(super) fn forget_the_quiet(&mut self) -> Result<(), Failure> {
         if self.is_quiet() {
-            return;
-        }
-        if !self.talks.proven.is_empty() {
-            tracing::warn!(instance = %self.addresses, "somebody else has ended the pause of the operator");
-            self.talks.proven.clear();
+            return Ok(());
         }
         let answers = &mut self.picture.answers;
         answers.set.take_if(|set| set.is_quiet);
         answers.shards.take_if(|shards| shards.as_ref().is_ok_and(|shards| shards.is_quiet));
+        if self.talks.proven.is_empty() {
+            return Ok(());
+        }
+        self.talks.proven.clear();
+        self.talks.lost_pauses += 1;
+        if self.talks.lost_pauses == 1 {
+            self.observer.warn(unpaused_by_others(&self.addresses.to_string()));
+        }
+        if self.talks.lost_pauses > MOST_LOST {
+            let why = "somebody else unpauses the operator again and again";
+            let waiting = Waiting::new(Cause::ChangedBack, why).about(self.addresses.topology.data());
+            return Err(Failure::Wait(waiting, Ended::GivenUp));
+        }
+        Ok(())
     }
 
     /// The operator's pods, each with the container to ask.
@@ -100,6 +117,15 @@ impl Run<'_> {
         }
         Ok((are_all_there || !found.is_empty()).then_some(found))
     }
+}
+
+fn unpaused_by_others(id: &str) -> Diagnostic {
+    Diagnostic::warning(
+        format!("Somebody else has unpaused the operator for {id}"),
+        "The provider had paused the operator to replace pods one after the other, and pauses it again. What the operator \
+         did meanwhile may have cost writes. If two applies run at the same time, let only one of them run: the lock of \
+         the state is there for that.",
+    )
 }
 
 fn is_not_running(error: &kubernetes::Error) -> bool {

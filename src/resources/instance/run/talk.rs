@@ -41,6 +41,8 @@ pub(super) struct Talks {
     pub(super) master: Option<String>,
     /// The pauses during which the operator was seen to leave the instance alone, by their marks.
     pub(super) proven: BTreeMap<Kind, String>,
+    /// How often somebody else has ended such a pause.
+    pub(super) lost_pauses: u32,
     /// How often the master has tried to hand over in vain.
     pub(super) failed_handovers: u32,
     /// Whether this run or an earlier one may have moved the master, or a pod, while the operator was paused.
