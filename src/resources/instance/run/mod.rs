@@ -236,7 +236,7 @@ impl<'a> Run<'a> {
                 return Err(Failure::Wait(Waiting::new(Cause::Starting, why), Ended::Stopped));
             }
             self.catch_up().await?;
-            self.forget_the_quiet()?;
+            self.forget_the_quiet().await?;
             let next = (self.decide)(&self.desired, &self.picture, &self.memory);
             if Instant::now() >= self.deadline
                 && let Next::Do(step) = &next

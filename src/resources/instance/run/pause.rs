@@ -65,17 +65,7 @@ impl Run<'_> {
         for kind in self.addresses.topology.kinds().iter().rev() {
             let began = Instant::now();
             let before = self.skips(&operators, *kind, BEFORE).await?.unwrap_or_default();
-            let pause = self.mark_of_pause(*kind);
-            // The random value makes this write an event even if an earlier run has left the annotation.
-            self.annotate(
-                *kind,
-                &[
-                    (kind.skip_reconcile(), Some("true")),
-                    (annotation::PAUSED, Some(&pause)),
-                    (annotation::NEWS, Some(&password::random(8))),
-                ],
-            )
-            .await?;
+            self.ask_for_pause(*kind).await?;
             loop {
                 let since = i64::try_from(began.elapsed().as_secs()).unwrap_or(0) + 2;
                 let looked = self.skips(&operators, *kind, since).await;
@@ -88,6 +78,12 @@ impl Run<'_> {
                         // Whoever takes the place of a pod that is gone reads the annotation, too.
                         None => operators = self.operator_pods().await?,
                     },
+                }
+                // Another apply that has come to its end takes away the pause, and nobody would find it.
+                self.take_news();
+                if self.has_lost_pause(*kind).await? {
+                    self.note_lost_pause()?;
+                    self.ask_for_pause(*kind).await?;
                 }
                 if *kind == Kind::RedisCluster && began.elapsed() > NOTICING_CLUSTER {
                     break;
@@ -110,6 +106,18 @@ impl Run<'_> {
         }
         self.take_for_quiet();
         Ok(())
+    }
+
+    async fn ask_for_pause(&mut self, kind: Kind) -> Result<(), kubernetes::Error> {
+        let pause = self.mark_of_pause(kind);
+        // The random value makes this write an event even if an earlier run has left the annotation.
+        let news = password::random(8);
+        let marks = [
+            (kind.skip_reconcile(), Some("true")),
+            (annotation::PAUSED, Some(pause.as_str())),
+            (annotation::NEWS, Some(news.as_str())),
+        ];
+        self.annotate(kind, &marks).await
     }
 
     /// The mark of the pause. That of another run stays: both mean the same pause.

@@ -13,7 +13,7 @@ use super::{Ended, Failure, Run};
 use crate::kubernetes::{self, LogOptions, ObjectRef};
 use crate::redis::diagnose::{self, Operator};
 use crate::redis::object::{name, text};
-use crate::redis::opstree::Kind;
+use crate::redis::opstree::{Hold, Kind};
 use crate::redis::waiting::{Cause, Waiting};
 use crate::resources::kinds::{DEPLOYMENT, POD};
 use crate::terraform::Diagnostic;
@@ -46,9 +46,17 @@ impl Run<'_> {
     ///
     /// # Errors
     /// If somebody does so again and again: each time the operator acts in the middle of the rollout.
-    pub(super) fn forget_the_quiet(&mut self) -> Result<(), Failure> {
+    pub(super) async fn forget_the_quiet(&mut self) -> Result<(), Failure> {
         if self.is_quiet() {
             return Ok(());
+        }
+        if !self.talks.proven.is_empty() {
+            for kind in self.addresses.topology.kinds() {
+                self.has_lost_pause(*kind).await?;
+            }
+            if self.is_quiet() {
+                return Ok(());
+            }
         }
         let answers = &mut self.picture.answers;
         answers.set.take_if(|set| set.is_quiet);
@@ -57,6 +65,24 @@ impl Run<'_> {
             return Ok(());
         }
         self.talks.proven.clear();
+        self.note_lost_pause()
+    }
+
+    /// Whether a pause is gone. The watch may show what was before it, so that the API server is asked.
+    pub(super) async fn has_lost_pause(&mut self, kind: Kind) -> Result<bool, kubernetes::Error> {
+        if self.picture.hold(kind) != Hold::Nobody {
+            return Ok(false);
+        }
+        let found = self.cluster.get(&self.addresses.custom_resource(kind), self.deadline).await?.found();
+        self.picture.set_custom_resource(kind, found);
+        Ok(self.picture.hold(kind) == Hold::Nobody)
+    }
+
+    /// Somebody else has ended the pause.
+    ///
+    /// # Errors
+    /// If that happens again and again.
+    pub(super) fn note_lost_pause(&mut self) -> Result<(), Failure> {
         self.talks.lost_pauses += 1;
         if self.talks.lost_pauses == 1 {
             self.observer.warn(unpaused_by_others(&self.addresses.to_string()));
