@@ -108,13 +108,16 @@ impl Shards {
         Some(Mending::TakeOver { address: pod.address.clone() })
     }
 
-    /// All pods exist, and more masters serve slots than there should be shards.
+    /// All pods exist, and more masters serve slots than there should be shards. redis-cli moves only slots of masters that
+    /// the node knows which it asks: one that has come back may take itself for a master for a while.
     fn drained(&self) -> Option<Mending> {
         let is_one_too_many = self.serving().count() > self.masters && self.moving().is_empty();
-        let (at, _) = self.serving().find(|(pod, _)| pod.is_leader).filter(|_| is_one_too_many)?;
+        let (at, asked) = self.serving().find(|(pod, _)| pod.is_leader).filter(|_| is_one_too_many)?;
         let followers = self.serving().filter(|(pod, _)| !pod.is_leader);
         let (_, said) = followers.min_by_key(|(_, said)| followers_of(said))?;
-        Some(Mending::Drain { id: said.myself()?.id.clone(), at: at.address.clone() })
+        let id = said.myself()?.id.clone();
+        let is_known = asked.nodes.iter().any(|node| node.id == id && node.is_master());
+        is_known.then(|| Mending::Drain { id, at: at.address.clone() })
     }
 
     /// Pods are removed by their ordinal, whatever master they follow: one master may be left with too few

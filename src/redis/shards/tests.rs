@@ -205,6 +205,9 @@ fn a_leader_without_its_volumes_becomes_a_follower() {
     }
     let drain = Mending::Drain { id: "id3".to_owned(), at: "ip0".to_owned() };
     assert_eq!(given_slots.mending(), Some(drain), "the operator was first");
+    let asked = given_slots.pods[0].said.as_mut().unwrap();
+    asked.nodes[3].flags.retain(|flag| flag != "master");
+    assert_eq!(given_slots.mending(), None, "the node that is asked knows it as a follower");
     let growing = Shards { masters: 4, size: 6, ..alone.clone() };
     assert_eq!(growing.mending(), None, "the operator is to make it the fourth master");
     let mut follower = alone;
