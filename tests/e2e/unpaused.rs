@@ -16,13 +16,19 @@ fn pause(case: &Case) -> Option<String> {
     Some(mark).filter(|mark| !mark.is_empty())
 }
 
+/// A set with sentinels and an application that writes, and a change that restarts all pods.
+fn about_to_roll(case: &Case) -> Writer<'_> {
+    case.write("main.tf", &sentinel("").text());
+    case.apply();
+    let writer = Writer::start(case, "writer");
+    case.write("main.tf", &sentinel("").with("maxmemory_percent", "71").text());
+    writer
+}
+
 for_alternate_clis! {
     fn a_pause_that_somebody_ends_is_renewed(cli: Cli) {
         let case = Case::new(cli, "unpaused");
-        case.write("main.tf", &sentinel("").text());
-        case.apply();
-        let writer = Writer::start(&case, "writer");
-        case.write("main.tf", &sentinel("").with("maxmemory_percent", "71").text());
+        let writer = about_to_roll(&case);
         let running = case.start_apply();
         let first = case.wait_until("the operator is paused", Duration::from_secs(90), || pause(&case));
         case.wait_until("it was seen to be", Duration::from_secs(90), || {
@@ -80,10 +86,7 @@ for_alternate_clis! {
     /// Nobody should: the lock of the state is there to prevent it.
     fn two_applies_at_once_lose_nothing(cli: Cli) {
         let case = Case::new(cli, "two-at-once");
-        case.write("main.tf", &sentinel("").text());
-        case.apply();
-        let writer = Writer::start(&case, "writer");
-        case.write("main.tf", &sentinel("").with("maxmemory_percent", "71").text());
+        let writer = about_to_roll(&case);
         let apply = ["apply", "-auto-approve", "-input=false", "-lock=false", "-no-color"];
         let one = case.start(&apply);
         let other = case.start(&apply);

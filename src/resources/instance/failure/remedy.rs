@@ -132,8 +132,9 @@ pub(super) fn remedy(waiting: &Waiting, addresses: &Addresses) -> String {
         ),
         Cause::LeftPaused => "The warning says what is missing: a right, the Secret with a password of the pods, an \
                               operator that runs; or authentication is being switched on or off. Restore that, and \
-                              apply again: the rollout continues from there. Do not unpause the operator by hand: it does not know which pod is \
-                              the master now, and the latest writes could be lost."
+                              apply again: the rollout continues from there. Do not unpause the operator by \
+                              hand: it does not know which pod is the master now, and the latest writes could be \
+                              lost."
             .to_owned(),
         Cause::SkipReconcile => format!(
             "Remove the annotation, unless somebody has paused the operator on purpose: `kubectl -n \
